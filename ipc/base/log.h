@@ -1,0 +1,53 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace moult {
+
+enum class LogLevel { debug, info, warning, error };
+std::string_view to_string(LogLevel level);
+
+// One key and its value in a log line: {"app", name}. Numbers are formatted by the caller.
+struct LogField {
+  std::string_view key;
+  std::string value;
+};
+
+// Writes one line per event to stderr: human text on a terminal, one JSON object a line otherwise
+// ("human" and "json" force either). One per process, built by main and passed by reference; loop
+// thread only. A line is one write(2), so lines of several processes do not mix.
+class Log {
+ public:
+  enum class Format { automatic, human, json };
+
+  explicit Log(Format format = Format::automatic, LogLevel threshold = LogLevel::info);
+
+  void debug(std::string_view text, std::initializer_list<LogField> fields = {});
+  void info(std::string_view text, std::initializer_list<LogField> fields = {});
+  void warning(std::string_view text, std::initializer_list<LogField> fields = {});
+  void error(std::string_view text, std::initializer_list<LogField> fields = {});
+
+  void set_threshold(LogLevel threshold) { threshold_ = threshold; }
+  // Where lines go besides stderr ("moultctl events", tests). At most one.
+  void set_tap(std::function<void(LogLevel, std::string_view)> tap) { tap_ = std::move(tap); }
+
+ private:
+  void write(LogLevel level, std::string_view text, std::initializer_list<LogField> fields);
+
+  bool human_;
+  bool colour_;
+  LogLevel threshold_;
+  std::function<void(LogLevel, std::string_view)> tap_;
+};
+
+// Appends `text` as the inside of a JSON string, without the quotes; bytes that are not UTF-8
+// become U+FFFD.
+void append_json_escaped(std::string& out, std::string_view text);
+
+}  // namespace moult
