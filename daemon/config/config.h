@@ -29,6 +29,7 @@ struct ListenAddress {
   bool operator==(const ListenAddress&) const = default;
 };
 std::string to_string(const ListenAddress& address);  // "127.0.0.1:8000", "unix:/run/…"
+// "HOST:PORT", "[IPV6]:PORT", "unix:PATH". A relative path stays relative: the caller knows to what.
 Result<ListenAddress> parse_listen(std::string_view text);
 
 // "example.org/shop": an empty host is any host, the prefix is "" or starts with '/' and has no '/'
@@ -50,9 +51,12 @@ struct AppConfig {
   std::string tree;
   std::string entry;     // "app.py", "package.module", "" (found: app.py, wsgi.py, manage.py, …)
   std::string callable;  // "" tries application, app, create_app()
+  // The target was one file (`moultd run FILE`): the snapshot may keep to that file and the folders
+  // it imports from where the tree is the home folder, / or the temporary folder, or is too large.
+  bool single_file_allowed = false;
 
-  std::vector<RoutePattern> routes;                // empty: everything on the daemon's listeners
-  std::vector<ListenAddress> listen;               // empty: the daemon's
+  std::vector<RoutePattern> routes;                 // empty: everything on the daemon's listeners
+  std::vector<ListenAddress> listen;                // empty: the daemon's
   std::map<std::string, std::string> static_files;  // "/static/" -> folder
 
   std::string python;  // "" = the venv's, else python3 of PATH
@@ -96,17 +100,17 @@ struct AppConfig {
 };
 
 struct DaemonConfig {
-  std::string folder;       // of moult.toml; empty: no config (moultd run)
-  std::string source_file;  // moult.toml; empty when there is none
-  std::vector<ListenAddress> listen;
-  std::vector<std::string> trusted_proxies;  // "unix", addresses, CIDR blocks
-  int hosts = 0;                             // 0: the least of cores, apps and 4
+  std::string folder;                                // of moult.toml; empty: no config (moultd run)
+  std::string source_file;                           // moult.toml; empty when there is none
+  std::vector<ListenAddress> listen;                 // loaded without the key: 127.0.0.1:8000
+  std::vector<std::string> trusted_proxies{"unix"};  // "unix", addresses, CIDR blocks
+  int hosts = 0;                                     // 0: the least of cores, apps and 4
   std::uint64_t host_memory_growth = 256u << 20;  // bytes of growth after which a host is recycled; 0: never
-  Toggle reload = Toggle::on;
+  Toggle reload = Toggle::on;  // the config folder itself is watched and its changes applied
   Milliseconds header_timeout{10'000};
-  Milliseconds body_timeout{30'000};    // between two reads of a body
-  Milliseconds idle_timeout{75'000};    // keep-alive
-  Milliseconds send_timeout{60'000};    // a client that reads nothing
+  Milliseconds body_timeout{30'000};  // between two reads of a body
+  Milliseconds idle_timeout{75'000};  // keep-alive
+  Milliseconds send_timeout{60'000};  // a client that reads nothing
   int max_connections = 1000;
   std::uint64_t snapshot_max_bytes = 512u << 20;  // kept per app
   int snapshot_keep = 5;
@@ -135,6 +139,7 @@ struct RunOptions {
   std::string python;
   std::string name;
 };
+// Errors have ErrorCode::usage and say what was looked for. Looks at the disk; blocks.
 Result<Config> config_for_run(const RunOptions& options, const std::string& current_folder);
 
 // "250ms", "5s", "2min", "1h", or a number of seconds.

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "ipc/base/result.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace moult {
+
+// What AppConfig::entry names. `file`: `name` is a path relative to the tree, "app.py"; `django`: the
+// same of a manage.py; `module`: a dotted name that is imported with the tree on sys.path.
+enum class EntryKind { file, module, django };
+
+struct Entry {
+  EntryKind kind = EntryKind::file;
+  std::string name;
+  bool operator==(const Entry&) const = default;
+};
+
+// `text` is not empty: "app.py", "site/app.wsgi", "package.module", "manage.py".
+Entry classify_entry(std::string_view text);
+
+// The names that are tried, in this order, where no entry is configured.
+const std::vector<std::string>& entry_names();
+
+// The one of entry_names() that lies in `folder`. None or several: an error that says what was looked
+// for and what to write. Blocks (stat).
+Result<Entry> find_entry(const std::string& folder);
+
+// "app.py:create_app" -> {"app.py", "create_app"}; without a callable its part is "".
+struct EntryText {
+  std::string entry;
+  std::string callable;
+};
+EntryText split_entry(std::string_view text);
+
+}  // namespace moult
