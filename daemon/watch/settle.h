@@ -1,0 +1,90 @@
+#pragma once
+
+#include "daemon/watch/change.h"
+#include "ipc/base/clock.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+struct SettleTimes {
+  Milliseconds quiet{100};     // `settle`
+  Milliseconds longest{5000};  // `settle_max`
+  // An installer works for seconds, with pauses: changes of packages wait longer.
+  Milliseconds packages_quiet{1000};
+  Milliseconds packages_longest{30'000};
+  // A lock that is held for longer than this was left behind by a crash and is not waited for.
+  Milliseconds lock_patience{60'000};
+};
+
+// The changes that led to one attempt.
+struct ChangeBatch {
+  std::vector<Change> changes;  // distinct paths, in order of their last change; at most kKeptChanges
+  std::size_t count = 0;        // of all changes
+  bool forced = false;
+  bool packages = false;  // fingerprint them: a fresh host may be needed
+  SteadyTime first{};
+  SteadyTime last{};
+};
+
+// Decides when changes have settled (design.md section 5.2): after `quiet` without a change, at most
+// `longest` after the first one; later while a VCS lock is held, a deploy bracket is open or the app
+// is frozen. So a burst whose gaps are shorter than `quiet` and that ends within `longest` is taken
+// once, a longer one once per `longest`, and what comes last is always taken.
+//
+// Pure: time is passed in. One per app, owned by supervise, loop thread:
+//
+//   watcher callback:  settle.on_change(change);           then arm()
+//   arm():             if (auto at = settle.next_deadline()) timer.start(at - now, on_timer);
+//   on_timer():        if (settle.is_due(now)) begin_attempt(settle.take()); else arm();
+class Settle {
+ public:
+  static constexpr std::size_t kKeptChanges = 50;
+
+  explicit Settle(SettleTimes times = {}) : times_(times) {}
+  void set_times(SettleTimes times) { times_ = times; }
+
+  void on_change(const Change& change);  // also vcs_lock_taken and vcs_lock_released
+
+  // `deploy begin`: nothing is due before close_bracket() or `until`. Opening it again moves `until`.
+  void open_bracket(SteadyTime until);
+  void close_bracket(SteadyTime now);
+  std::optional<SteadyTime> bracket() const { return bracket_until_; }
+
+  // While frozen changes are kept; thaw makes them due like others.
+  void freeze() { frozen_ = true; }
+  void thaw() { frozen_ = false; }
+  bool is_frozen() const { return frozen_; }
+
+  bool is_empty() const { return batch_.count == 0; }
+  const ChangeBatch& pending() const { return batch_; }
+  bool is_due(SteadyTime now) const;
+  // When to ask again; none: only another event can make something due.
+  std::optional<SteadyTime> next_deadline() const;
+  // Why nothing is done yet: "settling (100 ms without a change)", "waits for .git/index.lock",
+  // "deploy under way", "frozen"; "" when nothing is pending or it is due.
+  std::string waits_for(SteadyTime now) const;
+
+  ChangeBatch take();  // hands the pending changes over
+  void drop();         // forgets them: what was switched to contains them
+
+ private:
+  struct HeldLock {
+    std::string path;
+    SteadyTime since;
+  };
+  std::optional<SteadyTime> due_at() const;
+  void note_activity(SteadyTime now);
+
+  SettleTimes times_;
+  ChangeBatch batch_;
+  SteadyTime counted_from_{};  // what `longest` is measured from
+  std::vector<HeldLock> locks_;
+  std::optional<SteadyTime> bracket_until_;
+  bool frozen_ = false;
+};
+
+}  // namespace moult
