@@ -24,7 +24,8 @@ class ReplyChannel {
  public:
   virtual ~ReplyChannel() = default;
   virtual void ok(const Json& result) = 0;
-  virtual void fail(const Error& error, const Json& more) = 0;
+  // `code`: JSON-RPC's number; `more`: further members of the error's data, null for none.
+  virtual void fail(int code, const Error& error, const Json& more) = 0;
   virtual void progress(const Json& what) = 0;
   virtual void event(const Json& what) = 0;
   virtual bool is_open() const = 0;
@@ -61,6 +62,9 @@ class Reply {
   void on_gone(std::function<void()> gone);
 
  private:
+  friend class Methods;
+  void fail_as(int code, const Error& error, const Json& more);
+
   std::shared_ptr<ReplyChannel> channel_;  // null: answered or moved from
 };
 
@@ -124,6 +128,6 @@ void for_each_app(const Json& params, const std::vector<std::string>& names, NoS
 
 // The number of JSON-RPC's error object for an error, and the whole object.
 int rpc_code(ErrorCode code);
-Json error_to_json(const Error& error, const Json& more);
+Json error_to_json(int code, const Error& error, const Json& more);
 
 }  // namespace moult::control
