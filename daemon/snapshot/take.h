@@ -39,8 +39,9 @@ struct SnapshotSpec {
 // Reads everything and puts the sources into the store, index included. Blocks: for a background
 // thread, one at a time per store. Each file is checked for change while it was read, and in the end
 // the whole list again; then it is taken anew, `limits.attempts` times. Errors: a source that cannot
-// be read (its name), too large (the largest offenders), a file that keeps changing, an entry file or
-// a tree that is not there. Folders that cannot be read, broken links and loops are left out.
+// be read (its name), too large (the largest offenders), a file that keeps changing (timed_out: there
+// will be another change), an entry file or a tree that is not there. Folders that cannot be read,
+// broken links and loops are left out.
 Result<SnapshotPtr> take_snapshot(const SnapshotSpec& spec, SnapshotStore& store);
 
 // Whether `moultd run FILE` should use Reach::files: the folder is the home folder, the root folder

@@ -26,6 +26,10 @@ std::string_view name_of(std::string_view path);
 // `path` is `folder` or lies below it.
 bool is_within(std::string_view path, std::string_view folder);
 
+// Where `path` is when `tree` as given is really `root`: "/srv/current/app.py" with a tree /srv/current
+// that is /srv/releases/7 gives "/srv/releases/7/app.py". Paths outside the tree stay as they are.
+std::string rebase_path(std::string_view path, std::string_view tree, std::string_view root);
+
 // A folder with pyvenv.cfg (or conda-meta). Blocks.
 bool is_virtual_environment(const std::string& folder);
 

@@ -1,0 +1,199 @@
+#include "daemon/snapshot/source_list.h"
+
+#include "daemon/snapshot/noise.h"
+#include "daemon/snapshot/tree_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <set>
+
+namespace moult {
+
+namespace {
+
+constexpr std::size_t kNotesMax = 20;
+constexpr std::size_t kOffenders = 3;
+
+struct Free {
+  void operator()(char* text) const { std::free(text); }
+};
+
+Result<std::string> real_path(const std::string& path) {
+  const std::unique_ptr<char, Free> real(::realpath(path.c_str(), nullptr));
+  if (!real) return fail(last_os_error(path));
+  return std::string(real.get());
+}
+
+void add_note(std::vector<std::string>& notes, std::string note) {
+  if (notes.size() < kNotesMax) notes.push_back(std::move(note));
+}
+
+// Collects sources, or with `everything` all files that are no noise (folders named in `watch`).
+class Collector : public TreeVisitor {
+ public:
+  Collector(SourceList& listed, std::vector<ListedFile>& files, const SnapshotLimits& limits, bool everything)
+      : listed_(listed), files_(files), limits_(limits), everything_(everything) {}
+
+  bool enter(const std::string& folder, const FileStamp& stamp) override {
+    listed_.folders.push_back({folder, stamp});
+    return true;
+  }
+  bool wants(const std::string&, std::string_view name) override {
+    return everything_ ? noise_rule(name, PathType::file).empty() : is_source_name(name);
+  }
+  void file(const std::string& path, const FileStamp& stamp, bool) override {
+    files_.push_back({path, stamp});
+  }
+  void left_out(const std::string& folder, const std::string& why) override {
+    add_note(listed_.notes, fmt::format("{} {}: left out", folder, why));
+  }
+  bool goes_on() override { return ++entries_ <= limits_.entries; }
+  bool is_whole() const { return entries_ <= limits_.entries; }
+
+ private:
+  SourceList& listed_;
+  std::vector<ListedFile>& files_;
+  const SnapshotLimits& limits_;
+  bool everything_;
+  std::size_t entries_ = 0;
+};
+
+void remove_doubles(std::vector<ListedFile>& files) {
+  const auto by_path = [](const ListedFile& a, const ListedFile& b) { return a.path < b.path; };
+  const auto same_path = [](const ListedFile& a, const ListedFile& b) { return a.path == b.path; };
+  std::stable_sort(files.begin(), files.end(), by_path);
+  files.erase(std::unique(files.begin(), files.end(), same_path), files.end());
+}
+
+// "data (18,001 files), vendor (2,000 files)": which folders right below the roots have the most.
+std::string largest_folders(const SourceList& listed) {
+  std::map<std::string, std::size_t> counts;
+  for (const ListedFile& file : listed.sources) {
+    std::string_view path = file.path;
+    for (const std::string& root : listed.roots) {
+      if (!is_within(path, root)) continue;
+      const std::size_t slash = path.find('/', root.size() + 1);
+      path = slash == std::string_view::npos ? std::string_view(root) : path.substr(0, slash);
+      break;
+    }
+    ++counts[std::string(path)];
+  }
+  std::vector<std::pair<std::size_t, std::string>> sorted;
+  for (const auto& [folder, count] : counts) sorted.emplace_back(count, folder);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kOffenders, sorted.size()); ++i) {
+    text += fmt::format("{}{} ({} files)", i == 0 ? "" : ", ", sorted[i].second, sorted[i].first);
+  }
+  return text;
+}
+
+std::string largest_files(std::vector<ListedFile> files) {
+  std::sort(files.begin(), files.end(),
+            [](const ListedFile& a, const ListedFile& b) { return a.stamp.size > b.stamp.size; });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kOffenders, files.size()); ++i) {
+    text += fmt::format("{}{} ({} bytes)", i == 0 ? "" : ", ", files[i].path, files[i].stamp.size);
+  }
+  return text;
+}
+
+Failure too_large(std::string message) {
+  Error error{ErrorCode::too_large, std::move(message)};
+  error.hint = "point `tree` at the folder that holds the app's own code";
+  return fail(std::move(error));
+}
+
+Result<> check_limits(const SourceList& listed, const SnapshotLimits& limits) {
+  if (listed.sources.size() > limits.files) {
+    return too_large(fmt::format("{} has {} source files, more than {}; most are in {}", listed.root,
+                                 listed.sources.size(), limits.files, largest_folders(listed)));
+  }
+  if (listed.data.size() > limits.files) {
+    return too_large(fmt::format("`watch` names {} files, more than {}", listed.data.size(), limits.files));
+  }
+  std::uint64_t bytes = 0;
+  for (const ListedFile& file : listed.sources) bytes += file.stamp.size;
+  const auto largest = std::max_element(listed.sources.begin(), listed.sources.end(),
+                                        [](auto& a, auto& b) { return a.stamp.size < b.stamp.size; });
+  if (bytes > limits.bytes || (bytes > 0 && largest->stamp.size > limits.file_bytes)) {
+    return too_large(
+        fmt::format("the sources of {} have {} bytes (at most {}, {} in one file); the largest are {}",
+                    listed.root, bytes, limits.bytes, limits.file_bytes, largest_files(listed.sources)));
+  }
+  return {};
+}
+
+// The further roots that are there, resolved, without those of packages and those inside others.
+void add_roots(const SnapshotSpec& spec, SourceList& listed) {
+  std::vector<std::string> further;
+  for (const std::string& given : spec.roots) {
+    const auto real = real_path(given);
+    if (real && !is_package_folder(*real)) further.push_back(*real);
+  }
+  std::sort(further.begin(), further.end());
+  for (const std::string& root : further) {
+    const auto holds = [&root](const std::string& other) { return is_within(root, other); };
+    if (std::none_of(listed.roots.begin(), listed.roots.end(), holds)) listed.roots.push_back(root);
+  }
+}
+
+Result<> list_data(const SnapshotSpec& spec, SourceList& listed) {
+  std::vector<std::string> named = spec.data;
+  named.insert(named.end(), spec.opened.begin(), spec.opened.end());
+  for (const std::string& given : named) {
+    const std::string path = rebase_path(tidy_path(given), tidy_path(spec.tree), listed.root);
+    struct stat status {};
+    const bool exists = ::stat(path.c_str(), &status) == 0;
+    if (exists && S_ISDIR(status.st_mode)) {
+      Collector collector(listed, listed.data, spec.limits, true);
+      TreeWalk(collector).walk(path);
+      if (!collector.is_whole()) {
+        return too_large(fmt::format("{} in `watch` has more than {} entries", path, spec.limits.entries));
+      }
+    } else if (!exists || S_ISREG(status.st_mode)) {
+      listed.data.push_back({path, exists ? stamp_of(status) : FileStamp{}});
+    }
+  }
+  remove_doubles(listed.data);
+  return {};
+}
+
+}  // namespace
+
+bool list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits) {
+  Collector collector(listed, listed.sources, limits, false);
+  TreeWalk(collector).walk(root);
+  return collector.is_whole();
+}
+
+Result<SourceList> list_sources(const SnapshotSpec& spec) {
+  SourceList listed;
+  MOULT_ASSIGN(listed.root, real_path(spec.tree));
+  listed.roots.push_back(listed.root);
+  add_roots(spec, listed);
+  std::string entry;
+  if (!spec.entry_file.empty()) {
+    entry = rebase_path(tidy_path(spec.entry_file), tidy_path(spec.tree), listed.root);
+    const FileStamp stamp = stamp_of(entry);
+    if (!stamp.exists()) return fail(last_os_error(entry));
+    listed.sources.push_back({entry, stamp});
+  }
+  if (spec.reach == Reach::files) follow_imports(listed.root, entry, listed, spec.limits);
+  for (const std::string& root : listed.roots) {
+    if (spec.reach == Reach::files && root == listed.root) continue;
+    if (!list_folder(root, listed, spec.limits)) {
+      return too_large(fmt::format("{} has more than {} entries; of its sources most are in {}", root,
+                                   spec.limits.entries, largest_folders(listed)));
+    }
+  }
+  remove_doubles(listed.sources);
+  MOULT_TRY(list_data(spec, listed));
+  MOULT_TRY(check_limits(listed, spec.limits));
+  return listed;
+}
+
+}  // namespace moult

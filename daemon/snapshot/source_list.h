@@ -1,0 +1,39 @@
+#pragma once
+
+#include "daemon/snapshot/take.h"
+#include "daemon/snapshot/tree_walk.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+struct ListedFile {
+  std::string path;
+  FileStamp stamp;
+};
+
+// What a snapshot will consist of, by name: the first half of taking one.
+struct SourceList {
+  std::string root;                 // the tree's real path
+  std::vector<std::string> roots;   // all, resolved, `root` first; none lies inside another
+  std::vector<ListedFile> sources;  // distinct paths
+  std::vector<ListedFile> data;     // a stamp that does not exist: the file is not there
+  std::vector<ListedFile> folders;  // that were walked
+  std::vector<std::string> notes;
+};
+
+// Lists the files of `spec`. Errors: no such tree or entry file, more files, bytes or entries than
+// the limits allow (the largest offenders are named). Blocks.
+Result<SourceList> list_sources(const SnapshotSpec& spec);
+
+// The entry file and, for as long as there are new ones, the modules and packages beside it that
+// their sources import (Reach::files). `listed` gets what is found.
+void follow_imports(const std::string& folder, const std::string& entry_file, SourceList& listed,
+                    const SnapshotLimits& limits);
+
+// Adds the sources below `root` to `listed`; false: there are more entries than allowed.
+bool list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits);
+
+}  // namespace moult
