@@ -10,13 +10,13 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 
 namespace moult::control {
 
 namespace {
 
 constexpr std::size_t kLongestAnswer = 256u << 20;
+constexpr int kSlice = 200;  // ms
 
 ErrorCode code_from(const std::string& name) {
   for (const ErrorCode code :
@@ -150,11 +150,11 @@ Result<std::string> Client::read_line(std::optional<SteadyTime> deadline) {
 Result<> Client::wait_for(short events, std::optional<SteadyTime> deadline) {
   if (interrupted_ != nullptr && interrupted_->load())
     return fail(Error{ErrorCode::interrupted, "interrupted"});
-  int wait = -1;
+  int wait = kSlice;  // a signal just before poll(2) does not end it: look at the flag now and then
   if (deadline) {
     const auto left = std::chrono::ceil<Milliseconds>(*deadline - Steady::now()).count();
     if (left <= 0) return fail(Error{ErrorCode::timed_out, "the daemon has not answered in time"});
-    wait = static_cast<int>(std::min<Milliseconds::rep>(left, INT_MAX));
+    wait = static_cast<int>(std::min<Milliseconds::rep>(left, kSlice));
   }
   pollfd entry{fd_.get(), events, 0};
   if (::poll(&entry, 1, wait) < 0 && errno != EINTR) return fail(last_os_error("poll"));

@@ -30,7 +30,7 @@ bool is_of_kind(const Json& value, const Parameter& parameter) {
   switch (parameter.kind) {
     case Kind::text: return value.is_string();
     case Kind::number: return value.is_number() && value.get<double>() >= 0;
-    case Kind::whole: return value.is_number_unsigned();
+    case Kind::whole: return value.is_number_integer() && value >= 0;
     case Kind::flag: return value.is_boolean();
     case Kind::texts: return is_texts(value);
     case Kind::text_or_texts: return value.is_string() || is_texts(value);

@@ -45,6 +45,8 @@ class Session::Channel : public ReplyChannel {
   bool is_open() const override { return session_ != nullptr && !session_->ended_; }
   void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
 
+  ChannelKey key() const { return key_; }
+
   // The session ends. May destroy this channel.
   void tell_gone() {
     session_ = nullptr;
@@ -153,10 +155,19 @@ void Session::serve_line(const std::string& line) {
     if (!request.id.empty()) send(error_line(request.id, kInvalidRequest, error, Json()));
     return;
   }
-  const ChannelKey key = next_key_++;
-  auto channel = std::make_shared<Channel>(*this, key, request.id);
-  channels_.emplace(key, channel.get());
-  server_.methods_.call(request.method, *request.params, server_.allowed_, Reply(std::move(channel)));
+  run(std::make_shared<Channel>(*this, next_key_++, request.id), request.method, *request.params,
+      server_.allowed_);
+}
+
+void Session::run(std::shared_ptr<Channel> channel, const std::string& method, const Json& params,
+                  Access allowed) {
+  channels_.emplace(channel->key(), channel.get());
+  try {
+    server_.methods_.call(method, params, allowed, Reply(std::move(channel)));
+  } catch (const Json::exception& error) {
+    // A bug of that method, but not one that the apps should pay for: its Reply answered as it went.
+    server_.log_.error("a control method is broken", {{"method", method}, {"error", error.what()}});
+  }
 }
 
 void Session::serve_http() {
@@ -169,11 +180,8 @@ void Session::serve_http() {
     const Json body{{"error", error_to_json(rpc_code(request.error.code), request.error, Json())}};
     send(http_response(request.status, body.dump(2) + "\n"));
   } else {
-    const ChannelKey key = next_key_++;
-    auto channel = std::make_shared<HttpChannel>(*this, key);
-    channels_.emplace(key, channel.get());
     // Read-only on any socket, whatever the method turns out to be.
-    server_.methods_.call(request.method, *request.params, Access::read, Reply(std::move(channel)));
+    run(std::make_shared<HttpChannel>(*this, next_key_++), request.method, *request.params, Access::read);
   }
   finish();
 }

@@ -38,6 +38,7 @@ class Session {
   void serve_lines();
   void serve_line(const std::string& line);
   void serve_http();
+  void run(std::shared_ptr<Channel> channel, const std::string& method, const Json& params, Access allowed);
   void send(std::string_view text);
   void flush();
   void watch();
