@@ -31,7 +31,7 @@ struct ConfigChange {
 
 ConfigChange diff(const Config& old, const Config& now);
 
-// Every address that is listened on, each once: the daemon's (when an app uses them) and the apps' own.
+// Every address that is listened on, each once: the daemon's first, then the apps' own.
 std::vector<ListenAddress> listeners_of(const Config& config);
 // Where one app is reached: its own listeners, else the daemon's.
 const std::vector<ListenAddress>& listeners_of(const Config& config, const AppConfig& app);

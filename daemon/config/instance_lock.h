@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace moult {
 
@@ -16,7 +18,7 @@ struct InstanceInfo {
 };
 
 // Proof that this process is the one daemon of its lock file. Move-only; main holds it until the end;
-// the kernel lets go of it when the process dies, however it dies (flock(2)). The file stays: a lock
+// the kernel lets go of it when the process dies, however it dies. The file stays: a lock
 // on a file that others may unlink proves nothing.
 class InstanceLock {
  public:

@@ -31,6 +31,9 @@ struct SocketPaths {
   std::string folder;
   std::string control;  // control.sock
   std::string status;   // status.sock: reads only
+  // The folder is Moult's own and make_private_folder is for it. False with $MOULT_SOCKET: its folder
+  // may be the user's home, whose mode is none of our business.
+  bool own_folder = true;
 };
 
 // $MOULT_SOCKET (names the control socket; "x.sock" puts the status socket at "x-status.sock"); else

@@ -1,0 +1,54 @@
+#include "daemon/config/entry.h"
+
+#include <fmt/format.h>
+
+#include <sys/stat.h>
+
+namespace moult {
+
+Entry classify_entry(std::string_view text) {
+  while (text.starts_with("./")) text.remove_prefix(2);
+  const std::string_view base = text.substr(text.rfind('/') + 1);  // npos + 1 is 0
+  const std::string name(text);
+  if (base == "manage.py") return {EntryKind::django, name};
+  const bool file =
+      text.find('/') != std::string_view::npos || text.ends_with(".py") || text.ends_with(".wsgi");
+  return {file ? EntryKind::file : EntryKind::module, name};
+}
+
+const std::vector<std::string>& entry_names() {
+  static const std::vector<std::string> names{"app.py", "wsgi.py", "main.py", "manage.py"};
+  return names;
+}
+
+Result<Entry> find_entry(const std::string& folder) {
+  std::vector<std::string> found;
+  for (const std::string& name : entry_names()) {
+    struct stat status {};
+    if (::stat((folder + "/" + name).c_str(), &status) == 0 && S_ISREG(status.st_mode)) found.push_back(name);
+  }
+  if (found.size() == 1) return classify_entry(found.front());
+  if (found.empty()) {
+    return fail(
+        Error{ErrorCode::config_invalid,
+              fmt::format("{}: no entry point: looked for {}", folder, fmt::join(entry_names(), ", ")),
+              {},
+              {},
+              0,
+              "name the file or module that holds the WSGI callable"});
+  }
+  return fail(Error{ErrorCode::config_invalid,
+                    fmt::format("{}: several entry points: {}", folder, fmt::join(found, ", ")),
+                    {},
+                    {},
+                    0,
+                    fmt::format("name one of them, as in {}", found.front())});
+}
+
+EntryText split_entry(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {std::string(text), {}};
+  return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
+}
+
+}  // namespace moult

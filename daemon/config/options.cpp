@@ -1,0 +1,88 @@
+// The only file of the daemon that includes CLI11: it costs 8 s to compile.
+#include "daemon/config/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <sstream>
+#include <string>
+
+namespace moult {
+
+namespace {
+
+// The texts of options that become enums.
+struct LogTexts {
+  std::string format = "auto";
+  std::string level = "info";
+};
+
+Log::Format format_of(const std::string& text) {
+  if (text == "human") return Log::Format::human;
+  return text == "json" ? Log::Format::json : Log::Format::automatic;
+}
+
+LogLevel level_of(const std::string& text) {
+  for (const LogLevel level : {LogLevel::debug, LogLevel::warning, LogLevel::error}) {
+    if (text == to_string(level)) return level;
+  }
+  return LogLevel::info;
+}
+
+void add_common(CLI::App& app, DaemonOptions& options, LogTexts& log) {
+  app.add_option("--config", options.config, "Config folder (default ~/.config/moult)")->type_name("DIR");
+  app.add_option("--state", options.state, "Folder for snapshots and logs (default ~/.local/state/moult)")
+      ->type_name("DIR");
+  app.add_option("--log-format", log.format, "Lines for people or JSON objects (default: by terminal)")
+      ->check(CLI::IsMember({"human", "json", "auto"}))
+      ->type_name("");
+  app.add_option("--log-level", log.level, "Least level that is logged (default info)")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->type_name("");
+}
+
+void add_run(CLI::App& run, RunOptions& options) {
+  run.add_option("target", options.target, "A file, a folder or a module, with :CALLABLE where needed")
+      ->required()
+      ->type_name("PATH[:CALLABLE]");
+  run.add_option("--listen", options.listen, "HOST:PORT or unix:PATH (default 127.0.0.1:8000)")
+      ->type_name("ADDRESS");
+  run.add_option("--threads", options.threads, "Requests served at the same time (default 4)")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N");
+  run.add_option("--python", options.python, "Python to run it with (default python3 of PATH)")
+      ->type_name("EXE");
+  run.add_option("--name", options.name, "Name of the app (default: from the path)")->type_name("NAME");
+}
+
+}  // namespace
+
+std::variant<DaemonOptions, CommandLineAnswer> parse_options(int argc, const char* const* argv) {
+  DaemonOptions options;
+  CLI::App app("Serves Python web apps and moves them to new code without a lost request.", "moultd");
+  app.set_version_flag("--version", "moultd " MOULT_VERSION);
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+  app.footer(
+      "Without a command it serves the apps of the config folder. docs/configuration.md has the settings.");
+  LogTexts log;
+  add_common(app, options, log);
+  CLI::App* run =
+      app.add_subcommand("run", "Serve one app without any config, reloaded when its code changes");
+  add_run(*run, options.run);
+  CLI::App* check = app.add_subcommand("check", "Check the config, list every error, exit 5 if there is one");
+  check->add_option("config", options.config, "Config folder, or a file in it")->type_name("CONFIG");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    return CommandLineAnswer{code == 0 ? out.str() : err.str(), code == 0 ? 0 : 2};
+  }
+  options.log_format = format_of(log.format);
+  options.log_level = level_of(log.level);
+  if (*run) options.command = DaemonCommand::run;
+  if (*check) options.command = DaemonCommand::check;
+  return options;
+}
+
+}  // namespace moult

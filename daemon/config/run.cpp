@@ -1,0 +1,152 @@
+// `moultd run`: a config without config files.
+#include "daemon/config/app_values.h"
+#include "daemon/config/draft.h"
+#include "daemon/config/entry.h"
+#include "daemon/config/paths.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+namespace moult {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Failure usage(std::string message, std::string hint = {}) {
+  return fail(Error{ErrorCode::usage, std::move(message), {}, {}, 0, std::move(hint)});
+}
+
+// What PATH[:CALLABLE] means: the members of AppConfig that follow from it.
+struct Target {
+  std::string tree;
+  std::string entry;
+  std::string name;
+  bool is_file = false;
+};
+
+std::string last_part(const fs::path& path) {
+  const std::string name = path.filename();
+  return name.empty() ? "root" : name;
+}
+
+Result<Target> from_folder(const std::string& folder) {
+  auto entry = find_entry(folder);
+  if (!entry) {
+    Error error = std::move(entry.error());
+    error.code = ErrorCode::usage;
+    error.hint =
+        fmt::format("name the file: moultd run {}/{}", folder == "/" ? "" : folder,
+                    error.message.find("several") == std::string::npos ? "FILE.py[:CALLABLE]" : "app.py");
+    return fail(std::move(error));
+  }
+  return Target{folder, entry->name, last_part(folder), false};
+}
+
+Target from_file(const std::string& file) {
+  const fs::path path(file);
+  return Target{path.parent_path(), path.filename(), path.stem(), true};
+}
+
+// "package.module" below the current folder: a file, or a package with __init__.py.
+Result<Target> from_module(const std::string& module, const std::string& folder,
+                           const std::string& whole_path) {
+  std::string below = module;
+  std::replace(below.begin(), below.end(), '.', '/');
+  const std::string candidates[] = {fmt::format("{}/{}.py", folder, below),
+                                    fmt::format("{}/{}/__init__.py", folder, below)};
+  std::error_code code;
+  for (const std::string& candidate : candidates) {
+    if (fs::is_regular_file(candidate, code)) return Target{folder, module, module, false};
+  }
+  const bool dotted = module.find('/') == std::string::npos && !module.ends_with(".py") && !module.empty();
+  return usage(dotted ? fmt::format("nothing to serve: looked for {}, {} and {}", whole_path, candidates[0],
+                                    candidates[1])
+                      : fmt::format("{}: no such file or folder", whole_path),
+               "moultd run FILE.py, FOLDER or package.module, with :CALLABLE where it has an unusual name");
+}
+
+Result<Target> find_target(const std::string& written, const std::string& folder, const std::string& home) {
+  MOULT_ASSIGN(const std::string path, absolute_path(written, folder, home));
+  std::error_code code;
+  if (fs::is_directory(path, code)) return from_folder(path);
+  if (fs::is_regular_file(path, code)) return from_file(path);
+  if (fs::exists(path, code)) return usage(fmt::format("{}: neither a file nor a folder", path));
+  return from_module(written, folder, path);
+}
+
+// The part of the target before the callable: all of it where such a file exists ("a:b.py").
+EntryText split_target(const std::string& target, const std::string& folder, const std::string& home) {
+  std::error_code code;
+  const auto whole = absolute_path(target, folder, home);
+  if (whole && fs::exists(*whole, code)) return {target, {}};
+  return split_entry(target);
+}
+
+std::string sanitised(const std::string& text) {
+  std::string name;
+  for (const char c : text) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    const std::string plain(1, upper ? static_cast<char>(c - 'A' + 'a') : c);
+    const bool first = name.empty();
+    if (is_app_name(plain) || (!first && (c == '_' || c == '.' || c == '-'))) {
+      name += plain;
+    } else if (!first) {
+      name += '-';
+    }
+  }
+  if (name.size() > 64) name.resize(64);
+  while (name.ends_with('-') || name.ends_with('.')) name.pop_back();
+  return name.empty() ? "app" : name;
+}
+
+// Options go through the same readers as a config file, so that they have the same rules.
+Result<> read_options(const RunOptions& options, const std::string& folder, const std::string& home,
+                      const std::string& callable, Config& config, AppConfig& app) {
+  ConfigErrors errors;
+  ValueReader reader({}, folder, home, errors);
+  const auto as_value = [](auto data) { return Value{std::move(data), 0, 0}; };
+  reader.set_key("--listen");
+  const std::string listen = options.listen.empty() ? "127.0.0.1:8000" : options.listen;
+  read_listen(reader, as_value(listen), config.daemon.listen);
+  reader.set_key("--threads");
+  if (const auto threads = reader.integer(as_value(std::int64_t{options.threads}), 1, 256)) {
+    app.threads = static_cast<int>(*threads);
+  }
+  reader.set_key("--python");
+  if (!options.python.empty()) read_python(reader, as_value(options.python), app);
+  reader.set_key("CALLABLE");
+  if (!callable.empty()) read_callable(reader, as_value(callable), app);
+  if (errors.empty()) return {};
+  errors.front().code = ErrorCode::usage;
+  return fail(std::move(errors.front()));
+}
+
+}  // namespace
+
+Result<Config> config_for_run(const RunOptions& options, const std::string& current_folder) {
+  const std::string home = current_surroundings().home;
+  const EntryText parts = split_target(options.target, current_folder, home);
+  if (parts.entry.empty()) return usage("nothing to serve", "moultd run PATH[:CALLABLE]");
+  MOULT_ASSIGN(const Target target, find_target(parts.entry, current_folder, home));
+
+  Config config;
+  AppConfig app;
+  app.tree = target.tree;
+  app.entry = target.entry;
+  app.single_file_allowed = target.is_file;
+  app.drain_timeout = Milliseconds(10'000);
+  app.name = options.name.empty() ? sanitised(target.name) : options.name;
+  if (!is_app_name(app.name)) {
+    return usage(fmt::format("--name: \"{}\" is not the name of an app", app.name),
+                 "lower case letters, digits, _ . and -, at most 64, a letter or digit first");
+  }
+  MOULT_TRY(read_options(options, current_folder, home, parts.callable, config, app));
+  config.apps.push_back(std::move(app));
+  return config;
+}
+
+}  // namespace moult

@@ -1,0 +1,86 @@
+#include "daemon/config/toml_file.h"
+
+#include "ipc/base/fd.h"
+
+// The only file that includes the TOML library: it costs 3 s to compile.
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+namespace moult {
+
+namespace {
+
+constexpr std::size_t kMaxFileSize = 1u << 20;
+
+Value convert(const toml::node& node);
+
+Value::Table convert_table(const toml::table& table) {
+  Value::Table members;
+  for (const auto& [key, node] : table) {
+    const toml::source_position& place = key.source().begin;
+    members.push_back(Member{std::string(key.str()), static_cast<int>(place.line),
+                             static_cast<int>(place.column), convert(node)});
+  }
+  // The library sorts by key; people read errors in the order of their file.
+  std::stable_sort(members.begin(), members.end(), [](const Member& a, const Member& b) {
+    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+  });
+  return members;
+}
+
+Value::Array convert_array(const toml::array& array) {
+  Value::Array items;
+  for (const toml::node& item : array) items.push_back(convert(item));
+  return items;
+}
+
+Value convert(const toml::node& node) {
+  Value value;
+  value.line = static_cast<int>(node.source().begin.line);
+  value.column = static_cast<int>(node.source().begin.column);
+  if (const auto* text = node.as_string()) {
+    value.data = text->get();
+  } else if (const auto* integer = node.as_integer()) {
+    value.data = integer->get();
+  } else if (const auto* number = node.as_floating_point()) {
+    value.data = number->get();
+  } else if (const auto* boolean = node.as_boolean()) {
+    value.data = boolean->get();
+  } else if (const auto* array = node.as_array()) {
+    value.data = convert_array(*array);
+  } else if (const auto* table = node.as_table()) {
+    value.data = convert_table(*table);
+  } else {
+    value.data = Value::Other{"a date or time"};
+  }
+  return value;
+}
+
+}  // namespace
+
+Result<Value::Table> parse_toml(std::string_view text, const std::string& file) {
+  const toml::parse_result result = toml::parse(text, file);
+  if (!result) {
+    const toml::parse_error& error = result.error();
+    const Origin origin{file, static_cast<int>(error.source().begin.line),
+                        static_cast<int>(error.source().begin.column)};
+    return fail(config_error(origin, "not valid TOML: " + std::string(error.description())));
+  }
+  return convert_table(result.table());
+}
+
+Result<Value::Table> read_toml_file(const std::string& file) {
+  auto text = read_file(file, kMaxFileSize);
+  if (!text) {
+    Error error = std::move(text.error());
+    error.code = ErrorCode::config_invalid;
+    error.file = file;
+    if (error.message.starts_with(file + ": ")) error.message.erase(0, file.size() + 2);
+    return fail(std::move(error));
+  }
+  return parse_toml(*text, file);
+}
+
+}  // namespace moult
