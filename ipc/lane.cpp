@@ -1,9 +1,9 @@
 #include "ipc/lane.h"
 
-#include <cerrno>
-#include <cstring>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace moult::lane {
@@ -117,12 +117,14 @@ std::size_t encode_request(std::span<char> out, const RequestHead& head, std::sp
   write_prefix(writer, FrameType::request, head.flags, head.call);
   writer.number(head.content_length);
   writer.number(static_cast<std::uint16_t>(headers.size()));
-  for (const std::string_view field : {head.method, head.target, head.script_name, head.path_info, head.query,
-                                       head.server_name, head.server_port, head.remote_addr, head.remote_port}) {
+  for (const std::string_view field :
+       {head.method, head.target, head.script_name, head.path_info, head.query, head.server_name,
+        head.server_port, head.remote_addr, head.remote_port}) {
     writer.text(field);
   }
   std::uint32_t size = 0;
-  for (const Header& header : headers) size += static_cast<std::uint32_t>(header.name.size() + header.value.size() + 8);
+  for (const Header& header : headers)
+    size += static_cast<std::uint32_t>(header.name.size() + header.value.size() + 8);
   writer.number(size);
   for (const Header& header : headers) {
     writer.text(header.name);
@@ -222,7 +224,8 @@ std::optional<Failed> decode_failed(std::string_view packet) {
 }
 
 Sent send(int fd, std::string_view prefix, std::string_view data, Wait wait, int attached_fd) {
-  iovec slices[2] = {{const_cast<char*>(prefix.data()), prefix.size()}, {const_cast<char*>(data.data()), data.size()}};
+  iovec slices[2] = {{const_cast<char*>(prefix.data()), prefix.size()},
+                     {const_cast<char*>(data.data()), data.size()}};
   msghdr message{};
   message.msg_iov = slices;
   message.msg_iovlen = data.empty() ? 1 : 2;

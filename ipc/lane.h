@@ -36,16 +36,16 @@ enum class FrameType : std::uint8_t {
 };
 
 // Flags of a request.
-inline constexpr std::uint8_t kBodyStreams = 1;    // pieces follow on kWantBody
-inline constexpr std::uint8_t kBodyChunked = 2;    // no Content-Length: CONTENT_LENGTH is unset
-inline constexpr std::uint8_t kHttps = 4;          // wsgi.url_scheme
+inline constexpr std::uint8_t kBodyStreams = 1;  // pieces follow on kWantBody
+inline constexpr std::uint8_t kBodyChunked = 2;  // no Content-Length: CONTENT_LENGTH is unset
+inline constexpr std::uint8_t kHttps = 4;        // wsgi.url_scheme
 inline constexpr std::uint8_t kHttp10 = 8;
-inline constexpr std::uint8_t kWarmup = 16;        // made by the daemon: moult.request is a warm-up
+inline constexpr std::uint8_t kWarmup = 16;  // made by the daemon: moult.request is a warm-up
 // Flags of body, head, chunk, file.
-inline constexpr std::uint8_t kEnd = 1;            // the last piece; the call is over for this side
-inline constexpr std::uint8_t kBroken = 2;         // body: the client broke off before the end
+inline constexpr std::uint8_t kEnd = 1;     // the last piece; the call is over for this side
+inline constexpr std::uint8_t kBroken = 2;  // body: the client broke off before the end
 // Flags of head.
-inline constexpr std::uint8_t kHasLength = 4;      // the headers have a Content-Length, in `length`
+inline constexpr std::uint8_t kHasLength = 4;  // the headers have a Content-Length, in `length`
 inline constexpr std::uint8_t kHasDate = 8;
 inline constexpr std::uint8_t kHasServer = 16;
 

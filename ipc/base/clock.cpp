@@ -30,7 +30,8 @@ std::string local_time_of_day() {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
   std::tm parts{};
   ::localtime_r(&seconds, &parts);
-  return fmt::format("{:02}:{:02}:{:02}.{:03}", parts.tm_hour, parts.tm_min, parts.tm_sec, milliseconds_of(now));
+  return fmt::format("{:02}:{:02}:{:02}.{:03}", parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     milliseconds_of(now));
 }
 
 }  // namespace moult

@@ -33,7 +33,7 @@ struct Error {
   std::string message;
   std::string detail{};  // long text, a Python traceback for example
   std::string file{};
-  int line = 0;      // 1-based; 0: not known
+  int line = 0;  // 1-based; 0: not known
   std::string hint{};
 
   Error with_context(std::string_view context) &&;
@@ -52,9 +52,9 @@ std::string describe(const Error& error);
 
 }  // namespace moult
 
-#define MOULT_CHECK(condition, message)                       \
-  do {                                                        \
-    if (!(condition)) {                                       \
-      ::moult::abort_with(__FILE__, __LINE__, message);       \
-    }                                                         \
+#define MOULT_CHECK(condition, message)                 \
+  do {                                                  \
+    if (!(condition)) {                                 \
+      ::moult::abort_with(__FILE__, __LINE__, message); \
+    }                                                   \
   } while (false)

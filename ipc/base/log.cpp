@@ -2,8 +2,8 @@
 
 #include "ipc/base/clock.h"
 
-#include <cstdlib>
 #include <unistd.h>
+#include <cstdlib>
 
 namespace moult {
 

@@ -49,13 +49,15 @@ void Timer::start(Milliseconds delay, Action on_time) {
   block_->state = std::move(on_time);
   uv_update_time(block_->loop);  // the round may have begun long ago
   const auto wait = static_cast<std::uint64_t>(std::max<Milliseconds::rep>(delay.count(), 0));
-  uv_timer_start(block_, [](uv_timer_t* timer) { call(state_of<Action>(timer)); }, wait, 0);
+  uv_timer_start(
+      block_, [](uv_timer_t* timer) { call(state_of<Action>(timer)); }, wait, 0);
 }
 
 void Timer::start_repeating(Milliseconds period, Action on_time) {
   block_->state = std::move(on_time);
   const auto wait = static_cast<std::uint64_t>(period.count());
-  uv_timer_start(block_, [](uv_timer_t* timer) { call(state_of<Action>(timer)); }, wait, wait);
+  uv_timer_start(
+      block_, [](uv_timer_t* timer) { call(state_of<Action>(timer)); }, wait, wait);
 }
 
 void Timer::stop() { uv_timer_stop(block_); }
@@ -96,7 +98,8 @@ struct Signal::Block : HandleBlock<uv_signal_t, Action> {};
 Signal::Signal(Loop& loop, int number, Action on_signal) : block_(new Block) {
   uv_signal_init(loop.raw(), block_);
   block_->state = std::move(on_signal);
-  uv_signal_start(block_, [](uv_signal_t* signal, int) { call(state_of<Action>(signal)); }, number);
+  uv_signal_start(
+      block_, [](uv_signal_t* signal, int) { call(state_of<Action>(signal)); }, number);
 }
 
 Signal::~Signal() { CloseHandle<uv_signal_t, Action>()(block_); }
@@ -134,7 +137,8 @@ Result<std::unique_ptr<Process>> Process::spawn(Loop& loop, const SpawnSpec& spe
   for (const std::string& argument : spec.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   std::vector<char*> environment;
-  for (const std::string& variable : spec.environment) environment.push_back(const_cast<char*>(variable.c_str()));
+  for (const std::string& variable : spec.environment)
+    environment.push_back(const_cast<char*>(variable.c_str()));
   environment.push_back(nullptr);
   std::vector<uv_stdio_container_t> stdio(spec.fds.size());
   for (std::size_t i = 0; i < spec.fds.size(); ++i) {

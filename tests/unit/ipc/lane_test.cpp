@@ -71,7 +71,8 @@ TEST_CASE("a packet with a descriptor passes both over a lane") {
   REQUIRE(pipe);
   std::array<char, 64> out{};
   const std::size_t size = lane::encode_file(out, {7, lane::kEnd, 10, 20});
-  REQUIRE(lane::send(pair->theirs.get(), {out.data(), size}, {}, lane::Wait::no, pipe->read.get()) == lane::Sent::yes);
+  REQUIRE(lane::send(pair->theirs.get(), {out.data(), size}, {}, lane::Wait::no, pipe->read.get()) ==
+          lane::Sent::yes);
   std::vector<char> in(lane::kPacketMax);
   const auto received = lane::receive(pair->ours.get(), in, lane::Wait::no);
   CHECK(received.attached);

@@ -1,0 +1,340 @@
+#include "daemon/supervise/app.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace moult {
+
+namespace {
+
+SettleTimes settle_times(const AppConfig& config) {
+  SettleTimes times;
+  times.quiet = config.settle;
+  times.longest = config.settle_max;
+  return times;
+}
+
+CallLimits call_limits(const AppConfig& config) {
+  return {config.queue, config.queue_timeout, config.call_timeout, config.retry_safe};
+}
+
+std::string stream_name(char stream) {
+  switch (stream) {
+    case 'o': return "stdout";
+    case 'e': return "stderr";
+    case 'm': return "moult";
+    default: return "log";
+  }
+}
+
+CauseKind cause_of(const ChangeBatch& batch) {
+  for (const Change& change : batch.changes) {
+    if (change.kind == ChangeKind::restart_file) return CauseKind::restart_file;
+  }
+  return CauseKind::change;
+}
+
+}  // namespace
+
+std::string_view to_string(AppState state) {
+  switch (state) {
+    case AppState::stopped: return "stopped";
+    case AppState::starting: return "starting";
+    case AppState::running: return "running";
+    case AppState::reloading: return "reloading";
+    case AppState::degraded: return "degraded";
+    case AppState::backoff: return "backoff";
+    case AppState::failed: return "failed";
+  }
+  return "failed";
+}
+
+App::App(Services& services, AppConfig config)
+    : services_(services),
+      config_(std::move(config)),
+      log_(services.loop, fmt::format("{}/apps/{}/app.log", services.state_folder, config_.name),
+           config_.log_max_size, config_.log_keep),
+      dispatcher_(stats_),
+      moulting_(services, *this, config_, dispatcher_, stats_, why_),
+      settle_(settle_times(config_)),
+      settle_timer_(services.loop) {
+  dispatcher_.configure(call_limits(config_));
+  dispatcher_.set_intake(Dispatcher::Intake::stopped);
+  if (moulting_.record().frozen) settle_.freeze();
+  fill_route_target();
+}
+
+App::~App() = default;
+
+void App::start(Moulting::Waiter waiter) {
+  started_ = true;
+  moulting_.resume();
+  if (moulting_.record().stopped) {
+    moulting_.record().stopped = false;
+    moulting_.save_record();
+  }
+  dispatcher_.set_intake(Dispatcher::Intake::open);
+  awaiting_watch_ = true;
+  on_state_changed();
+  // First the watcher, then the snapshot: so no change falls between the two.
+  std::weak_ptr<int> alive = alive_;
+  auto begin = [this, alive, waiter = std::move(waiter)]() mutable {
+    if (alive.expired() || !started_) {
+      if (waiter) waiter({.kind = AttemptOutcome::Kind::stopped});
+      return;
+    }
+    awaiting_watch_ = false;
+    const AppRecord& record = moulting_.record();
+    moulting_.attempt({CauseKind::start, {}, false}, Moulting::Purpose::serve,
+                      record.pinned ? record.pinned->snapshot : std::string(), std::move(waiter));
+  };
+  services_.probes.ask(python_of(config_), [this, alive, begin](const Result<PythonInfo>& python) mutable {
+    if (alive.expired() || !started_) return;
+    if (!python) {
+      begin();  // it fails for the same reason and says so
+      return;
+    }
+    watch(package_folders(config_, *python, moulting_.environment()), begin);
+  });
+}
+
+void App::stop(Remember remember, std::function<void()> done) {
+  if (done) stop_waiters_.push_back(std::move(done));
+  if (remember == Remember::yes) moulting_.record().stopped = true;
+  started_ = false;
+  watcher_.reset();
+  settle_.drop();
+  settle_timer_.stop();
+  dispatcher_.set_intake(Dispatcher::Intake::stopped);
+  moulting_.stop();
+  on_state_changed();
+}
+
+void App::request(CauseKind kind, bool forced, const std::string& detail, Moulting::Waiter waiter) {
+  if (kind == CauseKind::check) {
+    if (const auto attempt = moulting_.attempt_view()) {
+      waiter({.error = Error{ErrorCode::failed,
+                             fmt::format("generation {} is being made; try again", attempt->generation)}});
+      return;
+    }
+  } else {
+    settle_.drop();
+    if (kind == CauseKind::reload || kind == CauseKind::restart) moulting_.unpin();
+  }
+  moulting_.attempt({kind, detail, forced},
+                    kind == CauseKind::check ? Moulting::Purpose::check : Moulting::Purpose::serve, {},
+                    std::move(waiter));
+}
+
+Result<> App::roll_back(std::uint64_t generation, Moulting::Waiter waiter) {
+  settle_.drop();
+  settle_timer_.stop();
+  return moulting_.roll_back(generation, std::move(waiter));
+}
+
+bool App::set_frozen(Freeze freeze) {
+  const bool frozen = freeze == Freeze::frozen;
+  const bool was = settle_.is_frozen();
+  if (frozen) {
+    settle_.freeze();
+  } else {
+    settle_.thaw();
+    // What a roll-back holds back is a change like any other now.
+    if (moulting_.record().pinned) {
+      moulting_.unpin();
+      request(CauseKind::change, false, "thaw", {});
+    }
+  }
+  moulting_.record().frozen = frozen;
+  moulting_.save_record();
+  arm_settle();
+  return was != frozen;
+}
+
+void App::apply(AppConfig config, const AppChange& change) {
+  config_ = std::move(config);
+  moulting_.configure(config_);
+  dispatcher_.configure(call_limits(config_));
+  settle_.set_times(settle_times(config_));
+  log_.set_limits(config_.log_max_size, config_.log_keep);
+  fill_route_target();
+  if (!started_) return;
+  if (change.watching || change.new_generation) watch(moulting_.packages(), {});
+  if (change.new_generation) {
+    std::string keys;
+    for (const std::string& key : change.keys) keys += (keys.empty() ? "" : ", ") + key;
+    moulting_.attempt({CauseKind::settings, keys, true}, Moulting::Purpose::serve, {}, {});
+  }
+}
+
+bool App::sweep(SteadyTime now) {
+  const bool calls = dispatcher_.sweep(now);
+  moulting_.sweep(now);
+  return calls || moulting_.has_draining();
+}
+
+AppState App::state() const {
+  const bool attempting = moulting_.attempt_view().has_value();
+  if (moulting_.active() != nullptr) {
+    if (attempting) return AppState::reloading;
+    return moulting_.last_rejected() ? AppState::degraded : AppState::running;
+  }
+  if (!started_ || moulting_.is_stopping()) return AppState::stopped;
+  if (moulting_.backing_off_until()) return AppState::backoff;
+  return attempting || awaiting_watch_ ? AppState::starting : AppState::failed;
+}
+
+std::string App::note() const {
+  const auto& rejected = moulting_.last_rejected();
+  if (rejected) {
+    const Rejection& why = rejected->rejection;
+    std::string where = why.file.empty() ? "" : fmt::format(" at {}:{}", why.file, why.line);
+    return fmt::format("generation {} rejected: {}{}", rejected->number, why.error, where);
+  }
+  if (!moulting_.waiting_for().empty()) return "waits: " + moulting_.waiting_for();
+  if (moulting_.record().pinned)
+    return fmt::format("pinned to generation {}", moulting_.record().pinned->generation);
+  return watcher_ ? watcher_->status().note : std::string();
+}
+
+WatchStatus App::watch_status() const { return watcher_ ? watcher_->status() : WatchStatus{}; }
+
+std::string App::watch_word() const {
+  if (config_.reload == Toggle::off || !services_.reload) return "off";
+  if (settle_.is_frozen()) return "frozen";
+  if (moulting_.record().pinned) return "pinned";
+  return watcher_ ? std::string(to_string(watcher_->status().mode)) : "off";
+}
+
+int App::running() const {
+  int calls = 0;
+  for (const auto& generation : moulting_.generations()) calls += generation->in_flight();
+  return calls;
+}
+
+void App::on_state_changed() {
+  const AppState now = state();
+  if (now == told_state_) return;
+  services_.events.event("app.state", config_.name,
+                         {{"state", std::string(to_string(now))},
+                          {"previous", std::string(to_string(told_state_))},
+                          {"note", note()}});
+  told_state_ = now;
+  if (moulting_.active() == nullptr) serving_since_ = {};
+}
+
+void App::on_switched(Generation& active) {
+  if (serving_since_ == SteadyTime{}) {
+    serving_since_ = Steady::now();
+    services_.log.info("app ready", {{"app", config_.name}, {"generation", std::to_string(active.number())}});
+  }
+  watch(moulting_.packages(), {});
+  if (watcher_) watcher_->add_files(active.foreign_files(), FileRole::imported);
+  if (!settle_.is_empty()) arm_settle();
+}
+
+void App::on_files_used(Generation& generation, const std::vector<std::string>& files) {
+  if (!watcher_ || files.empty()) return;
+  const bool opened = generation.state() != GenerationState::making;
+  watcher_->add_files(files, opened ? FileRole::opened : FileRole::imported);
+}
+
+void App::on_log_line(Generation& generation, char stream, std::string_view line) {
+  LogLine entry{std::chrono::system_clock::now(), generation.number(), stream_name(stream),
+                std::string(line)};
+  if (services_.log_to_terminal) {
+    services_.log.info(
+        entry.text,
+        {{"app", config_.name}, {"generation", std::to_string(entry.generation)}, {"stream", entry.stream}});
+  }
+  log_.add(std::move(entry));
+}
+
+void App::on_all_ended() {
+  for (const auto& done : std::exchange(stop_waiters_, {})) done();
+}
+
+void App::on_change(const Change& change) {
+  if (change.kind == ChangeKind::vcs_lock_taken || change.kind == ChangeKind::vcs_lock_released) {
+    settle_.on_change(change);
+    arm_settle();
+    return;
+  }
+  last_change_ = std::chrono::system_clock::now();
+  services_.events.event("change.seen", config_.name,
+                         {{"files", std::vector<std::string>{change.path}}, {"count", std::int64_t{1}}});
+  const bool off = config_.reload == Toggle::off || !services_.reload;
+  if (off && change.kind != ChangeKind::restart_file) {
+    why_.add(last_change_, change.path, "ignored", "reload is off");
+    services_.events.event("change.ignored", config_.name, {{"reason", "reload off"}});
+    return;
+  }
+  settle_.on_change(change);
+  if (settle_.is_frozen()) {
+    why_.add(last_change_, change.path, "frozen", "moultctl thaw applies it");
+    services_.events.event("change.ignored", config_.name, {{"reason", "frozen"}});
+    return;
+  }
+  moulting_.mark_stale(fmt::format("{} changed while it was made", change.path));
+  arm_settle();
+}
+
+void App::arm_settle() {
+  const SteadyTime now = Steady::now();
+  if (settle_.is_due(now)) {
+    on_settled();
+    return;
+  }
+  if (const auto at = settle_.next_deadline()) {
+    const auto wait = std::chrono::ceil<Milliseconds>(*at - now);
+    settle_timer_.start(wait, [this] { arm_settle(); });
+  }
+}
+
+void App::on_settled() {
+  const ChangeBatch batch = settle_.take();
+  std::string detail = batch.changes.empty() ? "" : batch.changes.back().path;
+  if (batch.count > 1) detail += fmt::format(" and {} more", batch.count - 1);
+  std::vector<std::string> files;
+  for (const Change& change : batch.changes) {
+    if (files.size() < 10) files.push_back(change.path);
+  }
+  services_.events.event("change.settled", config_.name,
+                         {{"files", std::move(files)}, {"count", static_cast<std::int64_t>(batch.count)}});
+  moulting_.attempt({cause_of(batch), detail, batch.forced}, Moulting::Purpose::serve, {}, {});
+}
+
+// Watches the app as it is now; a watcher that fits stays. `on_ready` is called in any case.
+void App::watch(const std::vector<std::string>& packages, std::function<void()> on_ready) {
+  WatchSpec spec = watch_spec(config_, packages, moulting_.editable(), moulting_.reach());
+  if (watcher_ && spec == watched_) {
+    if (on_ready) on_ready();
+    return;
+  }
+  const std::string tree = spec.tree;
+  watched_ = spec;
+  watcher_ = std::make_unique<TreeWatcher>(services_.loop, services_.inotify, std::move(spec), why_,
+                                           [this](const Change& change) { on_change(change); });
+  if (Generation* active = moulting_.active(); active != nullptr) {
+    watcher_->add_files(active->foreign_files(), FileRole::imported);
+  }
+  watcher_->start([this, tree, on_ready = std::move(on_ready)] {
+    if (on_ready) {
+      on_ready();
+      return;
+    }
+    // It took the place of another one: something may have changed between the two.
+    on_change({tree, ChangeKind::source, Steady::now()});
+  });
+}
+
+void App::fill_route_target() {
+  route_target_.calls = &dispatcher_;
+  route_target_.app = config_.name;
+  route_target_.max_body = config_.max_body;
+  route_target_.debug = config_.debug;
+  route_target_.static_files = config_.static_files;
+}
+
+}  // namespace moult

@@ -1,0 +1,99 @@
+#pragma once
+
+#include "daemon/config/diff.h"
+#include "daemon/route/routes.h"
+#include "daemon/supervise/app_log.h"
+#include "daemon/supervise/dispatcher.h"
+#include "daemon/supervise/moulting.h"
+#include "daemon/watch/settle.h"
+#include "daemon/watch/tree_watcher.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// The states of docs/control.md.
+enum class AppState { stopped, starting, running, reloading, degraded, backoff, failed };
+std::string_view to_string(AppState state);
+
+// One configured app: its calls, its watcher, its generations and its log. Owned by the Supervisor;
+// loop thread only. It ends with stop(), after which it may be destroyed or started again.
+class App final : public Moulting::Owner {
+ public:
+  App(Services& services, AppConfig config);
+  ~App() override;
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  void start(Moulting::Waiter waiter);
+  // Calls in flight finish, others get 503. `done` when nothing of the app is left.
+  enum class Remember { no, yes };  // stopped until `start`, also over a restart of the daemon
+  void stop(Remember remember, std::function<void()> done);
+  // reload, restart, check: what a person asked for.
+  void request(CauseKind kind, bool forced, const std::string& detail, Moulting::Waiter waiter);
+  Result<> roll_back(std::uint64_t generation, Moulting::Waiter waiter);
+  enum class Freeze { frozen, thawed };
+  bool set_frozen(Freeze freeze);  // false: it was so already
+  // New settings. `change` says what they touch.
+  void apply(AppConfig config, const AppChange& change);
+  void leave_host(const Host& host, const std::string& reason) { moulting_.leave_host(host, reason); }
+  // True: there are calls to watch.
+  bool sweep(SteadyTime now);
+  void set_on_busy(std::function<void()> on_busy) { dispatcher_.set_on_busy(std::move(on_busy)); }
+
+  AppState state() const;
+  std::string note() const;  // why it is not simply running; ""
+  const AppConfig& config() const { return config_; }
+  RouteTarget& route_target() { return route_target_; }
+  Moulting& moulting() { return moulting_; }
+  const Moulting& moulting() const { return moulting_; }
+  const Dispatcher& dispatcher() const { return dispatcher_; }
+  const CallStats& stats() const { return stats_; }
+  AppLog& log() { return log_; }
+  const WhyLog& why() const { return why_; }
+  const Settle& settle() const { return settle_; }
+  WatchStatus watch_status() const;
+  std::string watch_word() const;  // inotify, polling, off, frozen, pinned
+  bool is_frozen() const { return settle_.is_frozen(); }
+  int running() const;
+  SteadyTime serving_since() const { return serving_since_; }
+  WallTime last_change() const { return last_change_; }
+
+ private:
+  void on_state_changed() override;
+  void on_switched(Generation& active) override;
+  void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
+  void on_log_line(Generation& generation, char stream, std::string_view line) override;
+  void on_all_ended() override;
+
+  void on_change(const Change& change);
+  void arm_settle();
+  void on_settled();
+  void watch(const std::vector<std::string>& packages, std::function<void()> on_ready);
+  void fill_route_target();
+
+  Services& services_;
+  AppConfig config_;
+  CallStats stats_;
+  WhyLog why_;
+  AppLog log_;
+  Dispatcher dispatcher_;
+  Moulting moulting_;
+  RouteTarget route_target_;
+  Settle settle_;
+  uv::Timer settle_timer_;
+  std::unique_ptr<TreeWatcher> watcher_;
+  WatchSpec watched_;
+  AppState told_state_ = AppState::stopped;
+  bool started_ = false;
+  bool awaiting_watch_ = false;
+  SteadyTime serving_since_{};
+  WallTime last_change_{};
+  std::vector<std::function<void()>> stop_waiters_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // callbacks of others hold it weakly
+};
+
+}  // namespace moult

@@ -1,0 +1,151 @@
+#include "daemon/supervise/app_log.h"
+
+#include "ipc/base/fd.h"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+namespace moult {
+
+namespace {
+
+// Runs in the background. Errors cannot be told to anybody but the log itself.
+void append_and_rotate(const std::string& file, const std::string& text, std::uint64_t max_size, int keep) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 &&
+      static_cast<std::uint64_t>(status.st_size) + text.size() > max_size && status.st_size > 0) {
+    for (int number = keep; number > 1; --number) {
+      std::rename(fmt::format("{}.{}", file, number - 1).c_str(), fmt::format("{}.{}", file, number).c_str());
+    }
+    if (keep > 0) {
+      std::rename(file.c_str(), (file + ".1").c_str());
+    } else {
+      ::unlink(file.c_str());
+    }
+  }
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
+    if (written <= 0) return;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+std::deque<LogLine> last_lines(const std::string& file) {
+  std::deque<LogLine> lines;
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return lines;
+  constexpr off_t kTail = 64 * 1024;
+  const off_t size = ::lseek(fd.get(), 0, SEEK_END);
+  ::lseek(fd.get(), std::max<off_t>(size - kTail, 0), SEEK_SET);
+  std::string text(kTail, '\0');
+  const ssize_t count = ::read(fd.get(), text.data(), text.size());
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    LogLine line;
+    if (parse_log_line(std::string_view(text).substr(at, end - at), line)) lines.push_back(std::move(line));
+    at = end + 1;
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string to_text(const LogLine& line) {
+  return fmt::format("{} [{}] {}: {}", rfc3339(line.time), line.generation, line.stream, line.text);
+}
+
+bool parse_log_line(std::string_view text, LogLine& line) {
+  std::tm parts{};
+  int millisecond = 0;
+  unsigned long generation = 0;
+  char stream[16] = {};
+  int used = 0;
+  const std::string copy(text.substr(0, 80));
+  if (std::sscanf(copy.c_str(), "%d-%d-%dT%d:%d:%d.%dZ [%lu] %15[a-z]: %n", &parts.tm_year, &parts.tm_mon,
+                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &millisecond, &generation,
+                  stream, &used) != 9 ||
+      used == 0) {
+    return false;
+  }
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  line.time = std::chrono::system_clock::from_time_t(::timegm(&parts)) + Milliseconds(millisecond);
+  line.generation = generation;
+  line.stream = stream;
+  line.text = text.substr(std::min(static_cast<std::size_t>(used), text.size()));
+  return true;
+}
+
+AppLog::AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep)
+    : loop_(loop),
+      file_(std::move(file)),
+      max_size_(max_size),
+      keep_(keep),
+      lines_(last_lines(file_)),
+      writing_(std::make_shared<bool>(false)) {}
+
+AppLog::~AppLog() {
+  if (!buffer_.empty()) append_and_rotate(file_, buffer_, max_size_, keep_);
+}
+
+void AppLog::add(LogLine line) {
+  std::string text = to_text(line);
+  text += '\n';
+  if (buffer_.size() + text.size() > kBufferMax) {
+    ++dropped_;
+  } else {
+    if (dropped_ != dropped_told_) {
+      buffer_ += to_text({line.time, 0, "moult",
+                          fmt::format("{} lines were dropped here", dropped_ - dropped_told_)}) +
+                 "\n";
+      dropped_told_ = dropped_;
+    }
+    buffer_ += text;
+  }
+  for (std::size_t i = 0; i < followers_.size(); ++i) followers_[i].second(line);
+  lines_.push_back(std::move(line));
+  if (lines_.size() > kKept) lines_.pop_front();
+  flush();
+}
+
+void AppLog::set_limits(std::uint64_t max_size, int keep) {
+  max_size_ = max_size;
+  keep_ = keep;
+}
+
+int AppLog::follow(std::function<void(const LogLine&)> on_line) {
+  followers_.emplace_back(next_follower_, std::move(on_line));
+  return next_follower_++;
+}
+
+void AppLog::unfollow(int id) {
+  std::erase_if(followers_, [&](const auto& follower) { return follower.first == id; });
+}
+
+void AppLog::flush() {
+  if (*writing_ || buffer_.empty()) return;
+  *writing_ = true;
+  auto text = std::make_shared<std::string>(std::exchange(buffer_, {}));
+  std::weak_ptr<bool> alive = writing_;
+  uv::run_in_background(
+      loop_,
+      [file = file_, text, max = max_size_, keep = keep_] { append_and_rotate(file, *text, max, keep); },
+      [this, alive] {
+        const auto writing = alive.lock();
+        if (!writing) return;  // the log has gone
+        *writing = false;
+        flush();
+      });
+}
+
+}  // namespace moult

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "ipc/base/clock.h"
+#include "ipc/uv/loop.h"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace moult {
+
+// One line of an app's log.
+struct LogLine {
+  WallTime time{};
+  std::uint64_t generation = 0;  // 0: of no generation
+  std::string stream;            // stdout, stderr, log, moult
+  std::string text;
+};
+std::string to_text(const LogLine& line);
+// Reads what to_text wrote; false when it is something else.
+bool parse_log_line(std::string_view text, LogLine& line);
+
+// The log of one app: FILE, rotated by size to FILE.1 … FILE.n, written by one background job at a
+// time from a bounded buffer (full: lines are dropped and counted). The last lines are kept in memory
+// for `moultctl logs`. Owned by the App; loop thread only. The destructor hands over what is left.
+class AppLog {
+ public:
+  static constexpr std::size_t kKept = 2000;
+  static constexpr std::size_t kBufferMax = 1 << 20;
+
+  AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep);
+  ~AppLog();
+  AppLog(const AppLog&) = delete;
+  AppLog& operator=(const AppLog&) = delete;
+
+  void add(LogLine line);
+  void set_limits(std::uint64_t max_size, int keep);
+  // Called for each line that comes; for followers and for the terminal.
+  int follow(std::function<void(const LogLine&)> on_line);
+  void unfollow(int id);
+
+  const std::deque<LogLine>& lines() const { return lines_; }
+  const std::string& file() const { return file_; }
+  std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  void flush();
+
+  uv::Loop& loop_;
+  std::string file_;
+  std::uint64_t max_size_;
+  int keep_;
+  std::deque<LogLine> lines_;
+  std::string buffer_;
+  std::uint64_t dropped_ = 0;
+  std::uint64_t dropped_told_ = 0;
+  int next_follower_ = 1;
+  std::vector<std::pair<int, std::function<void(const LogLine&)>>> followers_;
+  std::shared_ptr<bool> writing_;  // shared with the job under way, which may outlive this object
+};
+
+}  // namespace moult

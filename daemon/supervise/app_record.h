@@ -1,0 +1,44 @@
+#pragma once
+
+#include "daemon/supervise/generation.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// A generation and the snapshot that it was made from.
+struct SnapshotMark {
+  std::uint64_t generation = 0;
+  std::string snapshot;
+  std::string disk;  // of a pin: the snapshot of what was on the disk when it was set
+  bool operator==(const SnapshotMark&) const = default;
+};
+
+// What the daemon remembers of an app over its own restart: FOLDER/state.json. A value; written in
+// the background after each change of generation.
+struct AppRecord {
+  std::uint64_t next_generation = 1;
+  std::optional<SnapshotMark> active;  // that was active last
+  std::optional<SnapshotMark> pinned;
+  bool stopped = false;
+  bool frozen = false;
+  Verdict verdict = Verdict::none;
+  std::string verdict_reason;
+  std::string packages;                              // fingerprint that the verdict and `active` belong to
+  std::map<std::string, std::string> c_environment;  // TZ, LC_ALL… that the app asked its process for
+  std::vector<std::string> preimport;     // extensions that leak unless the main interpreter has them
+  std::vector<GenerationRecord> history;  // oldest first, at most kHistory
+
+  static constexpr std::size_t kHistory = 30;
+  void remember(const GenerationRecord& record);  // adds or replaces by number
+};
+
+std::string encode_record(const AppRecord& record);
+// ErrorCode::failed when it is damaged: the app starts as if it were new.
+Result<AppRecord> decode_record(std::string_view text);
+
+}  // namespace moult

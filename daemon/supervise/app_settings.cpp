@@ -1,0 +1,170 @@
+#include "daemon/supervise/app_settings.h"
+
+#include "daemon/config/entry.h"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+#include <algorithm>
+
+namespace moult {
+
+namespace {
+
+// "/srv/app/lib" below the configured tree, as seen from the resolved one.
+std::string rebase(const std::string& path, const std::string& from, const std::string& to) {
+  if (path == from) return to;
+  if (path.starts_with(from + "/")) return to + path.substr(from.size());
+  return path;
+}
+
+std::vector<std::string> split_path(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(':', at), text.size());
+    if (end > at) parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+std::string value_of(const Environment& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string() : found->second;
+}
+
+// Flags that change the process itself, which only a process of the app's own can have.
+bool is_process_flag(const std::string& flag) {
+  return flag.starts_with("-O") || flag.starts_with("-d") || flag == "-q";
+}
+
+}  // namespace
+
+Environment daemon_environment() {
+  Environment environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) continue;
+    const std::string name(text.substr(0, equals));
+    if (name.starts_with("MOULT_") || name.starts_with("LISTEN_") || name == "NOTIFY_SOCKET" ||
+        name == "INVOCATION_ID" || name == "JOURNAL_STREAM") {
+      continue;
+    }
+    environment[name] = text.substr(equals + 1);
+  }
+  return environment;
+}
+
+Environment environment_of(const AppConfig& app, const Environment& daemon) {
+  Environment environment = daemon;
+  for (const auto& [name, value] : app.env) environment[name] = value;
+  if (!app.venv.empty()) {
+    environment["VIRTUAL_ENV"] = app.venv;
+    environment["PATH"] = app.venv + "/bin:" + value_of(environment, "PATH");
+  }
+  return environment;
+}
+
+std::vector<std::string> package_folders(const AppConfig& app, const PythonInfo& python,
+                                         const Environment& environment) {
+  const std::string version = fmt::format("python{}.{}", python.major, python.minor);
+  std::vector<std::string> folders;
+  if (!app.venv.empty()) {
+    folders.push_back(fmt::format("{}/lib/{}/site-packages", app.venv, version));
+    return folders;
+  }
+  const std::size_t bin = python.executable.rfind("/bin/");
+  const std::string prefix = bin == std::string::npos ? "/usr" : python.executable.substr(0, bin);
+  folders.push_back(fmt::format("{}/lib/{}/site-packages", prefix, version));
+  if (prefix == "/usr") {  // Debian's own layout (python policy, section 2.5)
+    folders.push_back("/usr/lib/python3/dist-packages");
+    folders.push_back(fmt::format("/usr/local/lib/{}/dist-packages", version));
+  }
+  if (const std::string home = value_of(environment, "HOME"); !home.empty()) {
+    folders.push_back(fmt::format("{}/.local/lib/{}/site-packages", home, version));
+  }
+  return folders;
+}
+
+std::string entry_file_of(const AppConfig& app) {
+  const Entry entry = classify_entry(app.entry);
+  return entry.kind == EntryKind::module ? std::string() : app.tree + "/" + entry.name;
+}
+
+SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>& editable, Reach reach) {
+  SnapshotSpec spec;
+  spec.tree = app.tree;
+  spec.roots = app.path;
+  spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
+  spec.entry_file = entry_file_of(app);
+  spec.data = app.watch;
+  spec.reach = reach;
+  return spec;
+}
+
+WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packages,
+                     const std::vector<std::string>& editable, Reach reach) {
+  WatchSpec spec;
+  spec.tree = app.tree;
+  spec.roots = app.path;
+  spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
+  spec.entry_file = entry_file_of(app);
+  spec.watch = app.watch;
+  spec.ignore = app.ignore;
+  spec.packages = packages;
+  spec.reach = reach;
+  spec.always_poll = app.polling == Toggle::on;
+  return spec;
+}
+
+HostKey host_key(const AppConfig& app, const PythonInfo& python, InterpreterMode mode,
+                 const AppRecord& record, const Environment& environment) {
+  HostKey key;
+  key.python = python;
+  key.mode = mode;
+  key.c_environment = c_environment_of(environment);
+  for (const auto& [name, value] : record.c_environment) key.c_environment[name] = value;
+  if (mode == InterpreterMode::main) {
+    for (const std::string& flag : app.python_flags) {
+      if (is_process_flag(flag)) key.process_flags += (key.process_flags.empty() ? "" : " ") + flag;
+    }
+  }
+  return key;
+}
+
+MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const AppRecord& record,
+                         const Environment& environment) {
+  MakeCommand command;
+  command.app = app.name;
+  command.threads = app.threads;
+  InterpreterSpec& spec = command.spec;
+  spec.tree = snapshot.root;
+  spec.roots = snapshot.roots;
+  const Entry entry = classify_entry(app.entry);
+  spec.entry.kind = entry.kind == EntryKind::file     ? "file"
+                    : entry.kind == EntryKind::django ? "django"
+                                                      : "module";
+  if (entry.kind == EntryKind::module) {
+    spec.entry.module = entry.name;
+  } else {
+    spec.entry.path = snapshot.root + "/" + entry.name;
+  }
+  spec.entry.callable = app.callable;
+  for (const std::string& folder : app.path) spec.path.push_back(rebase(folder, app.tree, snapshot.root));
+  for (const std::string& folder : split_path(value_of(environment, "PYTHONPATH")))
+    spec.path.push_back(folder);
+  spec.cwd = app.cwd.empty() ? snapshot.root : rebase(app.cwd, app.tree, snapshot.root);
+  spec.env = environment;
+  spec.venv = app.venv;
+  spec.argv = {spec.entry.path.empty() ? entry.name : spec.entry.path};
+  spec.script_name = app.routes.empty() ? "" : app.routes.front().prefix;
+  spec.debug = app.debug;
+  spec.multiprocess = app.interpreters > 1;
+  spec.preimport = record.preimport;
+  spec.signals = app.signals == SignalPolicy::error ? "error" : "ignore";
+  spec.python_flags = app.python_flags;
+  return command;
+}
+
+}  // namespace moult

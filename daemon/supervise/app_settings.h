@@ -1,0 +1,40 @@
+#pragma once
+
+#include "daemon/config/config.h"
+#include "daemon/snapshot/take.h"
+#include "daemon/supervise/app_record.h"
+#include "daemon/supervise/command.h"
+#include "daemon/supervise/host.h"
+#include "daemon/watch/tree_watcher.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// What the app's config means for the parts that make a generation of it. Pure, but for the daemon's
+// environment, which is passed in.
+
+using Environment = std::map<std::string, std::string>;
+Environment daemon_environment();  // without what belongs to the daemon's own start
+
+// The environment that the app sees: the daemon's, then its `env`.
+Environment environment_of(const AppConfig& app, const Environment& daemon);
+
+// Folders of installed packages that the app's interpreter will have on its path.
+std::vector<std::string> package_folders(const AppConfig& app, const PythonInfo& python,
+                                         const Environment& environment);
+
+// The absolute path of the entry file; "" when the entry is a module.
+std::string entry_file_of(const AppConfig& app);
+
+SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>& editable, Reach reach);
+WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packages,
+                     const std::vector<std::string>& editable, Reach reach);
+HostKey host_key(const AppConfig& app, const PythonInfo& python, InterpreterMode mode,
+                 const AppRecord& record, const Environment& environment);
+MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const AppRecord& record,
+                         const Environment& environment);
+
+}  // namespace moult

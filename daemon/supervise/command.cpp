@@ -1,0 +1,143 @@
+#include "daemon/supervise/command.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <utility>
+
+namespace moult {
+
+namespace {
+
+using Json = nlohmann::json;
+
+// A host's texts may hold any bytes; a dump must not throw for them.
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+constexpr std::array<std::pair<std::string_view, HostEventType>, 9> kEventNames{{
+    {"booted", HostEventType::booted},
+    {"made", HostEventType::made},
+    {"rejected", HostEventType::rejected},
+    {"opened", HostEventType::opened},
+    {"retired", HostEventType::retired},
+    {"abandoned", HostEventType::abandoned},
+    {"stack", HostEventType::stack},
+    {"notice", HostEventType::notice},
+    {"process_wide", HostEventType::process_wide},
+}};
+
+std::string text_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::vector<std::string> texts_of(const Json& json, const char* key) {
+  std::vector<std::string> texts;
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_array()) return texts;
+  for (const Json& item : *found) {
+    if (item.is_string()) texts.push_back(item.get<std::string>());
+  }
+  return texts;
+}
+
+template <typename Number>
+Number number_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_number() ? found->get<Number>() : Number{};
+}
+
+std::vector<ExtensionNote> extensions_of(const Json& json, const char* key) {
+  std::vector<ExtensionNote> notes;
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_array()) return notes;
+  for (const Json& item : *found) {
+    if (!item.is_object()) continue;
+    notes.push_back(
+        {text_of(item, "module"), text_of(item, "path"), text_of(item, "kind"), text_of(item, "error")});
+  }
+  return notes;
+}
+
+}  // namespace
+
+std::string encode_make(const MakeCommand& command) {
+  const InterpreterSpec& spec = command.spec;
+  return dump(Json{
+      {"do", "make"},
+      {"interp", command.interp},
+      {"app", command.app},
+      {"generation", command.generation},
+      {"mode", command.mode},
+      {"threads", command.threads},
+      {"spec",
+       {{"tree", spec.tree},
+        {"roots", spec.roots},
+        {"entry",
+         {{"kind", spec.entry.kind},
+          {"path", spec.entry.path},
+          {"module", spec.entry.module},
+          {"callable", spec.entry.callable}}},
+        {"path", spec.path},
+        {"cwd", spec.cwd},
+        {"env", spec.env},
+        {"venv", spec.venv},
+        {"argv", spec.argv},
+        {"script_name", spec.script_name},
+        {"debug", spec.debug},
+        {"multiprocess", spec.multiprocess},
+        {"preimport", spec.preimport},
+        {"warnings", spec.warnings},
+        {"signals", spec.signals},
+        {"python_flags", spec.python_flags}}},
+  });
+}
+
+std::string encode_retire(std::uint64_t interp, double timeout_seconds) {
+  return dump(Json{{"do", "retire"}, {"interp", interp}, {"timeout", timeout_seconds}});
+}
+
+std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
+  return dump(Json{{"do", "interrupt"}, {"interp", interp}, {"worker", worker}, {"call", call}});
+}
+
+std::string encode_stack(std::uint64_t interp) { return dump(Json{{"do", "stack"}, {"interp", interp}}); }
+
+std::string encode_exit() { return dump(Json{{"do", "exit"}}); }
+
+Result<HostEvent> decode_event(std::string_view packet) {
+  const Json json = Json::parse(packet, nullptr, false);
+  if (!json.is_object()) return fail(Error{ErrorCode::protocol, "a host event that is no JSON object"});
+  const std::string name = text_of(json, "event");
+  HostEvent event;
+  bool known = false;
+  for (const auto& [event_name, type] : kEventNames) {
+    if (event_name != name) continue;
+    event.type = type;
+    known = true;
+  }
+  if (!known) return fail(Error{ErrorCode::protocol, fmt::format("unknown host event \"{}\"", name)});
+  event.interp = number_of<std::uint64_t>(json, "interp");
+  event.python = text_of(json, "python");
+  event.callable = text_of(json, "callable");
+  event.seconds = number_of<double>(json, "seconds");
+  event.modules = number_of<int>(json, "modules");
+  event.files = texts_of(json, "files");
+  event.extensions = extensions_of(json, "extensions");
+  event.refused = extensions_of(json, "refused");
+  event.stage = text_of(json, "stage");
+  event.error = text_of(json, "error");
+  event.traceback = text_of(json, "traceback");
+  event.file = text_of(json, "file");
+  event.line = number_of<int>(json, "line");
+  event.why = text_of(json, "why");
+  event.threads = texts_of(json, "threads");
+  event.level = text_of(json, "level");
+  event.text = text_of(json, "text");
+  event.what = text_of(json, "what");
+  event.value = text_of(json, "value");
+  return event;
+}
+
+}  // namespace moult

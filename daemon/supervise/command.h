@@ -1,0 +1,94 @@
+#pragma once
+
+#include "ipc/base/result.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace moult {
+
+// The messages of a command channel as values; ipc/PROTOCOL.md is their description. The only file
+// of this folder that knows their JSON is command.cpp.
+
+struct EntrySpec {
+  std::string kind;  // "file", "module", "django"
+  std::string path;
+  std::string module;
+  std::string callable;
+};
+
+// What an interpreter needs to know of its app.
+struct InterpreterSpec {
+  std::string tree;
+  std::vector<std::string> roots;
+  EntrySpec entry;
+  std::vector<std::string> path;
+  std::string cwd;
+  std::map<std::string, std::string> env;
+  std::string venv;
+  std::vector<std::string> argv;
+  std::string script_name;
+  bool debug = false;
+  bool multiprocess = false;
+  std::vector<std::string> preimport;
+  std::vector<std::string> warnings;
+  std::string signals;
+  std::vector<std::string> python_flags;
+};
+
+struct MakeCommand {
+  std::uint64_t interp = 0;
+  std::string app;
+  std::uint64_t generation = 0;
+  std::string mode;
+  int threads = 0;
+  InterpreterSpec spec;
+};
+
+std::string encode_make(const MakeCommand& command);
+std::string encode_retire(std::uint64_t interp, double timeout_seconds);
+std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t call);
+std::string encode_stack(std::uint64_t interp);
+std::string encode_exit();
+
+// An extension module that an interpreter loaded or refused.
+struct ExtensionNote {
+  std::string module;
+  std::string path;
+  std::string kind;   // of a loaded one: "multi-phase", "single-phase", ""
+  std::string error;  // of a refused one
+};
+
+enum class HostEventType { booted, made, rejected, opened, retired, abandoned, stack, notice, process_wide };
+
+// One event; only the members that belong to its type are set.
+struct HostEvent {
+  HostEventType type = HostEventType::notice;
+  std::uint64_t interp = 0;
+  std::string python;
+  std::string callable;
+  double seconds = 0;
+  int modules = 0;
+  std::vector<std::string> files;
+  std::vector<ExtensionNote> extensions;
+  std::vector<ExtensionNote> refused;
+  std::string stage;
+  std::string error;
+  std::string traceback;
+  std::string file;
+  int line = 0;
+  std::string why;
+  std::vector<std::string> threads;
+  std::string level;
+  std::string text;
+  std::string what;
+  std::string value;
+};
+
+// ErrorCode::protocol when it is no event of ours.
+Result<HostEvent> decode_event(std::string_view packet);
+
+}  // namespace moult

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "daemon/call.h"
+#include "daemon/supervise/generation.h"
+#include "daemon/supervise/stats.h"
+
+#include <cstdint>
+#include <functional>
+
+namespace moult {
+
+// What bounds an app's calls. From its config.
+struct CallLimits {
+  int queue = 100;
+  Milliseconds queue_timeout{30'000};
+  Milliseconds call_timeout{0};  // 0: none
+  bool retry_safe = false;
+};
+
+// The calls of one app: gives each to an idle worker of the active generation or queues it, in
+// order. Calls that wait belong to no generation: they follow the switch and survive a host. Owned
+// by the App; loop thread only.
+class Dispatcher final : public CallTarget {
+ public:
+  explicit Dispatcher(CallStats& stats) : stats_(stats) {}
+  ~Dispatcher() override;
+
+  void configure(const CallLimits& limits) { limits_ = limits; }
+  // Called when there is a call to watch after a time without any; then sweep() until it says false.
+  void set_on_busy(std::function<void()> on_busy) { on_busy_ = std::move(on_busy); }
+
+  // Where calls go from now on; queued ones are handed out at once. Null: nowhere, they wait.
+  void set_active(Generation* generation);
+  // Stopped: every call, queued ones too, gets app_stopped.
+  enum class Intake { open, stopped };
+  void set_intake(Intake intake);
+
+  // A worker of any generation became idle.
+  void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker);
+  // A call whose worker broke: sent again where that is allowed, else host_lost.
+  void on_call_lost(Call& call);
+
+  // Answers what waited too long; interrupts what runs too long. True: there is something to watch.
+  bool sweep(SteadyTime now);
+
+  int queued() const { return queued_; }
+  Generation* active() const { return active_; }
+
+  void submit(Call& call) override;
+  void cancel(Call& call) override;
+  void send_body(Call& call, std::string_view piece, End end, bool broken) override;
+  void pause(Call& call) override;
+  void resume(Call& call) override;
+
+ private:
+  bool hand_out(Call& call);
+  void enqueue(Call& call, bool in_front);
+  void dequeue(Call& call);
+  void hand_out_queued();
+  void refuse(Call& call, CallFailure failure);
+
+  CallStats& stats_;
+  CallLimits limits_;
+  std::function<void()> on_busy_;
+  bool swept_ = false;
+  Generation* active_ = nullptr;
+  Intake intake_ = Intake::open;
+  Call* first_ = nullptr;
+  Call* last_ = nullptr;
+  int queued_ = 0;
+};
+
+}  // namespace moult

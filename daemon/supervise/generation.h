@@ -1,0 +1,157 @@
+#pragma once
+
+#include "daemon/snapshot/snapshot.h"
+#include "daemon/supervise/generation_state.h"
+#include "daemon/supervise/interpreter.h"
+#include "ipc/base/clock.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// Why a generation was made.
+enum class CauseKind {
+  start,
+  change,
+  reload,
+  restart,
+  restart_file,
+  rollback,
+  recycle,
+  host_lost,
+  settings,
+  check
+};
+std::string_view to_string(CauseKind kind);
+
+struct Cause {
+  CauseKind kind = CauseKind::start;
+  std::string detail;   // the file that changed, who asked
+  bool forced = false;  // also when the code is the same as the active generation's
+};
+std::string describe(const Cause& cause);  // "change of shop/views.py"
+
+// What is told of a generation for as long as it is remembered, also over a restart of the daemon.
+struct GenerationRecord {
+  std::uint64_t number = 0;
+  Cause cause;
+  std::string snapshot;  // its id
+  std::string tree;      // the resolved root
+  std::string commit;    // of the VCS, "" when there is none
+  WallTime created{};
+  WallTime activated{};  // epoch: never
+  WallTime ended{};
+  double make_seconds = 0;
+  GenerationState state = GenerationState::making;
+  std::string isolation;
+  std::string python;
+  std::string callable;
+  Rejection rejection;    // when rejected
+  std::size_t files = 0;  // sources in its snapshot
+  std::uint64_t calls = 0;
+  std::uint64_t drain_killed = 0;
+  double drain_seconds = 0;
+};
+
+// One load of an app's code: its interpreters and what is known of it. Owned by the App's Moulting;
+// loop thread only. May be destroyed once has_ended(), not from inside a callback.
+class Generation final : public Interpreter::Owner {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_generation_made(Generation& generation) = 0;
+    // It is `rejected` already and its interpreters are leaving.
+    virtual void on_generation_refused(Generation& generation) = 0;
+    virtual void on_generation_idle(Generation& generation) = 0;  // no call in flight any more
+    virtual void on_generation_lost(Generation& generation, const std::string& how) = 0;
+    virtual void on_generation_ended(Generation& generation) = 0;  // nothing of it is left
+    virtual void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) = 0;
+    virtual void on_call_lost(Generation& generation, Call& call) = 0;
+    virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
+    virtual void on_notice(Generation& generation, const HostEvent& event) = 0;
+    virtual void on_log_line(Generation& generation, char stream, std::string_view line) = 0;
+  };
+
+  Generation(uv::Loop& loop, Owner& owner, GenerationRecord record, SnapshotPtr snapshot,
+             std::string packages);
+
+  // Asks each of `hosts` for an interpreter.
+  Result<> make(const std::vector<Host*>& hosts, LaneBuffers& buffers, const MakeCommand& command,
+                const Fd& snapshot);
+
+  // Takes a worker of the interpreter with the fewest calls in flight; null: all are busy.
+  struct Taken {
+    Interpreter* interpreter = nullptr;
+    Worker* worker = nullptr;
+  };
+  Taken take_idle();
+  int in_flight() const;
+
+  void refuse(Rejection rejection);
+  void activate();
+  void replace();
+  void keep_as_standby();
+  // Ends its interpreters; no call may be in flight.
+  void retire(Seconds timeout);
+  // Interrupts the calls that have run since before `started_before`. How many are past all help
+  // and were given up: their clients get CallFailure::call_timeout.
+  struct Overdue {
+    int interrupted = 0;
+    int given_up = 0;
+  };
+  Overdue interrupt_calls(SteadyTime now, SteadyTime started_before);
+  // Gives up calls whose lanes broke while the host lives on.
+  void drop_broken_calls(SteadyTime now);
+
+  GenerationState state() const { return record_.state; }
+  const SnapshotPtr& snapshot() const { return snapshot_; }
+  const std::string& packages() const { return packages_; }  // fingerprint of what is installed
+  bool has_ended() const;
+  bool lives_on(const Host& host) const;
+  const GenerationRecord& record() const { return record_; }
+  GenerationRecord& record() { return record_; }
+  std::uint64_t number() const { return record_.number; }
+  const std::vector<std::unique_ptr<Interpreter>>& interpreters() const { return interpreters_; }
+  const std::vector<ExtensionNote>& extensions() const { return extensions_; }
+  const std::vector<ExtensionNote>& fell_back() const { return fell_back_; }
+  const std::vector<std::string>& foreign_files() const { return foreign_files_; }
+  bool has_abandoned_interpreter() const;
+  bool has_stuck_worker() const;
+  SteadyTime draining_since() const { return draining_since_; }
+  SteadyTime made_at() const { return made_at_; }
+
+ private:
+  void on_made(Interpreter& interpreter, const HostEvent& event) override;
+  void on_rejected(Interpreter& interpreter, Rejection rejection) override;
+  void on_ended(Interpreter& interpreter) override;
+  void on_host_gone(Interpreter& interpreter, const std::string& how) override;
+  void on_note(Interpreter& interpreter, const HostEvent& event) override;
+  void on_worker_idle(Interpreter& interpreter, Worker& worker) override;
+  void on_call_lost(Interpreter& interpreter, Call& call) override;
+  void on_log_line(char stream, std::string_view line) override;
+  bool advance(GenerationEvent event);
+  void arm_end_deadline(Seconds timeout);
+
+  uv::Loop& loop_;
+  Owner& owner_;
+  GenerationRecord record_;
+  SnapshotPtr snapshot_;
+  std::string packages_;
+  std::vector<std::unique_ptr<Interpreter>> interpreters_;
+  std::vector<ExtensionNote> extensions_;
+  std::vector<ExtensionNote> fell_back_;
+  std::vector<std::string> foreign_files_;
+  std::size_t made_ = 0;
+  SteadyTime started_at_{};
+  SteadyTime made_at_{};
+  SteadyTime draining_since_{};
+  bool end_told_ = false;
+  uv::Timer end_deadline_;
+};
+
+}  // namespace moult

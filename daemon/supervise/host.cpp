@@ -1,0 +1,297 @@
+#include "daemon/supervise/host.h"
+
+#include <fmt/format.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace moult {
+
+namespace {
+
+constexpr std::size_t kEventMax = 128 * 1024;
+constexpr std::size_t kOutgoingMax = 1024;  // commands; a host that takes none for so long is dead
+constexpr Milliseconds kBootDeadline{30'000};
+constexpr Milliseconds kLeaveDeadline{5'000};
+constexpr std::size_t kOutputLineMax = 4096;
+
+bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+std::string how_it_ended(uv::ExitStatus status) {
+  if (status.signal != 0)
+    return fmt::format("was ended by signal {} ({})", status.signal, ::strsignal(status.signal));
+  return fmt::format("exited with status {}", status.code);
+}
+
+bool is_channel_full(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
+
+}  // namespace
+
+std::map<std::string, std::string> c_environment_of(const std::map<std::string, std::string>& environment) {
+  std::map<std::string, std::string> found;
+  for (const auto& [name, value] : environment) {
+    const bool exact = name == "TZ" || name == "LANG" || name == "LANGUAGE" || name == "PYTHONMALLOC";
+    if (exact || starts_with_any(name, {"LC_", "LD_", "MALLOC_", "ASAN_", "UBSAN_", "TSAN_"}))
+      found[name] = value;
+  }
+  return found;
+}
+
+Host::Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key)
+    : loop_(loop),
+      log_(log),
+      owner_(owner),
+      number_(number),
+      key_(std::move(key)),
+      started_(Steady::now()),
+      deadline_(loop),
+      packet_(kEventMax) {}
+
+Host::~Host() = default;
+
+Result<> Host::start(const std::string& module_folder) {
+  const std::string module = module_folder + "/_moult_host" + key_.python.suffix;
+  if (::access(module.c_str(), R_OK) != 0) {
+    return fail(
+        Error{ErrorCode::config_invalid,
+              fmt::format("no host module for Python {} ({})", key_.python.version(), key_.python.executable),
+              fmt::format("{} does not exist", module),
+              {},
+              0,
+              fmt::format("install that Python's headers (on Debian: python{}.{}-dev) and build again; "
+                          "MOULT_PYTHONS={} names it to CMake",
+                          key_.python.major, key_.python.minor, key_.python.executable)});
+  }
+  MOULT_ASSIGN(SocketPair channel, seqpacket_pair());
+  MOULT_ASSIGN(PipePair output, make_pipe());
+  MOULT_TRY(set_nonblocking(output.read));
+
+  uv::SpawnSpec spec;
+  spec.arguments = {key_.python.executable, "-I", "-S", "-X", "utf8"};
+  for (std::size_t at = 0; at < key_.process_flags.size();) {
+    const std::size_t end = std::min(key_.process_flags.find(' ', at), key_.process_flags.size());
+    spec.arguments.push_back(key_.process_flags.substr(at, end - at));
+    at = end + 1;
+  }
+  spec.arguments.insert(
+      spec.arguments.end(),
+      {"-c", "import sys; sys.path.insert(0, sys.argv[1]); import _moult_host; _moult_host.main(3)",
+       module_folder});
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view name =
+        std::string_view(*variable).substr(0, std::string_view(*variable).find('='));
+    // What belongs to the daemon's own start must not be taken for theirs by apps.
+    if (starts_with_any(name, {"MOULT_", "LISTEN_", "NOTIFY_SOCKET", "INVOCATION_ID", "JOURNAL_STREAM"}))
+      continue;
+    if (!c_environment_of({{std::string(name), ""}}).empty()) continue;
+    spec.environment.emplace_back(*variable);
+  }
+  for (const auto& [name, value] : key_.c_environment) spec.environment.push_back(name + "=" + value);
+  spec.fds = {-1, output.write.get(), output.write.get(), channel.theirs.get()};
+  spec.own_session = true;  // Ctrl-C on a terminal is the daemon's business
+
+  MOULT_ASSIGN(process_, uv::Process::spawn(loop_, spec, [this](uv::ExitStatus status) { on_exit(status); }));
+  channel_ = std::move(channel.ours);
+  output_ = std::move(output.read);
+  channel_poll_ =
+      std::make_unique<uv::Poll>(loop_, channel_.get(), [this](int events) { on_channel(events); });
+  channel_poll_->set(uv::Poll::kReadable);
+  output_poll_ = std::make_unique<uv::Poll>(loop_, output_.get(), [this](int) { read_output(); });
+  output_poll_->set(uv::Poll::kReadable);
+  deadline_.start(kBootDeadline, [this] {
+    log_.error("a host did not start within 30 s",
+               {{"host", std::to_string(number_)}, {"pid", std::to_string(pid())}});
+    kill();
+  });
+  return {};
+}
+
+std::uint64_t Host::make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener) {
+  const std::uint64_t interp = next_interp_++;
+  command.interp = interp;
+  command.mode = to_string(key_.mode);
+  listeners_[interp] = &listener;
+  ++made_count;
+  send(encode_make(command), std::move(descriptors));
+  return interp;
+}
+
+void Host::retire(std::uint64_t interp, Seconds timeout) { send(encode_retire(interp, timeout.count())); }
+
+void Host::interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
+  send(encode_interrupt(interp, worker, call));
+}
+
+void Host::ask_stack(std::uint64_t interp) { send(encode_stack(interp)); }
+
+void Host::forget(std::uint64_t interp) {
+  if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)
+    owner_.on_host_empty(*this);
+}
+
+void Host::leave() {
+  if (state_ == State::leaving || state_ == State::gone) return;
+  send(encode_exit());
+  state_ = State::leaving;
+  deadline_.start(kLeaveDeadline, [this] { kill(); });
+}
+
+void Host::kill() {
+  if (process_) process_->kill(SIGKILL);
+}
+
+int Host::pid() const { return process_ ? process_->pid() : 0; }
+
+std::uint64_t Host::resident_bytes() const {
+  if (state_ == State::gone || pid() == 0) return 0;
+  // proc(5): statm is in pages: size, resident, …; reading it does not block.
+  std::FILE* file = std::fopen(fmt::format("/proc/{}/statm", pid()).c_str(), "re");
+  if (file == nullptr) return 0;
+  unsigned long size = 0;
+  unsigned long resident = 0;
+  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  return read == 2
+             ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))
+             : 0;
+}
+
+void Host::send(std::string packet, std::vector<Fd> descriptors) {
+  if (state_ == State::gone) return;
+  outgoing_.push_back({std::move(packet), std::move(descriptors)});
+  if (outgoing_.size() > kOutgoingMax) {
+    log_.error("a host takes no commands", {{"host", std::to_string(number_)}});
+    kill();
+    return;
+  }
+  flush();
+}
+
+void Host::flush() {
+  while (!outgoing_.empty()) {
+    Outgoing& next = outgoing_.front();
+    iovec slice{next.packet.data(), next.packet.size()};
+    msghdr message{};
+    message.msg_iov = &slice;
+    message.msg_iovlen = 1;
+    std::vector<char> control(CMSG_SPACE(sizeof(int) * next.descriptors.size()));
+    if (!next.descriptors.empty()) {
+      message.msg_control = control.data();
+      message.msg_controllen = control.size();
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(sizeof(int) * next.descriptors.size());
+      unsigned char* at = CMSG_DATA(header);
+      for (const Fd& fd : next.descriptors) {
+        const int number = fd.get();
+        std::memcpy(at, &number, sizeof number);
+        at += sizeof number;
+      }
+    }
+    if (::sendmsg(channel_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+      if (errno == EINTR) continue;
+      if (is_channel_full(errno)) {
+        channel_poll_->set(uv::Poll::kReadable | uv::Poll::kWritable);
+        return;
+      }
+      if (errno != EPIPE && errno != ECONNRESET) {
+        log_.error(fmt::format("cannot send to a host: {}", std::strerror(errno)),
+                   {{"host", std::to_string(number_)}});
+        kill();
+      }
+      return;  // the process is ending: on_exit tells
+    }
+    outgoing_.pop_front();
+  }
+  channel_poll_->set(uv::Poll::kReadable);
+}
+
+void Host::on_channel(int events) {
+  if ((events & uv::Poll::kWritable) != 0) flush();
+  for (;;) {
+    const ssize_t size = ::recv(channel_.get(), packet_.data(), packet_.size(), MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && is_channel_full(errno)) return;
+    if (size <= 0) {
+      // It closed the channel: it is ending, or has gone mad. on_exit does the rest.
+      channel_poll_->set(0);
+      deadline_.start(kLeaveDeadline, [this] { kill(); });
+      return;
+    }
+    const auto event = decode_event({packet_.data(), static_cast<std::size_t>(size)});
+    if (!event) {
+      log_.error(event.error().message, {{"host", std::to_string(number_)}});
+      continue;
+    }
+    dispatch(*event);
+  }
+}
+
+void Host::dispatch(const HostEvent& event) {
+  if (event.type == HostEventType::booted) {
+    if (state_ != State::starting) return;
+    state_ = State::ready;
+    deadline_.stop();
+    owner_.on_host_ready(*this);
+    return;
+  }
+  if (event.interp == 0 && event.type == HostEventType::notice) {
+    log_.warning(event.text, {{"host", std::to_string(number_)}});
+    return;
+  }
+  const auto listener = listeners_.find(event.interp);
+  if (listener != listeners_.end()) listener->second->on_event(event);
+}
+
+void Host::read_output() {
+  std::array<char, 8192> buffer{};
+  for (;;) {
+    const ssize_t count = ::read(output_.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      if (count == 0) output_poll_->set(0);
+      return;
+    }
+    for (const char character : std::string_view(buffer.data(), static_cast<std::size_t>(count))) {
+      if (character != '\n' && output_line_.size() < kOutputLineMax) {
+        output_line_ += character;
+        continue;
+      }
+      owner_.on_host_output(*this, output_line_);
+      output_line_.clear();
+      if (character != '\n') output_line_ += character;
+    }
+  }
+}
+
+void Host::on_exit(uv::ExitStatus status) {
+  read_output();
+  if (!output_line_.empty()) owner_.on_host_output(*this, output_line_);
+  channel_poll_->set(0);
+  output_poll_->set(0);
+  deadline_.stop();
+  outgoing_.clear();
+  const bool expected = state_ == State::leaving;
+  state_ = State::gone;
+  const std::string how = how_it_ended(status);
+  // Listeners forget themselves while they are told, so walk over a copy of the numbers.
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, listener] : listeners_) numbers.push_back(number);
+  for (const std::uint64_t number : numbers) {
+    if (const auto found = listeners_.find(number); found != listeners_.end())
+      found->second->on_host_gone(how);
+  }
+  owner_.on_host_gone(*this, how, expected);
+}
+
+}  // namespace moult

@@ -1,0 +1,127 @@
+#pragma once
+
+#include "daemon/supervise/command.h"
+#include "daemon/supervise/python_info.h"
+#include "ipc/base/clock.h"
+#include "ipc/base/fd.h"
+#include "ipc/base/log.h"
+#include "ipc/uv/loop.h"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// What makes two apps able to share a host: the same executable, the same way of making
+// interpreters, and the same C-level environment, which programs read at their start only.
+struct HostKey {
+  PythonInfo python;
+  InterpreterMode mode = InterpreterMode::shared;
+  std::map<std::string, std::string> c_environment;  // TZ, LANG, LC_*, LD_*, MALLOC_*, PYTHONMALLOC
+  std::string process_flags;                         // of the executable, for process isolation: "-O"
+
+  bool operator==(const HostKey&) const = default;
+};
+
+// The part of an app's environment that belongs into HostKey::c_environment.
+std::map<std::string, std::string> c_environment_of(const std::map<std::string, std::string>& environment);
+
+// Where the events of one interpreter go. On the loop; the interpreter may be forgotten from inside.
+class InterpreterListener {
+ public:
+  virtual ~InterpreterListener() = default;
+  virtual void on_event(const HostEvent& event) = 0;
+  virtual void on_host_gone(const std::string& how) = 0;
+};
+
+// One moult-host process and the daemon's end of its command channel. Owned by the HostPool; loop
+// thread only. It is gone when its process has ended, which is always told to the owner, once.
+class Host {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_host_ready(Host& host) = 0;
+    virtual void on_host_empty(Host& host) = 0;  // its last interpreter has been forgotten
+    // The process has ended. The owner may destroy the host later, not in this call.
+    virtual void on_host_gone(Host& host, const std::string& how, bool expected) = 0;
+    virtual void on_host_output(Host& host, std::string_view line) = 0;
+  };
+
+  enum class State { starting, ready, leaving, gone };
+
+  Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // Starts the process. `module_folder` holds the host modules.
+  Result<> start(const std::string& module_folder);
+
+  // Asks for an interpreter; its number. Events go to `listener` until forget(). The descriptors
+  // are closed here once they are sent.
+  std::uint64_t make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener);
+  void retire(std::uint64_t interp, Seconds timeout);
+  void interrupt(std::uint64_t interp, int worker, std::uint64_t call);
+  void ask_stack(std::uint64_t interp);
+  void forget(std::uint64_t interp);
+
+  // Leaves politely: exit, then SIGKILL after a deadline. kill() does not ask.
+  void leave();
+  void kill();
+
+  State state() const { return state_; }
+  int number() const { return number_; }
+  int pid() const;
+  const HostKey& key() const { return key_; }
+  std::size_t interpreters() const { return listeners_.size(); }
+  SteadyTime started() const { return started_; }
+  // Resident memory in bytes; 0 when it cannot be read.
+  std::uint64_t resident_bytes() const;
+
+  // Kept by the pool: no new interpreters, its apps are being moved away.
+  bool recycling = false;
+  std::string recycle_reason;
+  bool dedicated = false;            // process isolation: one interpreter, then it ends
+  std::uint64_t baseline_bytes = 0;  // resident memory when its apps had settled
+  std::vector<std::string> groups;
+  int made_count = 0;
+
+ private:
+  struct Outgoing {
+    std::string packet;
+    std::vector<Fd> descriptors;
+  };
+
+  void send(std::string packet, std::vector<Fd> descriptors = {});
+  void flush();
+  void on_channel(int events);
+  void dispatch(const HostEvent& event);
+  void read_output();
+  void on_exit(uv::ExitStatus status);
+
+  uv::Loop& loop_;
+  Log& log_;
+  Owner& owner_;
+  int number_;
+  HostKey key_;
+  State state_ = State::starting;
+  SteadyTime started_;
+  Fd channel_;
+  Fd output_;
+  std::string output_line_;
+  std::unique_ptr<uv::Poll> channel_poll_;
+  std::unique_ptr<uv::Poll> output_poll_;
+  uv::Timer deadline_;
+  std::unique_ptr<uv::Process> process_;
+  std::deque<Outgoing> outgoing_;
+  std::map<std::uint64_t, InterpreterListener*> listeners_;
+  std::uint64_t next_interp_ = 1;
+  std::vector<char> packet_;
+};
+
+}  // namespace moult

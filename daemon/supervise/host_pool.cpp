@@ -1,0 +1,151 @@
+#include "daemon/supervise/host_pool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace moult {
+
+namespace {
+
+// A host is measured against what it used once its first apps had been served for a while.
+constexpr Milliseconds kBaselineAfter{30'000};
+
+}  // namespace
+
+int choose_host(const std::vector<HostLoad>& fitting, std::size_t hosts_max, bool fresh, bool has_group) {
+  if (fresh) return 0;
+  for (const HostLoad& host : fitting) {
+    if (host.is_current) return host.number;
+  }
+  if (has_group) {
+    for (const HostLoad& host : fitting) {
+      if (host.has_group) return host.number;
+    }
+  }
+  if (fitting.size() < hosts_max) return 0;
+  const auto least =
+      std::min_element(fitting.begin(), fitting.end(),
+                       [](const HostLoad& a, const HostLoad& b) { return a.interpreters < b.interpreters; });
+  return least == fitting.end() ? 0 : least->number;
+}
+
+HostPool::HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_folder)
+    : loop_(loop), log_(log), owner_(owner), module_folder_(std::move(module_folder)), burial_(loop) {}
+
+HostPool::~HostPool() = default;
+
+void HostPool::configure(std::size_t shared_hosts_max, std::uint64_t memory_growth) {
+  shared_hosts_max_ = std::max<std::size_t>(shared_hosts_max, 1);
+  memory_growth_ = memory_growth;
+}
+
+Result<Host*> HostPool::place(const PlacementRequest& request) {
+  const bool dedicated = request.key.mode == InterpreterMode::main;
+  if (!dedicated) {
+    std::vector<HostLoad> fitting;
+    for (const auto& host : hosts_) {
+      if (host->dedicated || host->recycling || !(host->key() == request.key)) continue;
+      if (host->state() != Host::State::starting && host->state() != Host::State::ready) continue;
+      const bool has_group = std::count(host->groups.begin(), host->groups.end(), request.group) > 0;
+      fitting.push_back({host->number(), host->interpreters(), host.get() == request.current, has_group});
+    }
+    // With own GILs one host serves all cores.
+    const std::size_t most = request.key.mode == InterpreterMode::own ? 1 : shared_hosts_max_;
+    const int number = choose_host(fitting, most, request.fresh, !request.group.empty());
+    if (Host* host = find(number); host != nullptr) {
+      if (!request.group.empty()) host->groups.push_back(request.group);
+      return host;
+    }
+  }
+  auto host = std::make_unique<Host>(loop_, log_, *this, next_number_++, request.key);
+  host->dedicated = dedicated;
+  if (!request.group.empty()) host->groups.push_back(request.group);
+  MOULT_TRY(host->start(module_folder_));
+  log_.debug("host started", {{"host", std::to_string(host->number())},
+                              {"pid", std::to_string(host->pid())},
+                              {"python", host->key().python.version()},
+                              {"mode", std::string(to_string(host->key().mode))}});
+  hosts_.push_back(std::move(host));
+  return hosts_.back().get();
+}
+
+void HostPool::recycle(Host& host, std::string reason) {
+  if (host.recycling || host.state() == Host::State::gone) return;
+  host.recycling = true;
+  host.recycle_reason = std::move(reason);
+  ++recycled_;
+  log_.info("host is being recycled", {{"host", std::to_string(host.number())},
+                                       {"pid", std::to_string(host.pid())},
+                                       {"why", host.recycle_reason}});
+  owner_.on_recycle(host);
+  if (host.interpreters() == 0) host.leave();
+}
+
+bool HostPool::check_memory() {
+  if (memory_growth_ == 0) return false;
+  const SteadyTime now = Steady::now();
+  std::vector<Host*> too_large;
+  for (const auto& host : hosts_) {
+    if (host->recycling || host->state() != Host::State::ready || now - host->started() < kBaselineAfter)
+      continue;
+    const std::uint64_t resident = host->resident_bytes();
+    if (host->baseline_bytes == 0) host->baseline_bytes = resident;
+    if (resident > host->baseline_bytes + memory_growth_) too_large.push_back(host.get());
+  }
+  for (Host* host : too_large) {
+    recycle(*host, fmt::format("memory grew by more than {} MiB", memory_growth_ >> 20));
+  }
+  return !hosts_.empty();
+}
+
+void HostPool::leave_all() {
+  for (const auto& host : hosts_) host->leave();
+}
+
+void HostPool::kill_all() {
+  for (const auto& host : hosts_) host->kill();
+}
+
+bool HostPool::is_empty() const { return hosts().empty(); }
+
+std::vector<Host*> HostPool::hosts() const {
+  std::vector<Host*> living;
+  for (const auto& host : hosts_) {
+    if (host->state() != Host::State::gone) living.push_back(host.get());
+  }
+  return living;
+}
+
+Host* HostPool::find(int number) const {
+  for (const auto& host : hosts_) {
+    if (host->number() == number && host->state() != Host::State::gone) return host.get();
+  }
+  return nullptr;
+}
+
+void HostPool::on_host_ready(Host& host) {
+  log_.debug("host ready", {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+}
+
+// A host without interpreters serves nobody. A shared one that is merely empty goes too: the next
+// app starts one in some 20 ms.
+void HostPool::on_host_empty(Host& host) { host.leave(); }
+
+void HostPool::on_host_gone(Host& host, const std::string& how, bool expected) {
+  if (!expected) {
+    ++lost_;
+    log_.error(fmt::format("host process {}", how),
+               {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+    owner_.on_host_lost(host, how);
+  }
+  burial_.start(Milliseconds(0), [this] { bury(); });
+}
+
+void HostPool::on_host_output(Host& host, std::string_view line) { owner_.on_host_output(host, line); }
+
+void HostPool::bury() {
+  std::erase_if(hosts_, [](const auto& host) { return host->state() == Host::State::gone; });
+}
+
+}  // namespace moult

@@ -1,0 +1,41 @@
+#include "daemon/supervise/ladder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace moult {
+
+namespace {
+
+// What CPython, Cython, PyO3, NumPy, protobuf and subprocess say in a sub-interpreter.
+constexpr std::array<std::string_view, 9> kTexts{
+    "does not support loading in subinterpreters",
+    "can only be loaded into one interpreter per process",
+    "do not yet support subinterpreters",
+    "once per interpreter process",
+    "cannot load module more than once per process",
+    "CPU dispatcher tracer already init",
+    "failed to import from subinterpreter",
+    "supported for isolated subinterpreters",
+    "not supported within subinterpreters",
+};
+
+}  // namespace
+
+bool wants_process(const Rejection& rejection) {
+  if (!rejection.refused.empty() || rejection.stage == "crash") return true;
+  return std::any_of(kTexts.begin(), kTexts.end(), [&](std::string_view text) {
+    return rejection.error.find(text) != std::string::npos ||
+           rejection.traceback.find(text) != std::string::npos;
+  });
+}
+
+std::string reason_for_process(const Rejection& rejection) {
+  if (rejection.refused.empty()) return rejection.error;
+  const ExtensionNote& first = rejection.refused.front();
+  return fmt::format("{} cannot live in a sub-interpreter: {}", first.module, first.error);
+}
+
+}  // namespace moult

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "daemon/supervise/interpreter.h"
+
+#include <string_view>
+
+namespace moult {
+
+// Whether a rejection says that an extension module cannot live in a sub-interpreter, so that the
+// app belongs into a process of its own (cpython.md, section d, has the texts). Pure.
+bool wants_process(const Rejection& rejection);
+
+// One sentence for `compat`: which module, and what it said.
+std::string reason_for_process(const Rejection& rejection);
+
+}  // namespace moult

@@ -1,0 +1,520 @@
+#include "daemon/supervise/moulting.h"
+
+#include "daemon/snapshot/packages.h"
+#include "daemon/supervise/ladder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// The attempt: from a cause to the switch or the rejection. moulting_switch.cpp has the rest.
+
+namespace moult {
+
+namespace {
+
+// How often one attempt may be made again because the app asked its process for another time zone
+// or locale.
+constexpr int kRemakesMax = 3;
+
+std::string one_line(const Rejection& rejection) {
+  if (rejection.file.empty()) return rejection.error;
+  return fmt::format("{} ({}:{})", rejection.error, rejection.file, rejection.line);
+}
+
+}  // namespace
+
+// What the background job of an attempt finds.
+struct Moulting::Prepared {
+  Result<SnapshotPtr> snapshot = fail(Error{});
+  Result<Fd> memfd = fail(Error{});
+  std::string packages;
+  std::vector<std::string> editable;
+  Reach reach = Reach::tree;
+  std::string reach_note;
+};
+
+Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher,
+                   CallStats& stats, WhyLog& why)
+    : services_(services),
+      owner_(owner),
+      config_(std::move(config)),
+      environment_(environment_of(config_, daemon_environment())),
+      dispatcher_(dispatcher),
+      stats_(stats),
+      why_(why),
+      store_(std::make_shared<SnapshotStore>(fmt::format("{}/apps/{}", services.state_folder, config_.name))),
+      saving_(std::make_shared<bool>(false)),
+      attempt_deadline_(services.loop),
+      backoff_(services.loop),
+      standby_end_(services.loop),
+      burial_(services.loop) {
+  if (auto text = read_file(store_->folder() + "/state.json")) {
+    if (auto record = decode_record(*text)) {
+      record_ = std::move(*record);
+    } else {
+      services_.log.warning(record.error().message, {{"app", config_.name}});
+    }
+  }
+  for (auto kept = record_.history.rbegin(); kept != record_.history.rend(); ++kept) {
+    if (kept->state != GenerationState::rejected || kept->rejection.stage == "stale") break;
+    last_rejected_ = *kept;
+    break;
+  }
+}
+
+Moulting::~Moulting() { dispatcher_.set_active(nullptr); }
+
+void Moulting::configure(AppConfig config) {
+  config_ = std::move(config);
+  environment_ = environment_of(config_, daemon_environment());
+}
+
+void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter) {
+  if (stopping_) {
+    if (waiter) waiter({.kind = AttemptOutcome::Kind::stopped});
+    return;
+  }
+  auto attempt = std::make_unique<Attempt>();
+  attempt->serial = ++serial_;
+  attempt->cause = std::move(cause);
+  attempt->purpose = purpose;
+  attempt->snapshot_id = std::move(snapshot_id);
+  attempt->since = std::chrono::system_clock::now();
+  if (waiter) attempt->waiters.push_back(std::move(waiter));
+  // Whoever waited for what this one takes the place of waits for this one, and what was forced
+  // stays forced.
+  std::vector<Waiter> interrupted;
+  for (auto* before : {&next_, &attempt_}) {
+    if (!*before) continue;
+    auto& to = (*before)->purpose == purpose ? attempt->waiters : interrupted;
+    std::move((*before)->waiters.begin(), (*before)->waiters.end(), std::back_inserter(to));
+    if ((*before)->purpose == Purpose::serve) attempt->cause.forced |= (*before)->cause.forced;
+  }
+  next_.reset();
+  if (attempt_) abandon_generation("stale", "something newer took its place");
+  attempt_.reset();
+  backoff_.stop();
+  backoff_until_.reset();
+  if (preparing_) {
+    next_ = std::move(attempt);
+  } else {
+    begin(std::move(attempt));
+  }
+  for (const Waiter& left : interrupted) left({.kind = AttemptOutcome::Kind::stopped});
+}
+
+void Moulting::mark_stale(const std::string& why) {
+  if (!attempt_ || attempt_->stale || !attempt_->snapshot_id.empty() || attempt_->stage == Stage::python)
+    return;
+  attempt_->stale = true;
+  abandon_generation("stale", why);
+}
+
+// Ends what the attempt has made so far; the attempt itself stays.
+void Moulting::abandon_generation(std::string stage, std::string error) {
+  attempt_deadline_.stop();
+  warm_up_.reset();
+  waiting_for_.clear();
+  if (Generation* generation = std::exchange(attempt_->generation, nullptr); generation != nullptr) {
+    generation->refuse({std::move(stage), std::move(error), {}, {}, 0, {}});
+    record_.remember(generation->record());
+  }
+}
+
+void Moulting::begin(std::unique_ptr<Attempt> attempt) {
+  attempt_ = std::move(attempt);
+  owner_.on_state_changed();
+  ask_python();
+}
+
+void Moulting::ask_python() {
+  attempt_->stage = Stage::python;
+  const std::uint64_t serial = attempt_->serial;
+  const std::string executable = python_of(config_);
+  std::weak_ptr<int> alive = alive_;
+  services_.probes.ask(executable, [this, alive, serial](const Result<PythonInfo>& answer) {
+    if (alive.expired() || !attempt_ || attempt_->serial != serial) return;
+    if (!answer) {
+      fail_attempt(answer.error());
+      return;
+    }
+    python_ = *answer;
+    package_folders_ = package_folders(config_, *python_, environment_);
+    take();
+  });
+}
+
+void Moulting::take() {
+  attempt_->stage = Stage::snapshot;
+  preparing_ = true;
+  const std::uint64_t serial = attempt_->serial;
+  SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
+  spec.opened = opened_;
+  const bool forced = attempt_->cause.forced || attempt_->purpose == Purpose::check;
+  const std::string active_id = active_ != nullptr ? active_->snapshot()->id : "";
+  std::weak_ptr<int> alive = alive_;
+  uv::compute_in_background<std::shared_ptr<Prepared>>(
+      services_.loop,
+      [store = store_, spec, id = attempt_->snapshot_id, folders = package_folders_, forced, active_id,
+       may_narrow = config_.single_file_allowed]() mutable {
+        auto prepared = std::make_shared<Prepared>();
+        prepared->editable = editable_roots(folders);
+        spec.roots.insert(spec.roots.end(), prepared->editable.begin(), prepared->editable.end());
+        if (may_narrow) prepared->reach_note = reason_for_files_only(spec.tree);
+        if (!prepared->reach_note.empty()) prepared->reach = Reach::files;
+        spec.reach = prepared->reach;
+        prepared->snapshot = id.empty() ? take_snapshot(spec, *store) : store->load(id);
+        prepared->packages = fingerprint_packages(folders).hex();
+        if (prepared->snapshot && (forced || (*prepared->snapshot)->id != active_id)) {
+          prepared->memfd = make_memfd(**prepared->snapshot, *store);
+        }
+        return prepared;
+      },
+      [this, alive, serial](std::shared_ptr<Prepared> prepared) {
+        if (!alive.expired()) on_prepared(serial, std::move(prepared));
+      });
+}
+
+void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared) {
+  preparing_ = false;
+  if (next_) {
+    begin(std::move(next_));
+    return;
+  }
+  if (!attempt_ || attempt_->serial != serial || attempt_->stale) return;
+  editable_ = std::move(prepared->editable);
+  if (prepared->reach != reach_) {
+    reach_ = prepared->reach;
+    services_.log.info(fmt::format("only the file and what it imports are watched: {}", prepared->reach_note),
+                       {{"app", config_.name}});
+  }
+  if (!prepared->snapshot) {
+    // A tree that cannot be read is rejected like code that cannot be imported.
+    const Error& error = prepared->snapshot.error();
+    attempt_->number = record_.next_generation;
+    reject({"snapshot", error.message, error.detail, error.file, error.line, {}});
+    return;
+  }
+  attempt_->snapshot = *prepared->snapshot;
+  attempt_->packages = prepared->packages;
+  if (attempt_->snapshot_id.empty()) last_disk_snapshot_ = attempt_->snapshot->id;
+  const bool packages_changed = active_ != nullptr && attempt_->packages != active_->packages();
+  attempt_->fresh_host = packages_changed || attempt_->cause.kind == CauseKind::restart;
+  if (active_ != nullptr) {
+    const SnapshotDiff difference = diff(*active_->snapshot(), *attempt_->snapshot);
+    attempt_->same_as_active = !differs(difference);
+    if (!attempt_->same_as_active && attempt_->cause.kind == CauseKind::change) {
+      attempt_->cause.detail = summary(difference, *attempt_->snapshot);
+    }
+  }
+  const bool same_as_pin = record_.pinned && record_.pinned->disk == attempt_->snapshot->id;
+  const bool must = attempt_->cause.forced || attempt_->purpose == Purpose::check || packages_changed;
+  if (!must && active_ != nullptr && (attempt_->same_as_active || same_as_pin)) {
+    why_.add(std::chrono::system_clock::now(), attempt_->cause.detail, "same content",
+             same_as_pin ? "the disk is as it was when the roll-back was made" : "no file differs");
+    services_.events.event("change.ignored", config_.name, {{"reason", "same content"}});
+    conclude({.kind = AttemptOutcome::Kind::unchanged,
+              .generation = active_->number(),
+              .previous = active_->number()});
+    return;
+  }
+  if (packages_changed && attempt_->same_as_active && attempt_->cause.kind == CauseKind::change) {
+    attempt_->cause.detail = "installed packages";
+  }
+  if (!prepared->memfd && must) {
+    // The content was the same, but it is wanted all the same.
+    if (auto memfd = make_memfd(*attempt_->snapshot, *store_)) prepared->memfd = std::move(memfd);
+  }
+  if (!prepared->memfd) {
+    fail_attempt(prepared->memfd.error());
+    return;
+  }
+  attempt_->memfd = std::make_shared<Fd>(std::move(*prepared->memfd));
+  if (attempt_->snapshot_id.empty() && record_.pinned && attempt_->purpose == Purpose::serve)
+    record_.pinned.reset();
+  attempt_->number = attempt_->purpose == Purpose::check ? 0 : record_.next_generation++;
+  for (const std::string& note : attempt_->snapshot->notes) {
+    services_.log.warning(note, {{"app", config_.name}});
+  }
+  make();
+}
+
+void Moulting::make() {
+  Attempt& attempt = *attempt_;
+  attempt.stage = Stage::make;
+  const Verdict remembered = record_.packages == attempt.packages ? record_.verdict : Verdict::none;
+  const auto mode = choose_mode(*python_, config_.gil, config_.isolation,
+                                attempt.in_process ? Verdict::needs_process : remembered);
+  if (!mode) {
+    fail_attempt(mode.error());
+    return;
+  }
+  GenerationRecord record;
+  record.number = attempt.number;
+  record.cause = attempt.cause;
+  record.snapshot = attempt.snapshot->id;
+  record.tree = attempt.snapshot->root;
+  record.commit = attempt.snapshot->commit;
+  record.files = attempt.snapshot->source_count;
+  record.created = attempt.since;
+  record.isolation = isolation_word(*mode);
+  record.python = python_->version();
+
+  PlacementRequest placement{host_key(config_, *python_, *mode, record_, environment_), config_.name,
+                             config_.group, nullptr, attempt.fresh_host};
+  if (active_ != nullptr && !active_->interpreters().empty())
+    placement.current = active_->interpreters()[0]->host();
+  std::vector<Host*> hosts;
+  for (int i = 0; i < config_.interpreters; ++i) {
+    auto host = services_.hosts->place(placement);
+    if (!host) {
+      fail_attempt(host.error());
+      return;
+    }
+    hosts.push_back(*host);
+    if (i == 0) placement.fresh = false;  // the others may join it
+    if (placement.current == nullptr || attempt.fresh_host) placement.current = *host;
+  }
+  MakeCommand command = make_command(config_, *attempt.snapshot, record_, environment_);
+  command.generation = attempt.number;
+  generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
+                                                      attempt.snapshot, attempt.packages));
+  attempt.generation = generations_.back().get();
+  announce(
+      "generation.making", *attempt.generation,
+      {{"cause", std::string(to_string(attempt.cause.kind))}, {"cause_detail", describe(attempt.cause)}});
+  attempt_deadline_.start(config_.start_timeout, [this] {
+    const std::string stage = attempt_->stage == Stage::warm_up ? "the warm-up" : "the import";
+    Generation* generation = std::exchange(attempt_->generation, nullptr);
+    Rejection rejection{"timeout",
+                        fmt::format("{} took longer than start_timeout ({} s)", stage,
+                                    config_.start_timeout.count() / 1000.0),
+                        {},
+                        {},
+                        0,
+                        {}};
+    warm_up_.reset();
+    generation->refuse(rejection);
+    reject(std::move(rejection));
+  });
+  if (auto made = attempt.generation->make(hosts, services_.buffers, command, *attempt.memfd); !made) {
+    Error error = made.error();
+    abandon_generation("host", error.message);
+    fail_attempt(std::move(error));
+  }
+}
+
+void Moulting::on_generation_made(Generation& generation) {
+  if (!attempt_ || attempt_->generation != &generation) return;
+  const HostKey& made_with = generation.interpreters()[0]->host()->key();
+  const HostKey wanted = host_key(config_, *python_, made_with.mode, record_, environment_);
+  if (!(wanted == made_with) && attempt_->remakes < kRemakesMax) {
+    ++attempt_->remakes;
+    abandon_generation("stale", "the app asked for another time zone or locale of its process");
+    make();
+    return;
+  }
+  warm_up();
+}
+
+void Moulting::warm_up() {
+  attempt_->stage = Stage::warm_up;
+  if (config_.warmup.empty()) {
+    hold_or_switch();
+    return;
+  }
+  announce("generation.warming", *attempt_->generation);
+  const std::string script_name = config_.routes.empty() ? "" : config_.routes.front().prefix;
+  warm_up_ = std::make_unique<WarmUp>(services_.loop, *attempt_->generation, config_.warmup, script_name,
+                                      [this](std::optional<Rejection> rejection) {
+                                        const auto done = std::move(warm_up_);
+                                        if (!rejection) {
+                                          hold_or_switch();
+                                          return;
+                                        }
+                                        Generation* generation = std::exchange(attempt_->generation, nullptr);
+                                        generation->refuse(*rejection);
+                                        reject(std::move(*rejection));
+                                      });
+  warm_up_->start();
+}
+
+void Moulting::hold_or_switch() {
+  attempt_->stage = Stage::hold;
+  attempt_deadline_.stop();
+  Generation& generation = *attempt_->generation;
+  if (attempt_->purpose == Purpose::check) {
+    AttemptOutcome outcome{.kind = AttemptOutcome::Kind::checked,
+                           .make_seconds = generation.record().make_seconds,
+                           .cause = attempt_->cause,
+                           .snapshot = attempt_->snapshot->id,
+                           .files = attempt_->snapshot->source_count,
+                           .same_as_active = attempt_->same_as_active,
+                           .isolation = generation.record().isolation};
+    attempt_->generation = nullptr;
+    generation.refuse({"check", "made to be checked, not to serve", {}, {}, 0, {}});
+    conclude(std::move(outcome));
+    return;
+  }
+  if (draining() >= static_cast<std::size_t>(config_.max_draining)) {
+    waiting_for_ = fmt::format("{} older generations still drain (max_draining)", draining());
+    why_.add(std::chrono::system_clock::now(), {}, "waiting", waiting_for_);
+    return;
+  }
+  waiting_for_.clear();
+  announce("generation.ready", generation);
+  const std::uint64_t previous = active_ != nullptr ? active_->number() : 0;
+  if (attempt_->in_process) {
+    record_.verdict = Verdict::needs_process;
+    record_.packages = attempt_->packages;
+  } else if (record_.packages != attempt_->packages) {
+    record_.verdict = Verdict::none;
+    record_.packages = attempt_->packages;
+  }
+  if (!attempt_->is_fallback) last_rejected_.reset();
+  switch_to(generation);
+  if (previous != 0) ++reloads;
+  // After a death peace is counted by time: the next one may come at once.
+  if (attempt_->cause.kind != CauseKind::host_lost) restarts_.reset();
+  conclude({.kind = AttemptOutcome::Kind::switched,
+            .generation = generation.number(),
+            .previous = previous,
+            .make_seconds = generation.record().make_seconds,
+            .cause = attempt_->cause,
+            .snapshot = generation.snapshot()->id,
+            .isolation = generation.record().isolation});
+  keep_snapshots();
+}
+
+void Moulting::on_generation_refused(Generation& generation) {
+  if (!attempt_ || attempt_->generation != &generation) return;  // we refused it ourselves
+  attempt_->generation = nullptr;
+  attempt_deadline_.stop();
+  warm_up_.reset();
+  const Rejection rejection = generation.record().rejection;
+  const bool in_interpreter = generation.record().isolation != isolation_word(InterpreterMode::main);
+  if (in_interpreter && climb_ladder(rejection)) return;
+  reject(rejection);
+}
+
+bool Moulting::climb_ladder(const Rejection& rejection) {
+  if (config_.isolation != Isolation::automatic || attempt_->in_process || !wants_process(rejection))
+    return false;
+  const std::string reason = reason_for_process(rejection);
+  services_.log.info(fmt::format("moved to a process of its own: {}", reason), {{"app", config_.name}});
+  if (rejection.stage != "crash") {
+    record_.verdict_reason = reason;
+    refused_extensions_ = rejection.refused;
+  }
+  attempt_->in_process = true;
+  make();
+  return true;
+}
+
+void Moulting::reject(Rejection rejection) {
+  attempt_deadline_.stop();
+  GenerationRecord record;
+  record.number = attempt_->number;
+  record.cause = attempt_->cause;
+  record.state = GenerationState::rejected;
+  record.created = attempt_->since;
+  record.ended = std::chrono::system_clock::now();
+  if (attempt_->snapshot) {
+    record.snapshot = attempt_->snapshot->id;
+    record.tree = attempt_->snapshot->root;
+    record.commit = attempt_->snapshot->commit;
+    record.files = attempt_->snapshot->source_count;
+  }
+  record.rejection = rejection;
+  AttemptOutcome outcome{.kind = AttemptOutcome::Kind::rejected,
+                         .generation = attempt_->number,
+                         .previous = active_ != nullptr ? active_->number() : 0,
+                         .cause = attempt_->cause,
+                         .rejection = rejection};
+  if (attempt_->purpose == Purpose::check) {
+    conclude(std::move(outcome));
+    return;
+  }
+  if (record_.next_generation == attempt_->number) ++record_.next_generation;
+  ++rejections;
+  last_rejected_ = record;
+  record_.remember(record);
+  const std::string serving =
+      active_ != nullptr ? fmt::format("generation {} serves on", active_->number()) : "nothing serves";
+  services_.log.error(
+      fmt::format("generation {} rejected: {}; {}", record.number, one_line(rejection), serving),
+      {{"app", config_.name}, {"cause", describe(record.cause)}});
+  why_.add(record.ended, rejection.file, "rejected", one_line(rejection));
+  EventData data{{"generation", static_cast<std::int64_t>(record.number)},
+                 {"stage", rejection.stage},
+                 {"error", rejection.error},
+                 {"file", rejection.file},
+                 {"line", static_cast<std::int64_t>(rejection.line)}};
+  if (active_ != nullptr) data.emplace_back("serving", static_cast<std::int64_t>(active_->number()));
+  services_.events.event("generation.rejected", config_.name, std::move(data));
+  const std::unique_ptr<Attempt> attempt = std::move(attempt_);
+  for (const Waiter& waiter : attempt->waiters) waiter(outcome);
+  save_record();
+  try_again_after(*attempt, rejection);
+  owner_.on_state_changed();
+}
+
+// With nothing serving there is something better than to wait for a change: what served last, or,
+// after a death, the same again a little later.
+void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejection) {
+  if (active_ != nullptr || attempt_ || next_ || stopping_) return;
+  if (record_.active && attempt.snapshot_id.empty() &&
+      (!attempt.snapshot || attempt.snapshot->id != record_.active->snapshot)) {
+    const std::uint64_t last = record_.active->generation;
+    services_.log.warning(fmt::format("serving the code of generation {}, which was active last", last),
+                          {{"app", config_.name}});
+    this->attempt({CauseKind::rollback, std::to_string(last), true}, Purpose::serve, record_.active->snapshot,
+                  {});
+    if (attempt_) attempt_->is_fallback = true;
+    if (next_) next_->is_fallback = true;
+    return;
+  }
+  if (attempt.cause.kind != CauseKind::host_lost && rejection.stage != "crash") return;
+  const Milliseconds wait = restarts_.on_death(Steady::now());
+  backoff_until_ = Steady::now() + wait;
+  services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
+  backoff_.start(wait, [this, cause = attempt.cause, id = attempt.snapshot_id] {
+    backoff_until_.reset();
+    this->attempt(cause, Purpose::serve, id, {});
+  });
+}
+
+void Moulting::fail_attempt(Error error) {
+  attempt_deadline_.stop();
+  if (attempt_->number == 0) attempt_->number = record_.next_generation;
+  Rejection rejection{"host", error.message, error.detail, error.file, error.line, {}};
+  if (!error.hint.empty()) rejection.traceback += (rejection.traceback.empty() ? "" : "\n") + error.hint;
+  reject(std::move(rejection));
+}
+
+void Moulting::conclude(AttemptOutcome outcome) {
+  const std::unique_ptr<Attempt> attempt = std::move(attempt_);
+  attempt_deadline_.stop();
+  for (const Waiter& waiter : attempt->waiters) waiter(outcome);
+  owner_.on_state_changed();
+  // A recycle that found an attempt under way relied on it to leave the host.
+  if (active_ != nullptr && !attempt_ && !next_ && outcome.kind != AttemptOutcome::Kind::rejected) {
+    for (const auto& interpreter : active_->interpreters()) {
+      const Host* host = interpreter->host();
+      if (host == nullptr || !host->recycling) continue;
+      leave_host(*host, host->recycle_reason);
+      return;
+    }
+  }
+}
+
+std::optional<Moulting::AttemptView> Moulting::attempt_view() const {
+  const Attempt* attempt = attempt_ ? attempt_.get() : next_.get();
+  if (attempt == nullptr) return std::nullopt;
+  constexpr std::string_view kWords[] = {"host", "snapshot", "import", "warmup", "ready"};
+  const std::string_view stage = attempt->stale ? "settle" : kWords[static_cast<std::size_t>(attempt->stage)];
+  return AttemptView{attempt->number, std::string(stage), attempt->cause, attempt->since};
+}
+
+}  // namespace moult

@@ -1,0 +1,220 @@
+#pragma once
+
+#include "daemon/config/config.h"
+#include "daemon/snapshot/memfd.h"
+#include "daemon/snapshot/store.h"
+#include "daemon/snapshot/take.h"
+#include "daemon/supervise/app_record.h"
+#include "daemon/supervise/app_settings.h"
+#include "daemon/supervise/dispatcher.h"
+#include "daemon/supervise/generation.h"
+#include "daemon/supervise/restart_policy.h"
+#include "daemon/supervise/services.h"
+#include "daemon/supervise/warm_up.h"
+#include "daemon/watch/why_log.h"
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// How an attempt to make a generation ended, for whoever asked for it.
+struct AttemptOutcome {
+  enum class Kind { switched, unchanged, checked, rejected, failed, stopped } kind = Kind::failed;
+  std::uint64_t generation = 0;
+  std::uint64_t previous = 0;  // that served before; 0: none
+  double make_seconds = 0;
+  Cause cause{};
+  std::string snapshot{};
+  std::size_t files = 0;
+  bool same_as_active = false;
+  std::string isolation{};
+  Rejection rejection{};  // kind rejected
+  Error error{};          // kind failed
+};
+
+// Makes the generations of one app and moves traffic from one to the next (design.md section 5,
+// steps 3 to 8). At most one attempt, one active generation and one standby exist; replaced ones
+// drain beside them. Owned by the App; loop thread only.
+class Moulting final : public Generation::Owner {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_state_changed() = 0;
+    virtual void on_switched(Generation& active) = 0;
+    virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
+    virtual void on_log_line(Generation& generation, char stream, std::string_view line) = 0;
+    virtual void on_all_ended() = 0;  // after stop(): nothing is left
+  };
+
+  using Waiter = std::function<void(const AttemptOutcome&)>;
+
+  Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher, CallStats& stats,
+           WhyLog& why);
+  ~Moulting() override;
+
+  void configure(AppConfig config);
+
+  // Begins an attempt from the disk, or from `snapshot`. One that is under way becomes stale; those
+  // who wait for it wait for the new one.
+  enum class Purpose { serve, check };
+  void attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter);
+  // What the disk holds may be newer than the attempt: it will never be switched to. The owner calls
+  // attempt() when the change has settled.
+  void mark_stale(const std::string& why);
+  // Goes back: a standby at once, others through an attempt from their snapshot. 0: the one before.
+  Result<> roll_back(std::uint64_t generation, Waiter waiter);
+  void unpin();
+  // Calls `done` when no generation drains.
+  void when_drained(std::function<void()> done);
+
+  // Takes the app out of service; on_all_ended follows.
+  void stop();
+  void resume() { stopping_ = false; }
+  void sweep(SteadyTime now);
+  // The host is being recycled or must be left: moves the app away.
+  void leave_host(const Host& host, const std::string& reason);
+
+  Generation* active() const { return active_; }
+  Generation* standby() const { return standby_; }
+  const std::list<std::unique_ptr<Generation>>& generations() const { return generations_; }
+  const AppRecord& record() const { return record_; }
+  AppRecord& record() { return record_; }
+  void save_record();
+  const std::optional<PythonInfo>& python() const { return python_; }
+  const Environment& environment() const { return environment_; }
+
+  struct AttemptView {
+    std::uint64_t generation = 0;  // 0: none yet
+    std::string stage;
+    Cause cause;
+    WallTime since{};
+  };
+  std::optional<AttemptView> attempt_view() const;
+  // The last refused attempt, until something newer became active.
+  const std::optional<GenerationRecord>& last_rejected() const { return last_rejected_; }
+  std::optional<SteadyTime> backing_off_until() const { return backoff_until_; }
+  const std::string& waiting_for() const { return waiting_for_; }
+  bool is_stopping() const { return stopping_; }
+  bool has_draining() const { return draining() > 0; }
+  const std::vector<ExtensionNote>& refused_extensions() const { return refused_extensions_; }
+  const std::vector<std::string>& process_wide_notes() const { return process_wide_notes_; }
+  const std::vector<std::string>& packages() const { return package_folders_; }
+  const std::vector<std::string>& editable() const { return editable_; }
+  Reach reach() const { return reach_; }
+
+  std::uint64_t reloads = 0;
+  std::uint64_t rejections = 0;
+  std::uint64_t rollbacks = 0;
+  std::uint64_t host_deaths = 0;
+
+ private:
+  enum class Stage { python, snapshot, make, warm_up, hold };
+
+  // One attempt: from its cause to the switch or the rejection.
+  struct Attempt {
+    std::uint64_t serial = 0;
+    Cause cause;
+    Purpose purpose = Purpose::serve;
+    Stage stage = Stage::python;
+    std::string snapshot_id;  // "": from the disk
+    SnapshotPtr snapshot;
+    std::shared_ptr<Fd> memfd;
+    std::string packages;
+    bool same_as_active = false;
+    bool fresh_host = false;
+    bool in_process = false;   // the ladder's second step
+    bool stale = false;        // the disk has changed: waits for attempt()
+    bool is_fallback = false;  // what served last, since the disk's code was rejected at the start
+    int remakes = 0;           // because of process-wide state
+    Generation* generation = nullptr;
+    std::uint64_t number = 0;
+    WallTime since{};
+    std::vector<Waiter> waiters;
+  };
+  struct Prepared;
+
+  // moulting.cpp: the attempt
+  void begin(std::unique_ptr<Attempt> attempt);
+  void ask_python();
+  void take();
+  void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
+  void make();
+  void on_generation_made(Generation& generation) override;
+  void on_generation_refused(Generation& generation) override;
+  void warm_up();
+  void hold_or_switch();
+  bool climb_ladder(const Rejection& rejection);
+  void reject(Rejection rejection);
+  void fail_attempt(Error error);
+  void conclude(AttemptOutcome outcome);
+  void try_again_after(const Attempt& attempt, const Rejection& rejection);
+  void abandon_generation(std::string stage, std::string error);
+
+  // moulting_switch.cpp: switch, drain, standby, retire
+  void switch_to(Generation& generation);
+  void finish_drain(Generation& generation);
+  void drop_standby();
+  void retire(Generation& generation);
+  void bury_soon();
+  void keep_snapshots();
+  void announce(std::string_view event, const Generation& generation, EventData more = {});
+  std::size_t draining() const;
+  void on_generation_idle(Generation& generation) override;
+  void on_generation_lost(Generation& generation, const std::string& how) override;
+  void on_generation_ended(Generation& generation) override;
+  void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override;
+  void on_call_lost(Generation& generation, Call& call) override;
+  void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
+  void on_notice(Generation& generation, const HostEvent& event) override;
+  void on_log_line(Generation& generation, char stream, std::string_view line) override;
+  void told_drained();
+
+  Services& services_;
+  Owner& owner_;
+  AppConfig config_;
+  Environment environment_;
+  Dispatcher& dispatcher_;
+  CallStats& stats_;
+  WhyLog& why_;
+  std::shared_ptr<SnapshotStore> store_;  // shared with background jobs, which may outlive the app
+  AppRecord record_;
+  std::string last_saved_;
+  std::shared_ptr<bool> saving_;
+
+  std::unique_ptr<Attempt> attempt_;
+  std::unique_ptr<Attempt> next_;  // waits for the background job of the one before
+  bool preparing_ = false;
+  std::uint64_t serial_ = 0;
+  std::unique_ptr<WarmUp> warm_up_;
+  uv::Timer attempt_deadline_;
+  uv::Timer backoff_;
+  std::optional<SteadyTime> backoff_until_;
+  RestartPolicy restarts_;
+
+  std::list<std::unique_ptr<Generation>> generations_;  // all that have something left, oldest first
+  Generation* active_ = nullptr;
+  Generation* standby_ = nullptr;
+  uv::Timer standby_end_;
+  uv::Timer burial_;
+  std::optional<GenerationRecord> last_rejected_;
+  std::vector<ExtensionNote> refused_extensions_;
+  std::vector<std::string> process_wide_notes_;
+  std::vector<std::function<void()>> drain_waiters_;
+  std::string waiting_for_;
+  std::string last_disk_snapshot_;
+  std::vector<std::string> opened_;
+  std::optional<PythonInfo> python_;
+  std::vector<std::string> package_folders_;
+  std::vector<std::string> editable_;
+  Reach reach_ = Reach::tree;
+  bool stopping_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // background jobs hold it weakly
+};
+
+}  // namespace moult

@@ -1,0 +1,384 @@
+#include "daemon/supervise/moulting.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// What follows an attempt: the switch, drains, the standby, roll-backs, the end of generations, and
+// what is remembered of them.
+
+namespace moult {
+
+namespace {
+
+// Standing by and abandoned hosts aside, this long after the switch the rest of the snapshots goes.
+constexpr std::size_t kSnapshotsKept = 5;
+
+}  // namespace
+
+void Moulting::switch_to(Generation& generation) {
+  if (attempt_ && attempt_->generation == &generation) attempt_->generation = nullptr;
+  Generation* old = std::exchange(active_, &generation);
+  const GenerationState before = generation.state();
+  if (standby_ == &generation) {
+    standby_ = nullptr;
+    standby_end_.stop();
+  }
+  generation.activate();
+  dispatcher_.set_active(&generation);
+  backoff_.stop();
+  backoff_until_.reset();
+  EventData data{{"make_seconds", generation.record().make_seconds}};
+  if (old != nullptr) data.emplace_back("previous", static_cast<std::int64_t>(old->number()));
+  announce("generation.active", generation, std::move(data));
+  services_.log.info(fmt::format("generation {} serves{}", generation.number(),
+                                 before == GenerationState::standby ? " again" : ""),
+                     {{"app", config_.name},
+                      {"cause", describe(generation.record().cause)},
+                      {"seconds", fmt::format("{:.3f}", generation.record().make_seconds)},
+                      {"isolation", generation.record().isolation},
+                      {"host", fmt::format("{}", generation.interpreters()[0]->host() != nullptr
+                                                     ? generation.interpreters()[0]->host()->pid()
+                                                     : 0)}});
+  why_.add(std::chrono::system_clock::now(), {}, "switched",
+           fmt::format("generation {}: {}", generation.number(), describe(generation.record().cause)));
+  if (old != nullptr) {
+    old->replace();
+    announce("generation.draining", *old);
+    if (old->in_flight() == 0) finish_drain(*old);
+  }
+  record_.active = SnapshotMark{generation.number(), generation.record().snapshot, {}};
+  record_.remember(generation.record());
+  save_record();
+  owner_.on_switched(generation);
+}
+
+void Moulting::finish_drain(Generation& generation) {
+  if (generation.state() != GenerationState::draining) return;
+  const bool leaves_host = std::any_of(
+      generation.interpreters().begin(), generation.interpreters().end(), [](const auto& interpreter) {
+        return interpreter->host() == nullptr || interpreter->host()->recycling;
+      });
+  if (config_.keep_previous.count() == 0 || stopping_ || leaves_host || generation.has_stuck_worker()) {
+    retire(generation);
+  } else {
+    drop_standby();
+    generation.keep_as_standby();
+    standby_ = &generation;
+    announce("generation.standby", generation);
+    standby_end_.start(config_.keep_previous, [this] { drop_standby(); });
+  }
+  told_drained();
+  if (attempt_ && attempt_->stage == Stage::hold) hold_or_switch();
+}
+
+void Moulting::drop_standby() {
+  standby_end_.stop();
+  if (Generation* old = std::exchange(standby_, nullptr); old != nullptr) retire(*old);
+}
+
+void Moulting::retire(Generation& generation) {
+  generation.retire(config_.retire_timeout);
+  record_.remember(generation.record());
+}
+
+Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
+  if (stopping_ || active_ == nullptr) {
+    return fail(Error{ErrorCode::not_running,
+                      fmt::format("{} serves nothing that could be rolled back", config_.name)});
+  }
+  const GenerationRecord* target = nullptr;
+  std::string can_be_had;
+  for (auto record = record_.history.rbegin(); record != record_.history.rend(); ++record) {
+    if (record->number == active_->number() || record->activated == WallTime{} || record->snapshot.empty())
+      continue;
+    can_be_had += fmt::format("{}{}", can_be_had.empty() ? "" : ", ", record->number);
+    const bool is_it = number == 0 ? record->number < active_->number() : record->number == number;
+    if (is_it && target == nullptr) target = &*record;
+  }
+  if (target == nullptr) {
+    const std::string what =
+        number == 0 ? "no earlier generation" : fmt::format("no generation {} that has served", number);
+    return fail(Error{
+        ErrorCode::failed,
+        fmt::format("{} has {} to go back to", config_.name, what),
+        {},
+        {},
+        0,
+        can_be_had.empty() ? std::string() : fmt::format("generations that can be had: {}", can_be_had)});
+  }
+  ++rollbacks;
+  const std::string disk = last_disk_snapshot_;
+  if (standby_ != nullptr && standby_->number() == target->number) {
+    if (attempt_) {
+      for (Waiter& left : attempt_->waiters) left({.kind = AttemptOutcome::Kind::stopped});
+      abandon_generation("stale", "a roll-back took its place");
+      attempt_.reset();
+    }
+    Generation& generation = *standby_;
+    const std::uint64_t previous = active_->number();
+    generation.record().cause = {CauseKind::rollback, std::to_string(target->number), true};
+    switch_to(generation);
+    record_.pinned = SnapshotMark{generation.number(), generation.record().snapshot, disk};
+    save_record();
+    if (waiter) {
+      waiter({.kind = AttemptOutcome::Kind::switched,
+              .generation = generation.number(),
+              .previous = previous,
+              .cause = generation.record().cause,
+              .snapshot = generation.record().snapshot,
+              .isolation = generation.record().isolation});
+    }
+    owner_.on_state_changed();
+    return {};
+  }
+  attempt({CauseKind::rollback, std::to_string(target->number), true}, Purpose::serve, target->snapshot,
+          [this, disk, waiter = std::move(waiter)](const AttemptOutcome& outcome) {
+            if (outcome.kind == AttemptOutcome::Kind::switched) {
+              record_.pinned = SnapshotMark{outcome.generation, outcome.snapshot, disk};
+              save_record();
+            }
+            if (waiter) waiter(outcome);
+          });
+  return {};
+}
+
+void Moulting::unpin() {
+  if (!record_.pinned) return;
+  record_.pinned.reset();
+  save_record();
+}
+
+void Moulting::when_drained(std::function<void()> done) {
+  drain_waiters_.push_back(std::move(done));
+  told_drained();
+}
+
+void Moulting::told_drained() {
+  if (draining() > 0) return;
+  for (const auto& done : std::exchange(drain_waiters_, {})) done();
+}
+
+void Moulting::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  backoff_.stop();
+  backoff_until_.reset();
+  std::vector<Waiter> left;
+  for (auto* attempt : {&next_, &attempt_}) {
+    if (*attempt) std::move((*attempt)->waiters.begin(), (*attempt)->waiters.end(), std::back_inserter(left));
+  }
+  if (attempt_) abandon_generation("stale", "the app is being stopped");
+  attempt_.reset();
+  next_.reset();
+  drop_standby();
+  dispatcher_.set_active(nullptr);
+  if (Generation* old = std::exchange(active_, nullptr); old != nullptr) {
+    old->replace();
+    if (old->in_flight() == 0) finish_drain(*old);
+  }
+  for (const Waiter& waiter : left) waiter({.kind = AttemptOutcome::Kind::stopped});
+  bury_soon();
+}
+
+void Moulting::sweep(SteadyTime now) {
+  std::vector<Generation*> overdue;
+  for (const auto& generation : generations_) {
+    if (generation->state() != GenerationState::draining) continue;
+    generation->drop_broken_calls(now);
+    if (now - generation->draining_since() > config_.drain_timeout) overdue.push_back(generation.get());
+  }
+  for (Generation* generation : overdue) {
+    const Generation::Overdue result = generation->interrupt_calls(now, SteadyTime::max());
+    if (result.interrupted > 0) {
+      stats_.drain_killed += static_cast<std::uint64_t>(result.interrupted);
+      generation->record().drain_killed += static_cast<std::uint64_t>(result.interrupted);
+      services_.log.warning(
+          fmt::format("{} calls of generation {} outlived drain_timeout and were interrupted",
+                      result.interrupted, generation->number()),
+          {{"app", config_.name}});
+      announce("call.killed", *generation, {{"reason", "drain_timeout"}});
+    }
+    if (generation->in_flight() == 0) finish_drain(*generation);
+  }
+}
+
+void Moulting::leave_host(const Host& host, const std::string& reason) {
+  if (standby_ != nullptr && standby_->lives_on(host)) drop_standby();
+  if (stopping_ || active_ == nullptr || !active_->lives_on(host)) return;
+  if (attempt_ || next_) return;  // conclude() looks again
+  attempt({CauseKind::recycle, reason, true}, Purpose::serve, active_->record().snapshot, {});
+}
+
+std::size_t Moulting::draining() const {
+  return static_cast<std::size_t>(
+      std::count_if(generations_.begin(), generations_.end(),
+                    [](const auto& generation) { return generation->state() == GenerationState::draining; }));
+}
+
+void Moulting::on_generation_idle(Generation& generation) { finish_drain(generation); }
+
+void Moulting::on_generation_lost(Generation& generation, const std::string& how) {
+  announce("generation.lost", generation, {{"reason", how}});
+  record_.remember(generation.record());
+  if (standby_ == &generation) {
+    standby_ = nullptr;
+    standby_end_.stop();
+  }
+  if (&generation != active_) {
+    told_drained();
+    return;
+  }
+  active_ = nullptr;
+  ++host_deaths;
+  dispatcher_.set_active(nullptr);
+  if (stopping_) return;
+  if (!attempt_ && !next_) {
+    const Milliseconds wait = restarts_.on_death(Steady::now());
+    if (wait.count() > 0) {
+      backoff_until_ = Steady::now() + wait;
+      services_.log.warning(fmt::format("the host died again; next try in {} s", wait.count() / 1000.0),
+                            {{"app", config_.name}});
+    }
+    backoff_.start(wait, [this, how, id = generation.record().snapshot] {
+      backoff_until_.reset();
+      if (!attempt_ && !next_) attempt({CauseKind::host_lost, how, true}, Purpose::serve, id, {});
+    });
+  }
+  owner_.on_state_changed();
+}
+
+void Moulting::on_generation_ended(Generation& generation) {
+  if (generation.has_abandoned_interpreter()) {
+    services_.log.warning(
+        fmt::format("generation {} could not be ended and was abandoned", generation.number()),
+        {{"app", config_.name}});
+    announce("generation.abandoned", generation);
+    for (const auto& interpreter : generation.interpreters()) {
+      Host* host = interpreter->host();
+      if (interpreter->state() != Interpreter::State::abandoned || host == nullptr) continue;
+      if (host->dedicated) {
+        host->kill();
+      } else {
+        services_.hosts->recycle(*host, fmt::format("an interpreter of {} was abandoned", config_.name));
+      }
+    }
+  } else if (generation.state() == GenerationState::retired) {
+    announce("generation.retired", generation);
+  }
+  if (generation.number() != 0 && generation.record().rejection.stage != "stale") {
+    record_.remember(generation.record());
+  }
+  bury_soon();
+}
+
+void Moulting::bury_soon() {
+  burial_.start(Milliseconds(0), [this] {
+    std::erase_if(generations_, [this](const auto& generation) {
+      return generation->has_ended() && generation.get() != active_ && generation.get() != standby_ &&
+             (is_final(generation->state()) || generation->state() == GenerationState::lost);
+    });
+    if (attempt_ && attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
+    if (stopping_ && generations_.empty()) {
+      save_record();
+      owner_.on_all_ended();
+    }
+  });
+}
+
+void Moulting::on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) {
+  dispatcher_.on_worker_idle(generation, interpreter, worker);
+  if (warm_up_ && attempt_ && attempt_->generation == &generation) warm_up_->on_worker_idle();
+}
+
+void Moulting::on_call_lost(Generation&, Call& call) { dispatcher_.on_call_lost(call); }
+
+void Moulting::on_files_used(Generation& generation, const std::vector<std::string>& files) {
+  owner_.on_files_used(generation, files);
+}
+
+void Moulting::on_notice(Generation& generation, const HostEvent& event) {
+  if (event.type == HostEventType::process_wide) {
+    const std::string name = event.what == "tz" ? "TZ" : "LC_ALL";
+    if (record_.c_environment[name] == event.value) return;
+    record_.c_environment[name] = event.value;
+    process_wide_notes_.push_back(fmt::format("{}={} ({}:{})", name, event.value, event.file, event.line));
+    services_.log.info(fmt::format("the app asked its process for {}={}: it gets a host started with that",
+                                   name, event.value),
+                       {{"app", config_.name}});
+    if (&generation == active_ && !attempt_ && !next_) {
+      attempt({CauseKind::settings, fmt::format("{}={}", name, event.value), true}, Purpose::serve,
+              generation.record().snapshot, {});
+    }
+    return;
+  }
+  std::string text =
+      event.type == HostEventType::abandoned ? fmt::format("abandoned: {}", event.why) : event.text;
+  for (const std::string& thread : event.threads) text += fmt::format("\n  thread {}", thread);
+  if (!event.file.empty()) text += fmt::format(" ({}:{})", event.file, event.line);
+  owner_.on_log_line(generation, 'm', text);
+}
+
+void Moulting::on_log_line(Generation& generation, char stream, std::string_view line) {
+  owner_.on_log_line(generation, stream, line);
+}
+
+void Moulting::announce(std::string_view event, const Generation& generation, EventData more) {
+  more.insert(more.begin(), {"generation", static_cast<std::int64_t>(generation.number())});
+  services_.events.event(event, config_.name, std::move(more));
+}
+
+// Keeps the active snapshot, the pinned one and the last that served; the others go.
+void Moulting::keep_snapshots() {
+  std::vector<std::string> keep;
+  const auto add = [&](const std::string& id) {
+    if (!id.empty() && std::find(keep.begin(), keep.end(), id) == keep.end()) keep.push_back(id);
+  };
+  if (record_.active) add(record_.active->snapshot);
+  if (record_.pinned) add(record_.pinned->snapshot);
+  std::size_t kept = 0;
+  for (auto record = record_.history.rbegin(); record != record_.history.rend() && kept < kSnapshotsKept;
+       ++record) {
+    if (record->activated == WallTime{}) continue;
+    add(record->snapshot);
+    ++kept;
+  }
+  // Records whose snapshots go cannot be rolled back to.
+  for (GenerationRecord& record : record_.history) {
+    if (std::find(keep.begin(), keep.end(), record.snapshot) == keep.end()) record.snapshot.clear();
+  }
+  constexpr std::uint64_t kMaxBytes = 512u << 20;
+  uv::run_in_background(
+      services_.loop,
+      [store = store_, keep] {
+        // Neither can fail in a way that somebody could act on: the next switch tries again.
+        [[maybe_unused]] const auto synced = store->sync();
+        [[maybe_unused]] const auto pruned = store->prune(keep, kMaxBytes);
+      },
+      [] {});
+}
+
+void Moulting::save_record() {
+  std::string text = encode_record(record_);
+  if (text == last_saved_ || *saving_) {
+    if (*saving_) last_saved_.clear();
+    return;
+  }
+  last_saved_ = text;
+  *saving_ = true;
+  std::weak_ptr<int> alive = alive_;
+  const std::string folder = store_->folder();
+  uv::run_in_background(
+      services_.loop,
+      [folder, text = std::move(text)] {
+        if (make_folders(folder)) {
+          [[maybe_unused]] const auto written = write_file_atomically(folder + "/state.json", text);
+        }
+      },
+      [this, alive, saving = saving_] {
+        *saving = false;
+        if (!alive.expired() && last_saved_.empty()) save_record();
+      });
+}
+
+}  // namespace moult

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "daemon/supervise/host_pool.h"
+#include "daemon/supervise/python_info.h"
+#include "daemon/supervise/worker.h"
+#include "daemon/watch/inotify.h"
+#include "ipc/base/log.h"
+#include "ipc/uv/loop.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace moult {
+
+// Facts of an event, for `moultctl events` (docs/control.md has the table).
+using EventValue = std::variant<std::int64_t, double, std::string, std::vector<std::string>>;
+using EventData = std::vector<std::pair<std::string, EventValue>>;
+
+// Where events go; the daemon turns them into JSON.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void event(std::string_view name, const std::string& app, EventData data) = 0;
+};
+
+// What apps share. Built by main, outlives all apps.
+struct Services {
+  uv::Loop& loop;
+  Log& log;
+  EventSink& events;
+  Inotify& inotify;
+  PythonProbes& probes;
+  LaneBuffers& buffers;
+  HostPool* hosts = nullptr;  // set by the Supervisor, which owns it
+  std::string state_folder;
+  bool log_to_terminal = false;  // moultd run
+  bool reload = true;            // of the whole daemon
+};
+
+}  // namespace moult

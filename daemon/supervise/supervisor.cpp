@@ -1,0 +1,175 @@
+#include "daemon/supervise/supervisor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace moult {
+
+namespace {
+
+constexpr Milliseconds kSweepPeriod{100};
+constexpr Milliseconds kMemoryPeriod{10'000};
+constexpr Milliseconds kShutdownPoll{20};
+
+}  // namespace
+
+Supervisor::Supervisor(Services& services, const std::string& module_folder)
+    : services_(services),
+      hosts_(services.loop, services.log, *this, module_folder),
+      sweep_(services.loop),
+      memory_(services.loop),
+      burial_(services.loop),
+      shutdown_deadline_(services.loop),
+      shutdown_poll_(services.loop) {
+  services_.hosts = &hosts_;
+}
+
+Supervisor::~Supervisor() = default;
+
+void Supervisor::start(const Config& config) {
+  place_hosts(config);
+  for (const AppConfig& app : config.apps) add(app);
+  memory_.start_repeating(kMemoryPeriod, [this] { hosts_.check_memory(); });
+}
+
+void Supervisor::apply(const Config& config, const ConfigChange& change) {
+  place_hosts(config);
+  for (const std::string& name : change.removed) {
+    const auto found = apps_.find(name);
+    if (found == apps_.end()) continue;
+    App* app = found->second.get();
+    leaving_.push_back(std::move(found->second));
+    apps_.erase(found);
+    services_.events.event("app.removed", name, {});
+    app->stop(App::Remember::no, [this] {
+      burial_.start(Milliseconds(0), [this] {
+        std::erase_if(leaving_, [](const auto& gone) { return gone->moulting().generations().empty(); });
+      });
+    });
+  }
+  for (const AppConfig& app : config.apps) {
+    if (std::count(change.added.begin(), change.added.end(), app.name) > 0) add(app);
+    for (const AppChange& changed : change.changed) {
+      if (changed.name == app.name) apps_.at(app.name)->apply(app, changed);
+    }
+  }
+}
+
+void Supervisor::add(const AppConfig& config) {
+  auto& app = apps_[config.name] = std::make_unique<App>(services_, config);
+  app->set_on_busy([this] {
+    if (!sweep_.is_active()) sweep_.start_repeating(kSweepPeriod, [this] { sweep(); });
+  });
+  services_.events.event("app.added", config.name, {});
+  if (!app->moulting().record().stopped) app->start({});
+}
+
+void Supervisor::place_hosts(const Config& config) {
+  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t automatic =
+      std::min({cores, std::max<std::size_t>(config.apps.size(), 1), std::size_t{4}});
+  hosts_.configure(config.daemon.hosts > 0 ? static_cast<std::size_t>(config.daemon.hosts) : automatic,
+                   config.daemon.host_memory_growth);
+  services_.reload = config.daemon.reload == Toggle::on;
+}
+
+void Supervisor::sweep() {
+  const SteadyTime now = Steady::now();
+  bool more = false;
+  for (const auto& [name, app] : apps_) more |= app->sweep(now);
+  for (const auto& app : leaving_) more |= app->sweep(now);
+  if (!more) sweep_.stop();
+}
+
+App* Supervisor::find(const std::string& name) const {
+  const auto found = apps_.find(name);
+  return found == apps_.end() ? nullptr : found->second.get();
+}
+
+std::vector<App*> Supervisor::apps() const {
+  std::vector<App*> all;
+  for (const auto& [name, app] : apps_) all.push_back(app.get());
+  return all;
+}
+
+std::vector<std::string> Supervisor::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, app] : apps_) names.push_back(name);
+  return names;
+}
+
+Routes Supervisor::routes_for(const Config& config, const ListenAddress& address) const {
+  Routes routes;
+  for (const AppConfig& app : config.apps) {
+    const auto& addresses = listeners_of(config, app);
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) continue;
+    RouteTarget* target = &apps_.at(app.name)->route_target();
+    if (app.routes.empty()) routes.add("", "", target);
+    for (const RoutePattern& route : app.routes) routes.add(route.host, route.prefix, target);
+  }
+  return routes;
+}
+
+void Supervisor::on_recycle(Host& host) {
+  services_.events.event("host.recycled", "",
+                         {{"host", static_cast<std::int64_t>(host.number())},
+                          {"pid", static_cast<std::int64_t>(host.pid())},
+                          {"reason", host.recycle_reason}});
+  for (const auto& [name, app] : apps_) app->leave_host(host, host.recycle_reason);
+}
+
+void Supervisor::on_host_lost(Host& host, const std::string& how) {
+  services_.events.event("host.died", "",
+                         {{"host", static_cast<std::int64_t>(host.number())},
+                          {"pid", static_cast<std::int64_t>(host.pid())},
+                          {"reason", how}});
+}
+
+void Supervisor::on_host_output(Host& host, std::string_view line) {
+  // What a process writes to its descriptors 1 and 2 past Python's streams: C libraries, children.
+  // In a host of its own it is the app's; in a shared one nobody can tell whose.
+  for (const auto& [name, app] : apps_) {
+    const Generation* active = app->moulting().active();
+    if (!host.dedicated || active == nullptr || !active->lives_on(host)) continue;
+    app->log().add({std::chrono::system_clock::now(), active->number(), "stderr", std::string(line)});
+    return;
+  }
+  services_.log.info(line, {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+}
+
+void Supervisor::shut_down(Milliseconds deadline, std::function<void()> done) {
+  memory_.stop();
+  auto left = std::make_shared<std::size_t>(1);
+  const auto one_done = [this, left, done] {
+    if (--*left > 0) return;
+    hosts_.leave_all();
+    wait_for_hosts(done);
+  };
+  for (const auto& [name, app] : apps_) {
+    ++*left;
+    app->stop(App::Remember::no, one_done);
+  }
+  one_done();
+  // Draining calls must be watched also when no new ones come.
+  sweep_.start_repeating(kSweepPeriod, [this] { sweep(); });
+  shutdown_deadline_.start(deadline, [this, done] {
+    services_.log.warning("the deadline of the shutdown has passed: hosts are killed");
+    hosts_.kill_all();
+    wait_for_hosts(done);
+  });
+}
+
+void Supervisor::wait_for_hosts(std::function<void()> done) {
+  if (hosts_.is_empty()) {
+    shutdown_poll_.stop();
+    shutdown_deadline_.stop();
+    sweep_.stop();
+    done();
+    return;
+  }
+  shutdown_poll_.start(kShutdownPoll, [this, done = std::move(done)] { wait_for_hosts(done); });
+}
+
+}  // namespace moult

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "daemon/config/diff.h"
+#include "daemon/supervise/app.h"
+#include "daemon/supervise/services.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// All apps and all hosts of the daemon. Owned by the Daemon; loop thread only. It ends with
+// shut_down().
+class Supervisor final : public HostPool::Owner {
+ public:
+  Supervisor(Services& services, const std::string& module_folder);
+  ~Supervisor() override;
+
+  // Takes the apps of `config` into service: at the start all of them, later what `change` says.
+  void start(const Config& config);
+  void apply(const Config& config, const ConfigChange& change);
+
+  App* find(const std::string& name) const;
+  std::vector<App*> apps() const;  // by name
+  std::vector<std::string> names() const;
+  HostPool& hosts() { return hosts_; }
+
+  // The routes of one listener.
+  Routes routes_for(const Config& config, const ListenAddress& address) const;
+
+  // Stops all apps, then the hosts; `done` when no process is left. Past the deadline they are
+  // killed.
+  void shut_down(Milliseconds deadline, std::function<void()> done);
+
+ private:
+  void on_recycle(Host& host) override;
+  void on_host_lost(Host& host, const std::string& how) override;
+  void on_host_output(Host& host, std::string_view line) override;
+  void add(const AppConfig& config);
+  void place_hosts(const Config& config);
+  void sweep();
+  void wait_for_hosts(std::function<void()> done);
+
+  Services& services_;
+  HostPool hosts_;
+  std::map<std::string, std::unique_ptr<App>> apps_;
+  std::vector<std::unique_ptr<App>> leaving_;  // removed from the config, still draining
+  uv::Timer sweep_;
+  uv::Timer memory_;
+  uv::Timer burial_;
+  uv::Timer shutdown_deadline_;
+  uv::Timer shutdown_poll_;
+};
+
+}  // namespace moult

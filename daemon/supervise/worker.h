@@ -1,0 +1,84 @@
+#pragma once
+
+#include "daemon/call.h"
+#include "ipc/base/fd.h"
+#include "ipc/uv/loop.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace moult {
+
+// Buffers that all lanes of the daemon use in turn; nothing in them outlives a callback.
+struct LaneBuffers {
+  std::vector<char> in = std::vector<char>(lane::kPacketMax);
+  std::vector<char> out = std::vector<char>(lane::kPacketMax);
+};
+
+// The daemon's end of one lane: carries one call at a time to a worker thread and its answer back.
+// Owned by its Interpreter; loop thread only. Ends when its lane is closed from either side.
+class Worker {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // The worker is idle again. May be called from inside start().
+    virtual void on_worker_idle(Worker& worker) = 0;
+    // The other end is closed. A call in flight is still attached: the owner decides its fate.
+    virtual void on_worker_closed(Worker& worker) = 0;
+  };
+
+  enum class State {
+    idle,
+    serving,  // a call is attached, or was until its client went
+    stuck,    // given up: its thread does not come back; the lane is closed
+    closed,
+  };
+
+  Worker(uv::Loop& loop, LaneBuffers& buffers, Owner& owner, int index, Fd lane);
+
+  // Sends the request. False: the lane is broken (on_worker_closed follows later) and the call is
+  // untouched.
+  bool start(Call& call);
+  void send_body(std::string_view piece, End end, bool broken);
+  // The client has gone: detaches the call and asks the thread to stop.
+  void abort();
+  // Takes the call away without telling the thread (it was answered by the daemon).
+  Call* detach();
+  void pause();
+  void resume();
+  void close(State final_state = State::closed);
+
+  State state() const { return state_; }
+  bool is_idle() const { return state_ == State::idle; }
+  Call* call() const { return call_; }
+  std::uint64_t call_id() const { return call_id_; }
+  int index() const { return index_; }
+  SteadyTime started() const { return started_; }
+  Owner& owner() const { return owner_; }
+
+  // Kept by whoever watches deadlines: when the thread was last interrupted, and how often.
+  SteadyTime interrupted_at{};
+  int interrupts = 0;
+  SteadyTime broken_at{};  // when the other end was found closed
+
+ private:
+  void on_ready(int events);
+  // False: stop reading for now.
+  bool on_packet(lane::Received& received);
+  void finish();
+
+  LaneBuffers& buffers_;
+  Owner& owner_;
+  int index_;
+  State state_ = State::idle;
+  Fd lane_;
+  std::unique_ptr<uv::Poll> poll_;
+  Call* call_ = nullptr;
+  std::uint64_t call_id_ = 0;
+  SteadyTime started_{};
+};
+
+}  // namespace moult
