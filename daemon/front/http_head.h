@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace moult::http {
+
+// Why a message is refused: the status of the answer and one sentence for its page. The connection
+// closes after it. A value; the sentence is static.
+struct Refusal {
+  int status = 400;
+  std::string_view sentence;
+};
+
+struct HeadLimits {
+  std::size_t bytes = 32 * 1024;  // request line and headers together
+  std::size_t headers = 100;
+};
+
+enum class ParseState { need_more, done, refused };
+
+// The strict reading of a request's head, line by line as its bytes arrive, before a library's
+// parser sees it (RFC 9112; deps.md lists what parsers let through). Decides the framing of the
+// body and all refusals. Pure; one per parser, reset for each message; holds views into the buffer
+// only after `done`.
+class HeadCheck {
+ public:
+  explicit HeadCheck(HeadLimits limits) : limits_(limits) {}
+
+  void reset();
+  // `input` begins where it began at the last call and may have grown. After `done` the head is
+  // input[begin(), end()).
+  ParseState scan(std::string_view input);
+
+  std::size_t begin() const { return begin_; }  // past empty lines before the request line
+  std::size_t end() const { return line_; }
+  const Refusal& refusal() const { return refusal_; }
+  bool started() const { return started_; }  // a byte of the request line was seen
+
+  // After `done`. Offsets became views of the last `input`.
+  bool is_http10() const { return http10_; }
+  bool keep_alive() const { return http10_ ? keep_alive_ && !close_ : !close_; }
+  bool is_chunked() const { return transfer_encodings_ > 0; }
+  bool has_length() const { return content_lengths_ > 0; }
+  std::uint64_t content_length() const { return content_length_; }
+  bool expects_continue() const { return expects_continue_ && !http10_; }
+
+ private:
+  bool refuse(int status, std::string_view sentence);
+  bool check_request_line(std::string_view line);
+  bool check_version(std::string_view version);
+  bool check_field_line(std::string_view line);
+  bool check_known_field(std::string_view name, std::string_view value);
+  bool check_connection(std::string_view value);
+  bool finish();
+
+  HeadLimits limits_;
+  Refusal refusal_;
+  std::size_t begin_ = 0;
+  std::size_t line_ = 0;     // where the line begins that is not judged yet
+  std::size_t scanned_ = 0;  // no line feed in [line_, scanned_)
+  bool started_ = false;
+  bool request_line_seen_ = false;
+  bool http10_ = false;
+  bool keep_alive_ = false;
+  bool close_ = false;
+  bool expects_continue_ = false;
+  bool unknown_expectation_ = false;
+  bool odd_transfer_coding_ = false;
+  bool bad_length_ = false;
+  std::size_t headers_ = 0;
+  int hosts_ = 0;
+  int content_lengths_ = 0;
+  int transfer_encodings_ = 0;
+  std::uint64_t content_length_ = 0;
+};
+
+// The parts of a request-target (RFC 9112 section 3.2), as views of it.
+struct Target {
+  std::string_view authority;  // of the absolute form, else empty
+  std::string_view path;       // raw; "*" for the asterisk form
+  std::string_view query;      // without the '?'
+  Refusal refusal{0, {}};      // status 0: fine
+};
+Target split_target(std::string_view method, std::string_view target);
+
+}  // namespace moult::http

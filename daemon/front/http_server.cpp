@@ -1,0 +1,201 @@
+#include "daemon/front/http_server.h"
+
+#include "daemon/front/http_connection.h"
+#include "daemon/front/listener.h"
+
+#include <fmt/format.h>
+
+#include <sys/resource.h>
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+namespace moult {
+
+namespace {
+
+constexpr int kAcceptsPerWakeUp = 32;
+constexpr int kFdReserve = 32;  // for hosts, lanes, files and the control socket
+constexpr Milliseconds kSweepPeriod{500};
+
+int highest_usable_fd() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1'000'000) return 1'000'000;
+  return std::max(static_cast<int>(limit.rlim_cur) - kFdReserve, 16);
+}
+
+bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+HttpServer::HttpServer(uv::Loop& loop, Log& log, const DaemonConfig& config)
+    : log_(log), shared_(loop, log), soon_(loop), sweeper_(loop), stop_deadline_(loop) {
+  shared_.act_later = [this](http::HttpConnection& connection) { act_later(connection); };
+  configure(config);
+  sweeper_.start_repeating(kSweepPeriod, [this] { sweep(shared_.loop.now()); });
+}
+
+HttpServer::~HttpServer() {
+  shared_.act_later = [](http::HttpConnection&) {};
+  connections_.clear();
+}
+
+void HttpServer::configure(const DaemonConfig& config) {
+  shared_.header_timeout = config.header_timeout;
+  shared_.body_timeout = config.body_timeout;
+  shared_.idle_timeout = config.idle_timeout;
+  shared_.send_timeout = config.send_timeout;
+  shared_.trusted = {};
+  for (const std::string& proxy : config.trusted_proxies) {
+    if (!shared_.trusted.add(proxy)) log_.warning("a trusted proxy is no address", {{"proxy", proxy}});
+  }
+  max_connections_ = static_cast<std::size_t>(std::max(config.max_connections, 1));
+  highest_fd_ = highest_usable_fd();
+}
+
+// ---- listeners
+
+Result<> HttpServer::listen(const ListenAddress& address, const Routes& routes) {
+  MOULT_ASSIGN(Fd socket, http::open_listener(address));
+  return adopt(std::move(socket), address, routes);
+}
+
+Result<> HttpServer::adopt(Fd socket, const ListenAddress& address, const Routes& routes) {
+  MOULT_TRY(set_nonblocking(socket));
+  auto door = std::make_unique<Door>();
+  door->listener =
+      std::make_unique<http::Listener>(shared_.loop, std::move(socket), address,
+                                       [this, raw = door.get()] { on_acceptable(*raw, kAcceptsPerWakeUp); });
+  door->routes = &routes;
+  door->local_host = address.is_unix() || address.host.empty() ? "localhost" : address.host;
+  door->local_port = address.is_unix() ? "80" : std::to_string(door->listener->port());
+  doors_.push_back(std::move(door));
+  update_accepting();
+  return {};
+}
+
+void HttpServer::stop_listening(const ListenAddress& address) {
+  const auto found = std::ranges::find_if(
+      doors_, [&address](const std::unique_ptr<Door>& door) { return door->listener->address() == address; });
+  if (found == doors_.end()) return;
+  // Closing would reset those who wait in the backlog; there is room for them in the fd reserve only
+  // when connections are scarce, so it is bounded all the same.
+  on_acceptable(**found, std::numeric_limits<int>::max());
+  doors_.erase(found);
+}
+
+std::vector<ListenAddress> HttpServer::addresses() const {
+  std::vector<ListenAddress> result;
+  for (const auto& door : doors_) {
+    result.push_back(door->listener->address());
+    if (!result.back().is_unix()) result.back().port = door->listener->port();
+  }
+  return result;
+}
+
+std::optional<std::uint16_t> HttpServer::port_of(const ListenAddress& address) const {
+  for (const auto& door : doors_) {
+    if (door->listener->address() == address) return door->listener->port();
+  }
+  return std::nullopt;
+}
+
+void HttpServer::on_acceptable(Door& door, int most) {
+  for (int i = 0; i < most && connections_.size() < max_connections_ && !out_of_fds_; ++i) {
+    http::Listener::Accepted accepted = door.listener->accept_one();
+    if (!accepted.socket) {
+      if (is_shortage(accepted.error)) {
+        log_.warning("no descriptors or memory for another connection",
+                     {{"errno", std::to_string(accepted.error)}});
+        out_of_fds_ = true;
+      } else if (accepted.error != EAGAIN && accepted.error != EWOULDBLOCK) {
+        continue;  // that connection was gone before we came (accept(2))
+      }
+      break;
+    }
+    // Descriptors are given out from below, so this one tells how many are in use.
+    out_of_fds_ = accepted.socket.get() >= highest_fd_;
+    ++shared_.counters.accepted;
+    http::Peer peer;
+    peer.trusted = door.listener->address().is_unix() ? shared_.trusted.trusts_unix()
+                                                      : shared_.trusted.trusts(accepted.address);
+    peer.address = std::move(accepted.address);
+    peer.port = std::move(accepted.port);
+    peer.local_host = door.local_host;
+    peer.local_port = door.local_port;
+    add_connection(std::move(accepted.socket), std::move(peer), *door.routes);
+  }
+  update_accepting();
+}
+
+void HttpServer::update_accepting() {
+  const bool accepting = connections_.size() < max_connections_ && !out_of_fds_;
+  for (const auto& door : doors_) door->listener->set_accepting(accepting);
+}
+
+// ---- connections
+
+void HttpServer::add_connection(Fd socket, http::Peer peer, const Routes& routes) {
+  auto connection =
+      std::make_unique<http::HttpConnection>(shared_, std::move(socket), std::move(peer), routes);
+  connections_.emplace(connection.get(), std::move(connection));
+  shared_.counters.open = connections_.size();
+}
+
+void HttpServer::act_later(http::HttpConnection& connection) {
+  if (connection.act_scheduled) return;
+  connection.act_scheduled = true;
+  waiting_.push_back(&connection);
+  if (waiting_.size() == 1) soon_.start(Milliseconds(0), [this] { act_now(); });
+}
+
+void HttpServer::act_now() {
+  const std::vector<http::HttpConnection*> now = std::exchange(waiting_, {});
+  for (http::HttpConnection* connection : now) {
+    connection->act_scheduled = false;
+    connection->act();
+    if (connection->is_closed() && !connection->act_scheduled) connections_.erase(connection);
+  }
+  if (connections_.size() != shared_.counters.open) {
+    shared_.counters.open = connections_.size();
+    out_of_fds_ = false;
+    update_accepting();
+  }
+  if (connections_.empty() && on_stopped_) finish_stop();
+}
+
+void HttpServer::sweep(SteadyTime now) {
+  for (const auto& [raw, connection] : connections_) connection->sweep(now);
+  if (!out_of_fds_) return;
+  out_of_fds_ = false;  // others may have closed theirs
+  update_accepting();
+}
+
+// ---- the end
+
+void HttpServer::stop(Milliseconds deadline, std::function<void()> on_stopped) {
+  while (!doors_.empty()) stop_listening(doors_.back()->listener->address());
+  shared_.stopping = true;
+  on_stopped_ = std::move(on_stopped);
+  for (const auto& [raw, connection] : connections_) connection->close_if_idle();
+  if (connections_.empty()) {
+    soon_.start(Milliseconds(0), [this] { act_now(); });
+    return;
+  }
+  stop_deadline_.start(deadline, [this] {
+    if (!connections_.empty()) {
+      log_.warning("connections were cut at the end", {{"connections", std::to_string(connections_.size())}});
+    }
+    for (const auto& [raw, connection] : connections_) connection->cut();
+  });
+}
+
+void HttpServer::finish_stop() {
+  stop_deadline_.stop();
+  const auto announce = std::exchange(on_stopped_, nullptr);
+  if (announce) announce();
+}
+
+}  // namespace moult
