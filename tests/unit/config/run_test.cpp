@@ -1,0 +1,121 @@
+#include "config_folder.h"
+
+using namespace moult;
+
+namespace {
+
+RunOptions serve(std::string target) {
+  RunOptions options;
+  options.target = std::move(target);
+  return options;
+}
+
+Error run_error(const RunOptions& options, const std::string& folder) {
+  const auto config = config_for_run(options, folder);
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == ErrorCode::usage);
+  return config.error();
+}
+
+}  // namespace
+
+TEST_CASE("a file is served from its folder") {
+  ConfigFolder folder;
+  folder.file("work/My App.py", "");
+  const auto config = config_for_run(serve("My App.py:make()"), folder.path("work"));
+  REQUIRE(config);
+  REQUIRE(config->apps.size() == 1);
+  const AppConfig& app = config->apps.front();
+  CHECK(app.tree == folder.path("work"));
+  CHECK(app.entry == "My App.py");
+  CHECK(app.callable == "make()");
+  CHECK(app.name == "my-app");
+  CHECK(app.single_file_allowed);
+  CHECK(app.drain_timeout == Milliseconds(10'000));
+  CHECK(app.settle == Milliseconds(100));
+  CHECK(to_string(config->daemon.listen.at(0)) == "127.0.0.1:8000");
+  CHECK(config->daemon.folder.empty());
+}
+
+TEST_CASE("a folder is served by the entry that is found in it") {
+  ConfigFolder folder;
+  folder.file("work/shop/manage.py", "");
+  for (const char* target : {"shop", "shop/", "./shop", "shop/../shop"}) {
+    const auto config = config_for_run(serve(target), folder.path("work"));
+    REQUIRE(config);
+    CHECK(config->apps.front().tree == folder.path("work/shop"));
+    CHECK(config->apps.front().entry == "manage.py");
+    CHECK(config->apps.front().name == "shop");
+    CHECK_FALSE(config->apps.front().single_file_allowed);
+  }
+  const auto here = config_for_run(serve("."), folder.path("work/shop"));
+  REQUIRE(here);
+  CHECK(here->apps.front().name == "shop");
+}
+
+TEST_CASE("a module is found below the current folder") {
+  ConfigFolder folder;
+  folder.file("work/pkg/__init__.py", "");
+  folder.file("work/pkg/site.py", "");
+  const auto module = config_for_run(serve("pkg.site:app"), folder.path("work"));
+  REQUIRE(module);
+  CHECK(module->apps.front().tree == folder.path("work"));
+  CHECK(module->apps.front().entry == "pkg.site");
+  CHECK(module->apps.front().callable == "app");
+  CHECK(module->apps.front().name == "pkg.site");
+}
+
+TEST_CASE("what is not there is an error that lists what was looked for") {
+  ConfigFolder folder;
+  folder.folder("work/empty");
+  const Error module = run_error(serve("pkg.site:app"), folder.path("work"));
+  CHECK(contains(module.message, folder.path("work/pkg/site.py")));
+  CHECK(contains(module.message, folder.path("work/pkg/site/__init__.py")));
+  CHECK(contains(run_error(serve("app.py"), folder.path("work")).message, "app.py: no such file or folder"));
+  CHECK(contains(run_error(serve("empty"), folder.path("work")).message, "looked for app.py"));
+  run_error(serve(""), folder.path("work"));
+  run_error(serve(":app"), folder.path("work"));
+}
+
+TEST_CASE("several candidates in a folder must be told apart") {
+  ConfigFolder folder;
+  folder.file("work/app.py", "");
+  folder.file("work/wsgi.py", "");
+  const Error error = run_error(serve("."), folder.path("work"));
+  CHECK(contains(error.message, "several entry points: app.py, wsgi.py"));
+  CHECK(contains(error.hint, "moultd run"));
+}
+
+TEST_CASE("a file whose name has a colon is served as it is written") {
+  ConfigFolder folder;
+  folder.file("work/a:b.py", "");
+  const auto config = config_for_run(serve("a:b.py"), folder.path("work"));
+  REQUIRE(config);
+  CHECK(config->apps.front().entry == "a:b.py");
+  CHECK(config->apps.front().name == "a-b");
+}
+
+TEST_CASE("options follow the rules of the config") {
+  ConfigFolder folder;
+  folder.file("work/app.py", "");
+  folder.file("work/py", "#!/bin/sh\n", 0700);
+  RunOptions options = serve("app.py");
+  options.listen = "unix:s.sock";
+  options.threads = 2;
+  options.python = "./py";
+  options.name = "shop";
+  const auto config = config_for_run(options, folder.path("work"));
+  REQUIRE(config);
+  CHECK(config->daemon.listen.front().unix_path == folder.path("work/s.sock"));
+  CHECK(config->apps.front().threads == 2);
+  CHECK(config->apps.front().python == folder.path("work/py"));
+  CHECK(config->apps.front().name == "shop");
+
+  options.name = "Not A Name";
+  CHECK(contains(run_error(options, folder.path("work")).message, "--name"));
+  options = serve("app.py");
+  options.listen = "8000";
+  CHECK(contains(run_error(options, folder.path("work")).message, "--listen"));
+  options = serve("app.py:two words");
+  CHECK(contains(run_error(options, folder.path("work")).message, "CALLABLE"));
+}
