@@ -34,10 +34,10 @@ void add_common(CLI::App& app, DaemonOptions& options, LogTexts& log) {
       ->type_name("DIR");
   app.add_option("--log-format", log.format, "Lines for people or JSON objects (default: by terminal)")
       ->check(CLI::IsMember({"human", "json", "auto"}))
-      ->type_name("");
+      ->type_name("WORD");
   app.add_option("--log-level", log.level, "Least level that is logged (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
-      ->type_name("");
+      ->type_name("WORD");
 }
 
 void add_run(CLI::App& run, RunOptions& options) {
