@@ -1,0 +1,422 @@
+"""Plays the daemon for one host process: makes interpreters, sends requests over lanes, retires.
+
+For tests of interp/ alone (tests/host). Speaks ipc/PROTOCOL.md from the other side. Every wait has
+a deadline. The Python under test is $MOULT_HOST_PYTHON, its module lies in $MOULT_MODULE_DIR.
+"""
+
+import array
+import collections
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+
+PYTHON = os.environ.get("MOULT_HOST_PYTHON", "/usr/bin/python3.11")
+MODULE_DIR = os.environ.get("MOULT_MODULE_DIR", "")
+PACKET = 128 * 1024
+DEADLINE = 20.0
+
+REQUEST, BODY, ABORT = 1, 2, 3
+WANT_BODY, HEAD, CHUNK, FILE, FAILED = 16, 17, 18, 19, 20
+BODY_STREAMS, BODY_CHUNKED, HTTPS, HTTP10, WARMUP = 1, 2, 4, 8, 16
+END, BROKEN, HAS_LENGTH, HAS_DATE, HAS_SERVER = 1, 2, 4, 8, 16
+
+
+def python_version():
+    return tuple(
+        int(part)
+        for part in subprocess.check_output(
+            [PYTHON, "-I", "-S", "-c", "import sys; print(*sys.version_info[:3])"], text=True
+        ).split()
+    )
+
+
+VERSION = python_version()
+#How sub - interpreters are made by default on this version.
+MODE = "shared" if VERSION < (3, 13) else "strict" if VERSION < (3, 14) else "own"
+
+
+def text(value):
+    data = value if isinstance(value, bytes) else value.encode("latin-1")
+    return struct.pack("<I", len(data)) + data
+
+
+class Reader:
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def take(self, form):
+        values = struct.unpack_from("<" + form, self.data, self.at)
+        self.at += struct.calcsize("<" + form)
+        return values if len(values) > 1 else values[0]
+
+    def text(self):
+        size = self.take("I")
+        piece = self.data[self.at : self.at + size]
+        self.at += size
+        return piece
+
+    def rest(self):
+        return self.data[self.at :]
+
+
+def snapshot_bytes(files):
+    """The memfd layout of a snapshot: {absolute path: bytes}."""
+    entries, names, contents = [], b"", b""
+    ordered = sorted((name.encode(), data) for name, data in files.items())
+    start = 24 + 64 * len(ordered)
+    name_total = sum(len(name) for name, _ in ordered)
+    for name, data in ordered:
+        entries.append(
+            struct.pack(
+                "<QIIQQ32s", start + len(names), len(name), 0, start + name_total + len(contents), len(data), b""
+            )
+        )
+        names += name
+        contents += data
+    return b"MOULTSN1" + struct.pack("<QQ", len(ordered), start) + b"".join(entries) + names + contents
+
+
+class Response:
+    """What came back for one call, frame by frame."""
+
+    def __init__(self):
+        self.status = 0
+        self.reason = ""
+        self.headers = []
+        self.flags = 0
+        self.length = 0
+        self.body = b""
+        self.frames = []  # (type, flags, size)
+        self.failed = None
+        self.file = None
+
+    def header(self, name):
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class Lane:
+    """The daemon's end of one worker's lane."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.settimeout(DEADLINE)
+        self.calls = 0
+
+    def send_request(self, path="/", method="GET", headers=(), body=b"", flags=0, length=None, query="", **extra):
+        self.calls += 1
+        if length is None:
+            length = len(body)
+        fields = [
+            method,
+            extra.get("target", path + ("?" + query if query else "")),
+            extra.get("script_name", ""),
+            path,
+            query,
+            "localhost",
+            "8000",
+            extra.get("remote_addr", "127.0.0.1"),
+            "50000",
+        ]
+        encoded = b"".join(text(name) + text(value) for name, value in headers)
+        self.sock.send(
+            struct.pack("<BBQQH", REQUEST, flags, self.calls, length, len(headers))
+            + b"".join(text(field) for field in fields)
+            + text(encoded)
+            + text(body)
+        )
+        return self.calls
+
+    def send_body(self, data, flags=0, call=None):
+        self.sock.send(struct.pack("<BBQ", BODY, flags, call or self.calls) + data)
+
+    def send_abort(self, call=None):
+        self.sock.send(struct.pack("<BBQ", ABORT, 0, call or self.calls))
+
+    def receive(self):
+        data, descriptors, _, _ = socket.recv_fds(self.sock, PACKET, 4)
+        if not data:
+            raise EOFError("the worker closed its lane")
+        reader = Reader(data)
+        kind, flags, call = reader.take("BBQ")
+        return kind, flags, call, reader, descriptors
+
+    def next_frame(self, response):
+        """Takes one frame into `response`; True when the call is over."""
+        kind, flags, call, reader, descriptors = self.receive()
+        assert call == self.calls, f"a frame of call {call} during {self.calls}"
+        response.frames.append((kind, flags, len(reader.data)))
+        if kind == HEAD:
+            response.flags = flags
+            response.length, response.status = reader.take("QH")
+            response.reason = reader.text().decode("latin-1")
+            lines = reader.text().decode("latin-1")
+            assert lines == "" or lines.endswith("\r\n"), lines
+            response.headers = [tuple(line.split(": ", 1)) for line in lines.split("\r\n")[:-1]]
+            response.body += reader.rest()
+        elif kind == CHUNK:
+            response.body += reader.rest()
+        elif kind == FILE:
+            offset, length = reader.take("QQ")
+            response.file = (offset, length)
+            with os.fdopen(descriptors[0], "rb") as file:
+                response.body += os.pread(file.fileno(), length, offset)
+        elif kind == FAILED:
+            response.failed = reader.rest().decode()
+            return True
+        return kind != WANT_BODY and bool(flags & END)
+
+    def finish(self, response=None):
+        response = response or Response()
+        while not self.next_frame(response):
+            pass
+        return response
+
+    def get(self, path="/", **options):
+        self.send_request(path, **options)
+        return self.finish()
+
+    def post_streamed(self, path, pieces, headers=(), length=None, broken=False):
+        """A body that goes piece by piece as the app asks for it."""
+        flags = BODY_STREAMS | (BODY_CHUNKED if length is None else 0)
+        self.send_request(path, method="POST", headers=headers, flags=flags, length=length or 0)
+        response = Response()
+        pieces = list(pieces)
+        while True:
+            over = self.next_frame(response)
+            if over:
+                return response
+            if response.frames[-1][0] == WANT_BODY:
+                piece = pieces.pop(0)
+                last = not pieces
+                self.send_body(piece, (BROKEN if broken else END) if last else 0)
+
+    def close(self):
+        self.sock.close()
+
+
+class LogReader(threading.Thread):
+    """Collects the records of one app's log pipe."""
+
+    def __init__(self, fd):
+        super().__init__(daemon=True)
+        self.fd = fd
+        self.lines = []
+        self.changed = threading.Condition()
+        self.start()
+
+    def run(self):
+        data = b""
+        while piece := os.read(self.fd, 65536):
+            data += piece
+            while len(data) >= 5 and len(data) >= 5 + struct.unpack_from("<I", data)[0]:
+                size = struct.unpack_from("<I", data)[0]
+                record = chr(data[4]), data[5 : 5 + size].decode("utf-8", "replace")
+                data = data[5 + size :]
+                with self.changed:
+                    self.lines.append(record)
+                    self.changed.notify_all()
+        os.close(self.fd)
+
+    def wait_for(self, part):
+        """The first record whose text contains `part`."""
+
+        def found():
+            return next((line for line in self.lines if part in line[1]), None)
+
+        with self.changed:
+            if not self.changed.wait_for(found, DEADLINE):
+                raise AssertionError(f"no log line with {part!r} in {self.lines}")
+            return found()
+
+    def text(self):
+        return "\n".join(line for _, line in self.lines)
+
+
+class Interp:
+    """One interpreter of a host, with its lanes and its log."""
+
+    def __init__(self, host, number, lanes, log):
+        self.host = host
+        self.number = number
+        self.lanes = lanes
+        self.log = log
+        self.made = None
+
+    @property
+    def lane(self):
+        return self.lanes[0]
+
+    def get(self, path="/", **options):
+        return self.lane.get(path, **options)
+
+    def close_lanes(self):
+        for lane in self.lanes:
+            lane.close()
+
+    def ask_retire(self, timeout=5.0):
+        self.close_lanes()
+        self.host.send({"do": "retire", "interp": self.number, "timeout": timeout})
+
+    def retire(self, timeout=5.0):
+        self.ask_retire(timeout)
+        return self.host.wait("retired", "abandoned", interp=self.number)
+
+
+class Host:
+    """One host process and the daemon's end of its command channel."""
+
+    def __init__(self, python=PYTHON, env=None):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        code = f"import sys; sys.path.insert(0, {MODULE_DIR!r}); import _moult_host; _moult_host.main(3)"
+        environment = {
+  "PATH" : "/usr/bin:/bin", "HOME" : "/nonexistent", "LANG" : "C.UTF-8", **(env or {})}
+        for name in ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "PYTHONMALLOC"):
+            if name in os.environ:
+                environment[name] = os.environ[name]
+
+        def give_channel():
+            os.dup2(theirs.fileno(), 3)
+            os.set_inheritable(3, True)
+
+        self.process = subprocess.Popen(
+            [python, "-I", "-S", "-X", "utf8", "-c", code],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            close_fds=False,
+            preexec_fn=give_channel,
+        )
+        theirs.close()
+        self.channel = ours
+        self.channel.settimeout(DEADLINE)
+        self.events = []
+        self.numbers = 0
+        self.booted = self.wait("booted")
+
+    def send(self, message, descriptors=()):
+        socket.send_fds(self.channel, [json.dumps(message).encode()], list(descriptors))
+
+    def receive(self):
+        data = self.channel.recv(PACKET)
+        if not data:
+            raise EOFError(f"the host is gone, exit code {self.process.wait(DEADLINE)}")
+        event = json.loads(data)
+        self.events.append(event)
+        return event
+
+    def wait(self, *kinds, interp=None):
+        """The next event of one of these kinds; the others are kept in `events`."""
+        while True:
+            event = self.receive()
+            if event["event"] in kinds and interp in (None, event.get("interp")):
+                return event
+
+    def seen(self, kind):
+        return [event for event in self.events if event["event"] == kind]
+
+    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, **spec):
+        """Sends `make` and returns the Interp at once."""
+        self.numbers += 1
+        entry = {"kind": "file", "path": entry} if isinstance(entry, str) else entry
+        files = tree.sources() if snapshot is None else snapshot
+        memfd = os.memfd_create("snapshot")
+        os.write(memfd, snapshot_bytes(files))
+        log_read, log_write = os.pipe()
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(threads)]
+        full = {
+            "tree": tree.path,
+            "roots": [tree.path],
+            "entry": entry,
+            "path": [],
+            "cwd": tree.path,
+            "env": {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+            "argv": [tree.path],
+            **spec,
+        }
+        self.send(
+            {
+                "do": "make",
+                "interp": self.numbers,
+                "app": spec.pop("app", "test"),
+                "generation": self.numbers,
+                "mode": mode,
+                "threads": threads,
+                "spec": full,
+            },
+            [memfd, log_write, *(theirs.fileno() for _, theirs in pairs)],
+        )
+        os.close(memfd)
+        os.close(log_write)
+        for _, theirs in pairs:
+            theirs.close()
+        return Interp(self, self.numbers, [Lane(ours) for ours, _ in pairs], LogReader(log_read))
+
+    def make(self, tree, entry, **options):
+        interp = self.begin(tree, entry, **options)
+        event = self.wait("made", "rejected", interp=interp.number)
+        assert event["event"] == "made", event.get("traceback") or event
+        interp.made = event
+        return interp
+
+    def reject(self, tree, entry, **options):
+        """A make that must be refused: the event."""
+        interp = self.begin(tree, entry, **options)
+        event = self.wait("made", "rejected", interp=interp.number)
+        assert event["event"] == "rejected", event
+        interp.close_lanes()
+        event["log"] = interp.log
+        return event
+
+    def memory(self):
+        """Resident bytes."""
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def close(self):
+        self.channel.close()
+        try:
+            return self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+class Tree:
+    """An app's folder in a private place."""
+
+    def __init__(self, files=None):
+        self.path = os.path.realpath(tempfile.mkdtemp(prefix="moult-tree-"))
+        self.write(files or {})
+
+    def write(self, files):
+        for name, content in files.items():
+            path = os.path.join(self.path, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content if isinstance(content, bytes) else textwrap.dedent(content).encode())
+
+    def sources(self):
+        found = {}
+        for folder, _, names in os.walk(self.path):
+            if "/site-packages" in folder:
+                continue
+            for name in names:
+                if name.endswith(".py"):
+                    path = os.path.join(folder, name)
+                    with open(path, "rb") as file:
+                        found[path] = file.read()
+        return found
+
+    def __truediv__(self, name):
+        return os.path.join(self.path, name)
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
