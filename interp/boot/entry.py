@@ -1,0 +1,165 @@
+"""Finds and imports the app's WSGI callable."""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+
+USUAL_NAMES = ("application", "app", "create_app()")
+
+
+class NoCallable(Exception):
+    """The module was imported but serves nothing."""
+
+
+def load(kind, target, callable_name):
+    """(module name, callable name, callable). Exceptions of the app's own code pass through."""
+    if kind == "django":
+        return load_django(target, callable_name)
+    if kind == "file":
+        module = import_file(target)
+    else:
+        target, _, attribute = target.partition(":")
+        callable_name = callable_name or attribute
+        module = importlib.import_module(target)
+    name, found = find_callable(module, callable_name)
+    check_callable(name, found, module)
+    return module.__name__, name, found
+
+
+def import_file(path):
+    """Executes the file as the module of its own name, so that `import name` finds the same one."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == path:
+        return known
+    if name.isidentifier() and known is None:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is not None and spec.origin == path:
+            return importlib.import_module(name)
+    from _moult import importer
+
+    loader = importer.SnapshotLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    previous = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        if previous is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = previous
+        raise
+    return sys.modules.get(name, module)
+
+
+def load_django(manage, callable_name):
+    folder = os.path.dirname(manage)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    settings = settings_in(manage)
+    if settings:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
+    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        raise NoCallable(f"{manage} does not set DJANGO_SETTINGS_MODULE, and neither does the environment")
+    if callable_name:
+        module_name, _, attribute = callable_name.rpartition(":")
+        module = importlib.import_module(module_name or "__main__")
+        name, found = find_callable(module, attribute)
+        check_callable(name, found, module)
+        return module.__name__, name, found
+    from django.conf import settings as django_settings
+
+    dotted = getattr(django_settings, "WSGI_APPLICATION", None)
+    if dotted:
+        module_name, _, name = dotted.rpartition(".")
+        module = importlib.import_module(module_name)
+        name, found = find_callable(module, name)
+        check_callable(name, found, module)
+        return module_name, name, found
+    from django.core.wsgi import get_wsgi_application
+
+    return "django.core.wsgi", "get_wsgi_application()", get_wsgi_application()
+
+
+def settings_in(manage):
+    """The module that manage.py names in os.environ.setdefault("DJANGO_SETTINGS_MODULE", …)."""
+    import _moult
+
+    source = _moult.snapshot_get(manage)
+    if source is None:
+        with open(manage, "rb") as file:
+            source = file.read()
+    for node in ast.walk(ast.parse(source, manage)):
+        values = []
+        if isinstance(node, ast.Call):
+            values = node.args
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            values = [node.targets[0].slice, node.value]
+        texts = [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+        if len(texts) == 2 and texts[0] == "DJANGO_SETTINGS_MODULE":
+            return texts[1]
+    return None
+
+
+def find_callable(module, wanted):
+    if wanted:
+        return wanted, look_up(module, wanted)
+    for name in USUAL_NAMES:
+        if hasattr(module, name.removesuffix("()")):
+            return name, look_up(module, name)
+    raise NoCallable(
+        f"no callable in {module.__name__}: tried {', '.join(USUAL_NAMES)}; {what_is_in(module, 'application')}"
+    )
+
+
+def look_up(module, name):
+    """`obj.attr` walks attributes; `name()` is a factory that is called without arguments."""
+    is_factory = name.endswith("()")
+    found = module
+    for part in name.removesuffix("()").split("."):
+        if not hasattr(found, part):
+            raise NoCallable(f"no {name!r} in {module.__name__}; {what_is_in(module, part)}")
+        found = getattr(found, part)
+    if is_factory:
+        if not callable(found):
+            raise NoCallable(f"{module.__name__}:{name.removesuffix('()')} is not callable")
+        found = found()
+    return found
+
+
+def what_is_in(module, wanted):
+    names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+    if not names:
+        return "it defines nothing that can be called"
+    near = difflib.get_close_matches(wanted, names, 1, 0.6)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    more = ", …" if len(names) > 12 else ""
+    return f"it has {', '.join(names[:12])}{more}{hint}"
+
+
+def check_callable(name, found, module):
+    where = f"{module.__name__}:{name}"
+    if not callable(found):
+        raise NoCallable(f"{where} is not callable, it is {type(found).__name__}")
+    if is_asgi(found):
+        raise NoCallable(f"{where} is an ASGI application; ASGI is not served yet")
+
+
+def is_asgi(found):
+    if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
+        return True
+    if inspect.isclass(found):
+        # A class is called with the arguments of its __init__; ASGI 2 classes have an async __call__.
+        return inspect.iscoroutinefunction(getattr(found, "__call__", None))
+    if inspect.isroutine(found):
+        return False
+    return inspect.iscoroutinefunction(getattr(type(found), "__call__", None))

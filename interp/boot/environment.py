@@ -1,0 +1,127 @@
+"""An interpreter's own os.environ, sys.path, sys.argv, virtual environment and warnings filters."""
+
+import os
+import sys
+import warnings
+
+import _moult
+
+
+def install(spec, is_main):
+    if is_main:
+        install_real_environ(spec["env"])
+    else:
+        install_own_environ(spec["env"])
+    apply_flags(spec["python_flags"], spec["warnings"])
+    install_path(spec)
+    sys.argv = list(spec["argv"]) or [""]
+
+
+def install_real_environ(env):
+    """In process isolation the process' environment is the app's."""
+    os.environ.clear()
+    os.environ.update(env)
+    if "TZ" in env:
+        import time
+
+        time.tzset()
+
+
+def install_own_environ(env):
+    """os.environ becomes a dictionary of this interpreter: the C environment belongs to the host
+    and is seen by all of its interpreters, so nothing writes to it. Children get this one."""
+    os.putenv = os.unsetenv = lambda *args: None  # os._Environ looks them up here
+    data = os.environ._data  # shared with os.environb
+    data.clear()
+    for name, value in env.items():
+        data[os.fsencode(name)] = os.fsencode(value)
+    os.system = system
+    give_children_this_environ()
+
+
+def give_children_this_environ():
+    """subprocess and multiprocessing end in this one C function; None means the C environment."""
+    try:
+        import _posixsubprocess
+    except ImportError:
+        return
+    real = _posixsubprocess.fork_exec
+
+    def fork_exec(args, executables, close_fds, pass_fds, cwd, env, *rest):
+        if env is None:
+            env = [name + b"=" + value for name, value in os.environ._data.items()]
+        return real(args, executables, close_fds, pass_fds, cwd, env, *rest)
+
+    _posixsubprocess.fork_exec = fork_exec
+
+
+def system(command):
+    """os.system through subprocess, because the C function gives the host's environment."""
+    import subprocess
+
+    code = subprocess.call(["/bin/sh", "-c", os.fsdecode(command)])
+    return -code if code < 0 else code << 8
+
+
+def apply_flags(flags, extra_warnings):
+    env = os.environ
+    if env.get("PYTHONDONTWRITEBYTECODE"):
+        sys.dont_write_bytecode = True
+    options = [option for option in env.get("PYTHONWARNINGS", "").split(",") if option]
+    flags = list(flags)
+    while flags:
+        flag = flags.pop(0)
+        if flag[:2] in ("-W", "-X") and len(flag) == 2:
+            if not flags:
+                break
+            flag += flags.pop(0)
+        if flag.startswith("-W"):
+            options.append(flag[2:])
+        elif flag == "-B":
+            sys.dont_write_bytecode = True
+        elif flag.startswith("-X"):
+            apply_x_option(flag[2:])
+        elif flag not in ("-E", "-s", "-u", "-b", "-I", "-q"):
+            refuse_flag(flag)
+    options += extra_warnings
+    if options:
+        sys.warnoptions.extend(options)
+        warnings._processoptions(options)
+
+
+def apply_x_option(option):
+    name, _, value = option.partition("=")
+    if name == "int_max_str_digits" and value.isdigit():
+        sys.set_int_max_str_digits(int(value))
+    elif name == "tracemalloc":
+        refuse_flag("-X" + option)
+    elif name != "utf8":  # always on
+        refuse_flag("-X" + option)
+        return
+    sys._xoptions[name] = value or True
+
+
+def refuse_flag(flag):
+    _moult.notice("warning", f"python flag {flag} has no effect inside a running process")
+
+
+def install_path(spec):
+    venv = spec["venv"]
+    if venv:
+        sys.executable = os.path.join(venv, "bin", "python")
+        if sys.version_info >= (3, 14):  # site insists on it there, and before that it spoils it
+            sys.prefix = sys.exec_prefix = venv
+    run_site(spec)
+    first = [*spec["path"], spec["tree"]]
+    first += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    own = spec["module_dir"]
+    sys.path[:] = list(dict.fromkeys([*first, *(entry for entry in sys.path if entry not in ("", own))]))
+
+
+def run_site(spec):
+    """What python does at start without -S: pyvenv.cfg, site-packages, .pth files."""
+    import site
+
+    wants_user_site = "-s" not in spec["python_flags"] and not os.environ.get("PYTHONNOUSERSITE")
+    site.ENABLE_USER_SITE = wants_user_site and os.getuid() == os.geteuid() and os.getgid() == os.getegid()
+    site.main()

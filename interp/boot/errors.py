@@ -1,0 +1,64 @@
+"""Says what an exception was, as text that can leave the interpreter."""
+
+import os
+import traceback
+
+LIMIT = 64 * 1024
+
+tree = ""
+
+
+def describe(error):
+    """(one line, whole traceback, file, line): file is the innermost one inside the app's tree."""
+    file, line = place_of(error)
+    try:
+        text = "".join(without_own_frames(traceback.TracebackException.from_exception(error)).format())
+    except Exception as failure:  # a __str__ that raises, for example
+        text = f"{type(error).__name__} (its traceback cannot be shown: {failure!r})\n"
+    try:
+        one_line = traceback.format_exception_only(type(error), error)[-1].strip()
+    except Exception:
+        one_line = type(error).__name__
+    return one_line[:2000], shortened(text), file, line
+
+
+def without_own_frames(report):
+    """Drops Moult's and the import system's frames, which tell an app's author nothing."""
+    seen = set()
+    todo = [report]
+    while todo:
+        part = todo.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        part.stack = traceback.StackSummary.from_list([f for f in part.stack if not is_own(f.filename)])
+        todo += [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or [])]
+    return report
+
+
+def is_own(filename):
+    return filename.startswith(("<moult>", "<frozen importlib"))
+
+
+def place_of(error):
+    if isinstance(error, SyntaxError) and error.filename and in_tree(error.filename):
+        return error.filename, error.lineno or 0
+    place = "", 0
+    frame = error.__traceback__
+    while frame is not None:
+        filename = frame.tb_frame.f_code.co_filename
+        if in_tree(filename):
+            place = filename, frame.tb_lineno or 0
+        frame = frame.tb_next
+    return place
+
+
+def in_tree(filename):
+    return bool(tree) and filename.startswith(tree + os.sep) and "/site-packages/" not in filename
+
+
+def shortened(text):
+    if len(text.encode("utf-8", "backslashreplace")) <= LIMIT:
+        return text
+    half = LIMIT // 8  # a character may take four bytes, twice half of them are kept
+    return text[:half] + "\n  [... the middle of this traceback was left out ...]\n" + text[-half:]

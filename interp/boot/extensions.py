@@ -1,0 +1,62 @@
+"""Watches which extension modules load and which refuse, and on 3.11 refuses for them."""
+
+import importlib.machinery
+import os
+import sys
+
+import _moult
+
+# Made by PyModule_Create, and yet safe in several interpreters once the main one has it: their C
+# state is the same for all.
+KNOWN_GOOD = {"markupsafe._speedups"}
+
+loaded = []  # (module, path, kind)
+refused = []  # (module, path, error)
+
+
+def install(mode, preimported):
+    checks = mode == "shared" and sys.version_info < (3, 12)
+    standard = os.path.dirname(os.__file__)
+    trusted = {os.path.realpath(path) for path in preimported}
+    loader_type = importlib.machinery.ExtensionFileLoader
+    create = loader_type.create_module
+    execute = loader_type.exec_module
+
+    def is_standard(path):
+        return path.startswith(standard + "/") and "-packages/" not in path
+
+    def create_module(self, spec):
+        path = str(self.path)
+        if is_standard(path):
+            return watched(create, self, spec)
+        if mode == "shared" and spec.name in KNOWN_GOOD:
+            # First in the main interpreter: the module would else belong to this one and die with it.
+            why = _moult.preimport(path, spec.name)
+            if why:
+                _moult.notice("warning", f"{spec.name} could not be loaded into the main interpreter: {why}")
+        module = watched(create, self, spec)
+        kind = _moult.module_kind(module)
+        if (
+            checks
+            and kind == "single-phase"
+            and spec.name not in KNOWN_GOOD
+            and os.path.realpath(path) not in trusted
+        ):
+            text = f"module {spec.name} does not support loading in subinterpreters"
+            refused.append((spec.name, path, text))
+            raise ImportError(text, name=spec.name, path=path)
+        loaded.append((spec.name, path, kind))
+        return module
+
+    def exec_module(self, module):
+        return watched(execute, self, module)
+
+    def watched(function, self, argument):
+        try:
+            return function(self, argument)
+        except BaseException as error:
+            refused.append((self.name, str(self.path), f"{type(error).__name__}: {error}"[:500]))
+            raise
+
+    loader_type.create_module = create_module
+    loader_type.exec_module = exec_module

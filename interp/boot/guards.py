@@ -1,0 +1,201 @@
+"""Calls that would change the whole process, seen from one interpreter of it."""
+
+import _signal
+import os
+import sys
+import time
+
+import _moult
+
+ISOLATED = "{} not supported for isolated subinterpreters"
+
+
+class Interrupted(BaseException):
+    """Raised in a worker whose call has to end: it outlived its deadline."""
+
+    __module__ = "moult"
+
+
+def install(spec, is_main):
+    publish_module()
+    if is_main:
+        guard_main_signals()
+        return
+    guard_timezone(spec["host_tz"])
+    guard_locale()
+    if spec["signals"] != "error":
+        guard_signals()
+    if sys.version_info < (3, 12):
+        forbid_fork_and_exec()
+    spawn_by_default()
+
+
+def publish_module():
+    module = type(sys)("moult", "What an app can use of the server that runs it.")
+    module.Interrupted = Interrupted
+    sys.modules["moult"] = module
+
+
+def caller():
+    """File and line of the nearest frame that is not ours and not of the standard library."""
+    frame = sys._getframe(2)
+    standard = os.path.dirname(os.__file__) + "/"
+    while frame is not None:
+        name = frame.f_code.co_filename
+        in_standard = name.startswith(standard) and "-packages/" not in name
+        if not (in_standard or name.startswith(("<moult>", "<frozen "))):
+            return name, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+# The time zone and the locale are process-wide. The host's own value passes; another one is told to
+# the daemon, which makes the generation anew in a host that was started with it.
+
+
+def guard_timezone(host_tz):
+    real = time.tzset
+
+    def tzset():
+        wanted = os.environ.get("TZ")
+        if wanted == host_tz:
+            real()
+        else:
+            _moult.process_wide("tz", wanted or "")
+
+    time.tzset = tzset
+
+
+def guard_locale():
+    try:
+        import _locale
+    except ImportError:
+        return
+    real = _locale.setlocale
+    variables = {
+        value: name
+        for name in ("LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES", "LC_ALL")
+        if (value := getattr(_locale, name, None)) is not None
+    }
+
+    def wanted_by_environment(category):
+        for name in ("LC_ALL", variables.get(category, "LC_ALL"), "LANG"):
+            if value := os.environ.get(name):
+                return value
+        return "C"
+
+    def setlocale(category, locale=None):
+        current = real(category, None)
+        if locale is None:
+            return current
+        wanted = locale or wanted_by_environment(category)
+        if normalized(wanted) == normalized(current):
+            return current
+        _moult.process_wide("locale", wanted)
+        return wanted
+
+    def normalized(name):
+        # One for all parts; and C.UTF-8 is what UTF-8 mode makes of C for characters.
+        parts = {part.partition("=")[2] or part for part in name.split(";")}
+        parts = {part.lower().replace("-", "") for part in parts}
+        return frozenset("c" if part in ("posix", "c.utf8") else part for part in parts)
+
+    _locale.setlocale = setlocale
+
+
+def guard_signals():
+    """Signal handlers belong to the main thread of the main interpreter, which is not this one."""
+    told = set()
+
+    def ignored(what):
+        place = caller()
+        if place not in told:
+            told.add(place)
+            _moult.notice("warning", f"{what} has no effect in a sub-interpreter", *place)
+
+    def signal(signalnum, handler, /):
+        ignored("signal.signal()")
+        return _signal.getsignal(signalnum)
+
+    def siginterrupt(signalnum, flag, /):
+        ignored("signal.siginterrupt()")
+
+    def set_wakeup_fd(fd, /, *, warn_on_full_buffer=True):
+        if fd != -1:
+            ignored("signal.set_wakeup_fd()")
+        return -1
+
+    _signal.signal = signal
+    _signal.siginterrupt = siginterrupt
+    _signal.set_wakeup_fd = set_wakeup_fd
+
+
+def guard_main_signals():
+    """In process isolation signals are the app's, but for those that the host lives by."""
+    ours = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGCHLD}
+    real = _signal.signal
+
+    def signal(signalnum, handler, /):
+        if int(signalnum) not in ours:
+            return real(signalnum, handler)
+        name = {int(_signal.SIGTERM): "SIGTERM", int(_signal.SIGINT): "SIGINT"}.get(int(signalnum), "SIGCHLD")
+        _moult.notice("warning", f"signal.signal({name}) has no effect: Moult uses it", *caller())
+        return _signal.getsignal(signalnum)
+
+    _signal.signal = signal
+
+
+def forbid_fork_and_exec():
+    """Later versions refuse by themselves; 3.11 would kill the child or replace the host."""
+    for name in ("fork", "forkpty"):
+        setattr(os, name, forbidden(ISOLATED.format("fork")))
+    for name in ("execv", "execve"):
+        setattr(os, name, forbidden(ISOLATED.format("exec")))
+
+
+def forbidden(text):
+    def call(*args):
+        raise RuntimeError(text)
+
+    return call
+
+
+def spawn_by_default():
+    """multiprocessing's default method forks, up to 3.13. It is asked for when it is imported."""
+    after_import("multiprocessing.context", use_spawn)
+
+
+def use_spawn(module):
+    default = module._default_context
+    if default._default_context.get_start_method() == "fork":
+        default._default_context = module._concrete_contexts["spawn"]
+
+
+def after_import(name, function):
+    """Calls function(module) once that module has been imported."""
+    sys.meta_path.insert(0, AfterImport(name, function))
+
+
+class AfterImport:
+    """A finder that lets the others find, and looks over the loader's shoulder once."""
+
+    def __init__(self, name, function):
+        self.name = name
+        self.function = function
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != self.name or self not in sys.meta_path:
+            return None
+        sys.meta_path.remove(self)
+        import importlib.util
+
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                self.function(module)
+
+            spec.loader.exec_module = exec_module
+        return spec

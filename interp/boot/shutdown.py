@@ -1,0 +1,94 @@
+"""The Python side of ending an interpreter, with a deadline at each step."""
+
+import sys
+import threading
+import time
+
+
+def quiesce(seconds):
+    """Lets thread pools finish and joins the app's own threads. Returns the names of those that
+    are still there. threading._shutdown() is not used: it waits for ever."""
+    end = time.monotonic() + seconds
+    for function in reversed(list(getattr(threading, "_threading_atexits", ()))):
+        run_bounded(function, end)
+    for thread in app_threads():
+        if not thread.daemon:
+            try:
+                thread.join(max(0.0, end - time.monotonic()))
+            except BaseException:
+                report("joining a thread")
+    forget_dummy_threads()
+    return [thread.name for thread in app_threads()]
+
+
+def run_bounded(function, end):
+    """A pool's exit function joins its workers without a deadline, so it gets a thread of its own."""
+    runner = threading.Thread(target=guarded, args=(function,), name="moult-shutdown", daemon=True)
+    runner.start()
+    runner.join(max(0.0, end - time.monotonic()))
+
+
+def guarded(function):
+    try:
+        function()
+    except BaseException:
+        report("a shutdown function")
+
+
+def run_atexit(seconds):
+    """Runs the app's atexit functions; they may block, so they too get a deadline. True: done."""
+    import atexit
+
+    runner = threading.Thread(target=guarded, args=(atexit._run_exitfuncs,), name="moult-atexit", daemon=True)
+    runner.start()
+    runner.join(seconds)
+    return not runner.is_alive()
+
+
+def app_threads():
+    own = threading.current_thread()
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread is not own and not isinstance(thread, (threading._DummyThread, threading._MainThread))
+    ]
+
+
+def forget_dummy_threads():
+    local = getattr(threading, "_thread_local_info", None)
+    if local is not None:
+        local.__dict__.pop("_track_dummy_thread_ref", None)
+
+
+def adopt_host_thread(name=None):
+    """For a thread that C++ made: threads that the app starts in it must not become daemons."""
+    thread = threading.current_thread()
+    thread._daemonic = False
+    if name:
+        thread.name = name
+
+
+def dismiss_host_thread():
+    """The opposite, when such a thread leaves."""
+    forget_dummy_threads()
+    threading._active.pop(threading.get_ident(), None)
+
+
+def report(what):
+    import traceback
+
+    sys.stderr.write(f"moult: {what} failed when this generation was retired\n")
+    sys.stderr.write(traceback.format_exc())
+
+
+def stack():
+    """What every thread of this interpreter does now."""
+    import traceback
+
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    own = threading.get_ident()
+    parts = []
+    for ident, frame in sys._current_frames().items():
+        if ident != own:
+            parts.append(f"Thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}")
+    return "\n".join(parts)

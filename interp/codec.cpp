@@ -1,0 +1,203 @@
+#include "interp/commands.h"
+#include "interp/events.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+
+// The JSON of the command channel in both directions; ipc/PROTOCOL.md is its description.
+
+namespace moult {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kPacketLimit = 120 * 1024;
+
+Failure bad(std::string message) { return fail(Error{ErrorCode::protocol, std::move(message)}); }
+
+std::vector<std::string> strings(const Json& object, const char* key) {
+  return object.value(key, std::vector<std::string>{});
+}
+
+Spec spec_from(const Json& json) {
+  Spec spec;
+  spec.tree = json.value("tree", "");
+  spec.roots = strings(json, "roots");
+  const Json& entry = json.at("entry");
+  spec.entry.kind = entry.at("kind");
+  spec.entry.target = entry.contains("path") ? entry.at("path") : entry.value("module", Json(""));
+  spec.entry.callable = entry.value("callable", "");
+  spec.path = strings(json, "path");
+  spec.cwd = json.value("cwd", "");
+  if (json.contains("env")) {
+    for (const auto& [name, value] : json.at("env").items())
+      spec.env.emplace_back(name, value.get<std::string>());
+  }
+  spec.venv = json.value("venv", "");
+  spec.argv = strings(json, "argv");
+  spec.script_name = json.value("script_name", "");
+  spec.debug = json.value("debug", false);
+  spec.multiprocess = json.value("multiprocess", false);
+  spec.preimport = strings(json, "preimport");
+  spec.warnings = strings(json, "warnings");
+  spec.signals = json.value("signals", "ignore");
+  spec.python_flags = strings(json, "python_flags");
+  return spec;
+}
+
+py::Mode mode_from(const std::string& name) {
+  for (const py::Mode mode : {py::Mode::own, py::Mode::strict, py::Mode::shared, py::Mode::main}) {
+    if (name == to_string(mode)) return mode;
+  }
+  throw std::invalid_argument(fmt::format("unknown mode \"{}\"", name));
+}
+
+Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
+  MakeCommand make;
+  make.interp = json.at("interp");
+  make.app = json.value("app", "");
+  make.generation = json.value("generation", std::uint64_t{0});
+  make.mode = mode_from(json.at("mode"));
+  make.threads = json.at("threads");
+  make.spec = spec_from(json.at("spec"));
+  if (make.threads == 0 || descriptors.size() != make.threads + 2) {
+    return bad(fmt::format("make for {} threads came with {} descriptors", make.threads, descriptors.size()));
+  }
+  make.snapshot = std::move(descriptors[0]);
+  make.log = std::move(descriptors[1]);
+  for (std::size_t i = 2; i < descriptors.size(); ++i) make.lanes.push_back(std::move(descriptors[i]));
+  return make;
+}
+
+Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
+  const std::string what = json.at("do");
+  if (what == "make") return make_from(json, std::move(descriptors));
+  if (what == "retire") return RetireCommand{json.at("interp"), Seconds(json.value("timeout", 0.0))};
+  if (what == "interrupt") return InterruptCommand{json.at("interp"), json.at("worker"), json.at("call")};
+  if (what == "stack") return StackCommand{json.at("interp")};
+  if (what == "exit") return ExitCommand{};
+  return bad(fmt::format("unknown command \"{}\"", what));
+}
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// Halves the longest text or list until the packet is small enough: a packet that is too long
+// would be lost whole.
+std::string fit(Json json) {
+  std::string packet = dump(json);
+  while (packet.size() > kPacketLimit) {
+    auto size_of = [](const Json& value) { return dump(value).size(); };
+    auto longest = std::max_element(json.begin(), json.end(),
+                                    [&](const Json& a, const Json& b) { return size_of(a) < size_of(b); });
+    if (longest->is_array()) {
+      longest->erase(longest->begin() + static_cast<std::ptrdiff_t>(longest->size() / 2), longest->end());
+    } else {
+      const auto text = longest->get<std::string>();
+      *longest = text.substr(0, text.size() / 4) + "\n[...]\n" + text.substr(text.size() - text.size() / 4);
+    }
+    packet = dump(json);
+  }
+  return packet;
+}
+
+Json list_of(const std::vector<Extension>& extensions, bool refused) {
+  Json list = Json::array();
+  for (const Extension& extension : extensions) {
+    Json item{{"module", extension.module}, {"path", extension.path}};
+    if (refused) {
+      item["error"] = extension.error;
+    } else {
+      item["kind"] = extension.kind;
+    }
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+}  // namespace
+
+Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors) {
+  try {
+    return command_from(Json::parse(packet), std::move(descriptors));
+  } catch (const std::exception& error) {
+    return bad(fmt::format("command channel: {}", error.what()));
+  }
+}
+
+void Events::booted() {
+  std::string soabi(MOULT_EXT_SUFFIX);  // ".cpython-311-x86_64-linux-gnu.so"
+  soabi = soabi.substr(1, soabi.rfind('.') - 1);
+  const std::string version(Py_GetVersion());
+  send(dump({{"event", "booted"},
+             {"python", version.substr(0, version.find(' '))},
+             {"pid", static_cast<std::int64_t>(::getpid())},
+             {"soabi", soabi}}));
+}
+
+void Events::made(const MadeEvent& event) {
+  send(fit({{"event", "made"},
+            {"interp", event.interp},
+            {"callable", event.callable},
+            {"seconds", event.seconds.count()},
+            {"modules", event.modules},
+            {"files", event.files},
+            {"extensions", list_of(event.extensions, false)},
+            {"refused", list_of(event.refused, true)}}));
+}
+
+void Events::rejected(const RejectedEvent& event) {
+  send(fit({{"event", "rejected"},
+            {"interp", event.interp},
+            {"stage", event.stage},
+            {"error", event.error},
+            {"traceback", event.traceback},
+            {"file", event.file},
+            {"line", event.line},
+            {"refused", list_of(event.refused, true)}}));
+}
+
+void Events::opened(InterpNumber interp, const std::vector<std::string>& files) {
+  send(fit({{"event", "opened"}, {"interp", interp}, {"files", files}}));
+}
+
+void Events::retired(InterpNumber interp, Seconds seconds) {
+  send(dump({{"event", "retired"}, {"interp", interp}, {"seconds", seconds.count()}}));
+}
+
+void Events::abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads) {
+  send(fit({{"event", "abandoned"}, {"interp", interp}, {"why", std::string(why)}, {"threads", threads}}));
+}
+
+void Events::stack(InterpNumber interp, std::string_view text) {
+  send(fit({{"event", "stack"}, {"interp", interp}, {"text", std::string(text)}}));
+}
+
+void Events::notice(const NoticeEvent& event) {
+  send(fit({{"event", "notice"},
+            {"interp", event.interp},
+            {"level", event.level},
+            {"text", event.text},
+            {"file", event.file},
+            {"line", event.line}}));
+}
+
+void Events::process_wide(InterpNumber interp, std::string_view what, std::string_view value) {
+  send(fit({{"event", "process_wide"},
+            {"interp", interp},
+            {"what", std::string(what)},
+            {"value", std::string(value)}}));
+}
+
+void Events::send(std::string_view packet) {
+  const std::scoped_lock lock(mutex_);
+  while (::send(channel_, packet.data(), packet.size(), MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace moult

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "interp/py/interpreter.h"
+#include "ipc/base/clock.h"
+#include "ipc/base/fd.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace moult {
+
+using InterpNumber = std::uint64_t;
+
+// Where the app's callable is found.
+struct Entry {
+  std::string kind;      // "file", "module", "django"
+  std::string target;    // a path, or a dotted name
+  std::string callable;  // "": application, app, create_app() are tried
+};
+
+// What the daemon says about an app when it has an interpreter made (ipc/PROTOCOL.md, `spec`).
+// A value; the home of that interpreter keeps it.
+struct Spec {
+  std::string tree;
+  std::vector<std::string> roots;
+  Entry entry;
+  std::vector<std::string> path;
+  std::string cwd;
+  std::vector<std::pair<std::string, std::string>> env;
+  std::string venv;
+  std::vector<std::string> argv;
+  std::string script_name;
+  bool debug = false;
+  bool multiprocess = false;
+  std::vector<std::string> preimport;
+  std::vector<std::string> warnings;
+  std::string signals;
+  std::vector<std::string> python_flags;
+};
+
+struct MakeCommand {
+  InterpNumber interp = 0;
+  std::string app;
+  std::uint64_t generation = 0;
+  py::Mode mode = py::Mode::shared;
+  std::size_t threads = 1;
+  Spec spec;
+  Fd snapshot;
+  Fd log;
+  std::vector<Fd> lanes;
+};
+struct RetireCommand {
+  InterpNumber interp = 0;
+  Seconds timeout{};
+};
+struct InterruptCommand {
+  InterpNumber interp = 0;
+  std::size_t worker = 0;
+  std::uint64_t call = 0;
+};
+struct StackCommand {
+  InterpNumber interp = 0;
+};
+struct ExitCommand {};
+
+using Command = std::variant<MakeCommand, RetireCommand, InterruptCommand, StackCommand, ExitCommand>;
+
+// One packet of the command channel with the descriptors that came with it.
+Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);
+
+}  // namespace moult

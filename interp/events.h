@@ -1,0 +1,72 @@
+#pragma once
+
+#include "interp/commands.h"
+
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace moult {
+
+// An extension module that an interpreter loaded, or could not.
+struct Extension {
+  std::string module;
+  std::string path;
+  std::string kind;   // "multi-phase", "single-phase", ""
+  std::string error;  // of a refused one
+};
+
+struct MadeEvent {
+  InterpNumber interp = 0;
+  std::string callable;
+  Seconds seconds{};
+  std::size_t modules = 0;
+  std::vector<std::string> files;
+  std::vector<Extension> extensions;
+  std::vector<Extension> refused;
+};
+
+struct RejectedEvent {
+  InterpNumber interp = 0;
+  std::string stage;  // "boot", "import", "callable"
+  std::string error;
+  std::string traceback;
+  std::string file;
+  int line = 0;
+  std::vector<Extension> refused;
+};
+
+struct NoticeEvent {
+  InterpNumber interp = 0;  // 0: the host itself
+  std::string level;
+  std::string text;
+  std::string file{};
+  int line = 0;
+};
+
+// The host's end of the command channel, as far as it speaks: each function sends one packet and
+// may block while the daemon is busy, so no caller has a GIL. One per process, built by main;
+// used by every thread. When the daemon is gone the packets are dropped: the commander notices.
+class Events {
+ public:
+  explicit Events(int channel) : channel_(channel) {}
+
+  void booted();
+  void made(const MadeEvent& event);
+  void rejected(const RejectedEvent& event);
+  void opened(InterpNumber interp, const std::vector<std::string>& files);
+  void retired(InterpNumber interp, Seconds seconds);
+  void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads);
+  void stack(InterpNumber interp, std::string_view text);
+  void notice(const NoticeEvent& event);
+  void process_wide(InterpNumber interp, std::string_view what, std::string_view value);
+
+ private:
+  void send(std::string_view packet);
+
+  int channel_;
+  std::mutex mutex_;
+};
+
+}  // namespace moult

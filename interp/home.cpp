@@ -1,0 +1,323 @@
+#include "interp/home.h"
+
+#include "interp/py/error.h"
+#include "interp/spec_object.h"
+
+#include <fmt/format.h>
+
+#include <sched.h>
+#include <unistd.h>
+#include <thread>
+
+// The first half of a home's life: making, booting, loading, serving. home_end.cpp has the rest.
+
+namespace moult {
+
+namespace {
+
+constexpr Seconds kLifecycleWait{30};
+
+Natives natives_for(const HostServices& services, MakeCommand& make) {
+  return Natives{make.interp,
+                 std::nullopt,
+                 LogPipe(std::move(make.log)),
+                 OpenedFiles(make.spec.roots.empty() ? std::vector{make.spec.tree} : make.spec.roots),
+                 services.events,
+                 services.main_thread,
+                 make.mode == py::Mode::main};
+}
+
+std::vector<Extension> extensions_from(const py::Attached& py, PyObject* list, bool refused) {
+  std::vector<Extension> extensions;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
+    PyObject* const item = PyList_GET_ITEM(list, i);
+    const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(item, at)); };
+    if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 3) continue;
+    if (refused) {
+      extensions.push_back({field(0), field(1), {}, field(2)});
+    } else {
+      extensions.push_back({field(0), field(1), field(2), {}});
+    }
+  }
+  return extensions;
+}
+
+}  // namespace
+
+Home::Home(const HostServices& services, MakeCommand make)
+    : services_(services),
+      make_(std::move(make)),
+      natives_(natives_for(services, make_)),
+      began_(Steady::now()) {}
+
+Home::~Home() = default;
+
+void Home::start(std::function<void()> on_end) {
+  on_end_ = std::move(on_end);
+  auto self = shared_from_this();
+  if (make_.mode == py::Mode::main) {
+    services_.main_thread.post([self](const py::Attached& py) { self->run_main(py); });
+  } else {
+    std::thread([self] { self->run_sub(); }).detach();
+  }
+}
+
+void Home::run_sub() {
+  home_thread_ = PyThread_get_thread_ident();
+  PyThreadState* state = nullptr;
+  const bool made = make_sub(state);
+  if (state != nullptr) {
+    const auto py = py::Attached::by_caller();
+    if (made && load(py)) wait_for_retire(py);
+    end_sub(py, state);
+  }
+  on_end_();
+}
+
+void Home::run_main(const py::Attached& py) {
+  home_thread_ = PyThread_get_thread_ident();
+  enter_folder();
+  if (boot(py) && load(py)) wait_for_retire(py);
+  end_main(py);
+}
+
+// Makes and boots the interpreter. `state` is set when there is one, attached.
+bool Home::make_sub(PyThreadState*& state) {
+  const std::string why = services_.main_thread.preimport("standard", "", "", kLifecycleWait);
+  if (!why.empty()) natives_.events.notice({make_.interp, "warning", "pre-imports: " + why, "", 0});
+  for (const std::string& path : make_.spec.preimport) {
+    const std::string problem = services_.main_thread.preimport("extension", path, "", kLifecycleWait);
+    if (!problem.empty())
+      natives_.events.notice({make_.interp, "warning", "pre-import of " + path + ": " + problem, "", 0});
+  }
+  // Its own working folder, shared with the threads that come from this one: unshare(2).
+  if (::unshare(CLONE_FS) == 0) {
+    enter_folder();
+  } else {
+    natives_.events.notice({make_.interp, "warning",
+                            describe(last_os_error("unshare: the app shares its host's folder")), "", 0});
+  }
+  std::unique_lock lifecycle(services_.lifecycle, std::defer_lock);
+  if (!lifecycle.try_lock_for(kLifecycleWait)) {
+    reject_without_python({ErrorCode::timed_out, "another interpreter of this host does not end"});
+    return false;
+  }
+  auto created = py::create_interpreter(make_.mode);
+  if (!created) {
+    lifecycle.unlock();
+    reject_without_python(created.error());
+    return false;
+  }
+  state = *created;
+  return boot(py::Attached::by_caller());
+}
+
+void Home::enter_folder() {
+  const std::string& folder = make_.spec.cwd.empty() ? make_.spec.tree : make_.spec.cwd;
+  if (!folder.empty() && ::chdir(folder.c_str()) != 0) {
+    natives_.events.notice({make_.interp, "warning", describe(last_os_error("cwd " + folder)), "", 0});
+  }
+}
+
+bool Home::boot(const py::Attached& py) {
+  auto snapshot = SnapshotMap::open(make_.snapshot);
+  make_.snapshot.reset();
+  if (!snapshot) {
+    reject_without_python(snapshot.error());
+    return false;
+  }
+  natives_.snapshot.emplace(std::move(*snapshot));
+  const py::Ref natives = add_native_module(py, natives_);
+  const py::Ref spec = spec_object(py, make_, services_.module_dir, services_.timezone);
+  if (natives && spec && services_.boot.run_all(py)) {
+    const py::Ref boot = py::boot_function(py, "start", "boot");
+    const py::Ref booted = boot ? py::Ref::steal(PyObject_CallOneArg(boot.get(), spec.get())) : py::Ref();
+    if (booted) {
+      interrupted_ = py::boot_function(py, "guards", "Interrupted");
+      errors_stream_ = py::Ref::borrow(PySys_GetObject("stderr"));
+      natives_.opened.watch(py);
+      const std::scoped_lock lock(mutex_);
+      interpreter_ = PyInterpreterState_Get();
+      open_for_visits_ = true;
+      return true;
+    }
+  }
+  reject(py, "boot");
+  return false;
+}
+
+bool Home::load(const py::Attached& py) {
+  const py::Ref load = py::boot_function(py, "start", "load");
+  const Entry& entry = make_.spec.entry;
+  const py::Ref loaded =
+      load ? py::Ref::steal(PyObject_CallFunction(load.get(), "sss", entry.kind.c_str(), entry.target.c_str(),
+                                                  entry.callable.c_str()))
+           : py::Ref();
+  PyObject* module_name = nullptr;
+  PyObject* callable_name = nullptr;
+  PyObject* callable = nullptr;
+  if (!loaded || !PyArg_ParseTuple(loaded.get(), "OOO", &module_name, &callable_name, &callable)) {
+    const py::Ref no_callable = [&] {
+      const py::Ref error = py::take_exception(py);
+      py::Ref type = py::boot_function(py, "entry", "NoCallable");
+      PyErr_Clear();
+      if (error) PyErr_SetObject(PyExceptionInstance_Class(error.get()), error.get());
+      return type;
+    }();
+    reject(py, no_callable && PyErr_ExceptionMatches(no_callable.get()) ? "callable" : "import");
+    return false;
+  }
+  callable_ = py::Ref::borrow(callable);
+  make_workers(py);
+  if (shared_->types.complete()) {
+    tell_made(py, fmt::format("{}:{}", py::text_of(py, module_name), py::text_of(py, callable_name)));
+    tell_opened(py, natives_);
+    return true;
+  }
+  reject(py, "boot");
+  return false;
+}
+
+void Home::make_workers(const py::Attached& py) {
+  WsgiTypes types = WsgiTypes::make(py);
+  const EnvironFacts facts{make_.app,
+                           make_.generation,
+                           make_.threads > 1,
+                           make_.spec.multiprocess,
+                           errors_stream_.get(),
+                           types.file_wrapper.get()};
+  shared_.emplace(WorkerShared{interpreter_, callable_.get(), std::move(types), facts, natives_, [this] {
+                                 const std::scoped_lock lock(mutex_);
+                                 ++workers_left_;
+                                 changed_.notify_all();
+                               }});
+  if (!shared_->types.complete()) return;
+  std::size_t index = 0;
+  for (Fd& lane : make_.lanes)
+    workers_.push_back(std::make_unique<Worker>(index++, std::move(lane), *shared_));
+  make_.lanes.clear();
+  for (const auto& worker : workers_) worker->start();
+  const std::scoped_lock lock(mutex_);
+  phase_ = Phase::serving;
+}
+
+void Home::tell_made(const py::Attached& py, std::string callable) {
+  MadeEvent event;
+  event.interp = make_.interp;
+  event.callable = std::move(callable);
+  fill_report(py, event);
+  event.seconds = Steady::now() - began_;
+  const py::DetachScope detached(py);
+  natives_.events.made(event);
+}
+
+void Home::fill_report(const py::Attached& py, MadeEvent& event) {
+  const py::Ref report = py::boot_function(py, "start", "report");
+  const py::Ref facts = report ? py::Ref::steal(PyObject_CallNoArgs(report.get())) : py::Ref();
+  PyObject* files = nullptr;
+  PyObject* loaded = nullptr;
+  PyObject* refused = nullptr;
+  Py_ssize_t modules = 0;
+  if (facts && PyArg_ParseTuple(facts.get(), "nO!O!O!", &modules, &PyList_Type, &files, &PyList_Type, &loaded,
+                                &PyList_Type, &refused)) {
+    event.modules = static_cast<std::size_t>(modules);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(files); ++i) {
+      event.files.push_back(py::text_of(py, PyList_GET_ITEM(files, i)));
+    }
+    event.extensions = extensions_from(py, loaded, false);
+    event.refused = extensions_from(py, refused, true);
+  }
+  PyErr_Clear();
+}
+
+void Home::reject(const py::Attached& py, std::string stage) {
+  const py::ErrorText error = py::take_error(py);
+  MadeEvent report;
+  fill_report(py, report);
+  const RejectedEvent event{
+      make_.interp, std::move(stage), error.line,    error.traceback.empty() ? error.line : error.traceback,
+      error.file,   error.number,     report.refused};
+  const py::DetachScope detached(py);
+  natives_.events.rejected(event);
+}
+
+// Before there is an interpreter, or when it cannot say what is wrong.
+void Home::reject_without_python(const Error& error) {
+  natives_.events.rejected({make_.interp, "boot", error.message, error.message, "", 0, {}});
+  if (make_.mode != py::Mode::main) natives_.events.retired(make_.interp, Steady::now() - began_);
+}
+
+void Home::wait_for_retire(const py::Attached& py) {
+  const py::DetachScope detached(py);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return retire_asked_; });
+}
+
+// A visit of another thread to this home's interpreter, which does not end meanwhile. Refused
+// before the interpreter is booted and once it begins to end.
+class Home::Visit {
+ public:
+  explicit Visit(Home& home) : home_(home) {
+    const std::scoped_lock lock(home_.mutex_);
+    allowed_ = home_.open_for_visits_;
+    if (allowed_) ++home_.visitors_;
+  }
+  ~Visit() {
+    if (!allowed_) return;
+    const std::scoped_lock lock(home_.mutex_);
+    --home_.visitors_;
+    home_.changed_.notify_all();
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  explicit operator bool() const { return allowed_; }
+
+ private:
+  Home& home_;
+  bool allowed_ = false;
+};
+
+void Home::interrupt(std::size_t worker, std::uint64_t call) {
+  std::thread([self = shared_from_this(), worker, call] {
+    const Visit visit(*self);
+    if (!visit) return;
+    const py::VisitScope scope(self->interpreter_);
+    std::unique_lock lock(self->mutex_);
+    const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
+    lock.unlock();
+    if (serving) self->workers_[worker]->interrupt(scope.token(), call, self->interrupted_.get());
+  }).detach();
+}
+
+void Home::tell_stack() {
+  std::thread([self = shared_from_this()] {
+    std::string text = "this interpreter cannot be visited now";
+    {
+      const Visit visit(*self);
+      if (visit) {
+        const py::VisitScope scope(self->interpreter_);
+        const py::Ref stack = py::boot_function(scope.token(), "shutdown", "stack");
+        const py::Ref result = stack ? py::Ref::steal(PyObject_CallNoArgs(stack.get())) : py::Ref();
+        text = result ? py::text_of(scope.token(), result.get()) : py::take_error(scope.token()).line;
+      }
+    }
+    self->natives_.events.stack(self->make_.interp, text);
+  }).detach();
+}
+
+// The app is still being imported and is to go: raises in the importing thread until it gives way.
+void Home::hurry_import() {
+  for (;;) {
+    {
+      const Visit visit(*this);
+      if (!visit) return;
+      const py::VisitScope scope(interpreter_);
+      const std::scoped_lock lock(mutex_);
+      if (phase_ != Phase::making || Steady::now() > deadline_) return;
+      PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
+    }
+    std::this_thread::sleep_for(Milliseconds(100));
+  }
+}
+
+}  // namespace moult

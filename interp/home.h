@@ -1,0 +1,103 @@
+#pragma once
+
+#include "interp/boot_code.h"
+#include "interp/natives.h"
+#include "interp/worker.h"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace moult {
+
+// What every home of a host uses; owned by main, outlives them all.
+struct HostServices {
+  Events& events;
+  const BootCode& boot;
+  MainThread& main_thread;
+  // Making an interpreter with its first imports, and ending one, happen one at a time.
+  std::timed_mutex& lifecycle;
+  std::string module_dir;
+  std::optional<std::string> timezone;  // TZ when the process began
+};
+
+// One interpreter with its home thread, which alone makes, boots and ends it, and makes its workers
+// (in process isolation: the main interpreter and the main thread). The host keeps it until it has
+// ended; an abandoned one stays for ever, its thread parked. shared_ptr, because helper threads
+// (interrupt, stack, the reaper) may outlive the host's interest in it.
+class Home : public std::enable_shared_from_this<Home> {
+ public:
+  Home(const HostServices& services, MakeCommand make);
+  ~Home();
+
+  // Starts the home thread, or posts the main thread's last job. `on_end` is called, without any
+  // interpreter attached, when the interpreter is gone.
+  void start(std::function<void()> on_end);
+
+  // From the commander; none of these waits.
+  void retire(Seconds timeout);
+  void interrupt(std::size_t worker, std::uint64_t call);
+  void tell_stack();
+
+ private:
+  enum class Phase { making, serving, ending, over, abandoned };
+  class Visit;
+
+  void run_sub();
+  void run_main(const py::Attached& py);
+  bool make_sub(PyThreadState*& state);
+  void enter_folder();
+  bool boot(const py::Attached& py);
+  bool load(const py::Attached& py);
+  void make_workers(const py::Attached& py);
+  void tell_made(const py::Attached& py, std::string callable);
+  void fill_report(const py::Attached& py, MadeEvent& event);
+  void reject(const py::Attached& py, std::string stage);
+  void reject_without_python(const Error& error);
+  void wait_for_retire(const py::Attached& py);
+
+  void end_sub(const py::Attached& py, PyThreadState* state);
+  void end_main(const py::Attached& py);
+  void leave_process(const std::string& problem);
+  std::vector<std::string> quiesce(const py::Attached& py);
+  std::vector<std::string> wait_for_workers(const py::Attached& py);
+  std::vector<std::string> call_with_seconds(const py::Attached& py, const char* function, Seconds seconds);
+  bool interrupt_leftovers(const py::Attached& py);
+  void release_objects(const py::Attached& py);
+  Seconds remaining(Seconds least) const;
+
+  // Who ends this home: the home itself, or the reaper who gave it up. False: it is decided.
+  bool claim(Phase phase);
+  void abandon(std::string_view why, const std::vector<std::string>& threads);
+  [[noreturn]] void park(const py::Attached& py);
+  void reap();
+  void hurry_import();
+
+  const HostServices& services_;
+  MakeCommand make_;
+  Natives natives_;
+  SteadyTime began_;
+  std::function<void()> on_end_;
+
+  // Objects of the interpreter; touched on the home thread only, but for interrupted_ (visitors).
+  py::Ref callable_;
+  py::Ref interrupted_;
+  py::Ref errors_stream_;
+  std::optional<WorkerShared> shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  std::mutex mutex_;  // the innermost lock: nobody waits for a GIL while holding it
+  std::condition_variable changed_;
+  Phase phase_ = Phase::making;
+  bool retire_asked_ = false;
+  SteadyTime ending_began_{};
+  SteadyTime deadline_{};
+  std::size_t workers_left_ = 0;
+  std::size_t visitors_ = 0;
+  bool open_for_visits_ = false;
+  PyInterpreterState* interpreter_ = nullptr;
+  unsigned long home_thread_ = 0;
+};
+
+}  // namespace moult

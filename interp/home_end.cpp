@@ -1,0 +1,208 @@
+#include "interp/home.h"
+
+#include "interp/py/error.h"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+#include <thread>
+
+// The second half of a home's life: every step has a deadline, and an interpreter that does not
+// become quiet is abandoned, never forced (cpython.md, section a).
+
+namespace moult {
+
+namespace {
+
+constexpr Seconds kRejectedTimeout{5};
+constexpr Seconds kLeftoversTimeout{1};
+constexpr Seconds kAtexitTimeout{1};  // at least, when the drain used all of its time
+// What the reaper allows beyond the deadline for the steps above and the end itself.
+constexpr Seconds kGrace{6};
+constexpr Milliseconds kPause{10};
+
+SteadyTime after(Seconds seconds) {
+  return Steady::now() + std::chrono::duration_cast<Steady::duration>(seconds);
+}
+
+}  // namespace
+
+void Home::retire(Seconds timeout) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (retire_asked_) return;
+    retire_asked_ = true;
+    ending_began_ = Steady::now();
+    deadline_ = after(timeout);
+    changed_.notify_all();
+  }
+  std::thread([self = shared_from_this()] { self->reap(); }).detach();
+}
+
+// Waits for the end in place of the commander, and calls it off when it takes too long.
+void Home::reap() {
+  std::unique_lock lock(mutex_);
+  if (phase_ == Phase::making) std::thread([self = shared_from_this()] { self->hurry_import(); }).detach();
+  const SteadyTime last = deadline_ + std::chrono::duration_cast<Steady::duration>(kGrace);
+  const bool over =
+      changed_.wait_until(lock, last, [&] { return phase_ == Phase::over || phase_ == Phase::abandoned; });
+  lock.unlock();
+  if (over) return;
+  if (make_.mode == py::Mode::main) leave_process("the app did not end in time");
+  abandon("it did not end in time", {});
+}
+
+bool Home::claim(Phase phase) {
+  const std::scoped_lock lock(mutex_);
+  if (phase_ == Phase::over || phase_ == Phase::abandoned) return false;
+  phase_ = phase;
+  changed_.notify_all();
+  return true;
+}
+
+void Home::abandon(std::string_view why, const std::vector<std::string>& threads) {
+  if (claim(Phase::abandoned)) natives_.events.abandoned(make_.interp, why, threads);
+}
+
+void Home::park(const py::Attached& py) {
+  const py::DetachScope detached(py);
+  for (;;) ::pause();
+}
+
+void Home::end_sub(const py::Attached& py, PyThreadState* state) {
+  const std::vector<std::string> threads = quiesce(py);
+  if (!threads.empty()) {
+    {
+      const py::DetachScope detached(py);
+      abandon("threads of the app did not end", threads);
+    }
+    park(py);
+  }
+  release_objects(py);
+  std::unique_lock lifecycle(services_.lifecycle, std::defer_lock);
+  bool may_end = false;
+  {
+    const py::DetachScope detached(py);
+    if (lifecycle.try_lock_until(deadline_ + std::chrono::duration_cast<Steady::duration>(kGrace))) {
+      const std::scoped_lock lock(mutex_);
+      may_end = phase_ != Phase::abandoned;
+    }
+  }
+  if (!may_end || !py::other_threads(py).empty()) {
+    if (lifecycle.owns_lock()) lifecycle.unlock();
+    {
+      const py::DetachScope detached(py);
+      abandon("a thread appeared while it ended", {});
+    }
+    park(py);
+  }
+  py::end_interpreter(state);
+  lifecycle.unlock();
+  natives_.snapshot.reset();
+  if (claim(Phase::over)) natives_.events.retired(make_.interp, Steady::now() - ending_began_);
+}
+
+void Home::end_main(const py::Attached& py) {
+  const std::vector<std::string> threads = quiesce(py);
+  const py::DetachScope detached(py);
+  leave_process(threads.empty() ? std::string() : fmt::format("left running: {}", fmt::join(threads, ", ")));
+}
+
+// In process isolation the end of the interpreter is the end of the process; what still runs in it
+// is no danger to anybody else.
+void Home::leave_process(const std::string& problem) {
+  if (!problem.empty()) natives_.events.notice({make_.interp, "warning", problem, "", 0});
+  if (claim(Phase::over)) {
+    natives_.events.retired(make_.interp, Steady::now() - ending_began_);
+    ::_exit(0);
+  }
+}
+
+// Until nothing but this thread is left in the interpreter, or time is up: the names of the rest.
+std::vector<std::string> Home::quiesce(const py::Attached& py) {
+  retire(kRejectedTimeout);  // unless the daemon asked for it
+  {
+    const std::scoped_lock lock(mutex_);
+    if (phase_ == Phase::abandoned) return {"moult-home"};
+    phase_ = Phase::ending;
+  }
+  PyThreadState_SetAsyncExc(home_thread_, nullptr);
+  std::vector<std::string> stuck = wait_for_workers(py);
+  if (!stuck.empty()) return stuck;
+  std::vector<std::string> names = call_with_seconds(py, "quiesce", remaining(Seconds(0.05)));
+  if (!interrupt_leftovers(py)) {
+    if (names.empty()) names.push_back("a thread without a name");
+    return names;
+  }
+  call_with_seconds(py, "run_atexit", remaining(kAtexitTimeout));
+  log_rest(py, natives_);
+  if (!interrupt_leftovers(py)) return {"moult-atexit"};
+  return {};
+}
+
+// The daemon has closed the lanes, so each worker leaves once its call is over.
+std::vector<std::string> Home::wait_for_workers(const py::Attached& py) {
+  bool all_left = false;
+  {
+    const py::DetachScope detached(py);
+    make_.lanes.clear();
+    std::unique_lock lock(mutex_);
+    all_left = changed_.wait_until(lock, deadline_, [&] { return workers_left_ == workers_.size(); });
+    open_for_visits_ = false;
+    const bool alone =
+        changed_.wait_until(lock, deadline_ + std::chrono::seconds(1), [&] { return visitors_ == 0; });
+    if (all_left && !alone) return {"moult-visitor"};
+  }
+  std::vector<std::string> stuck;
+  for (const auto& worker : workers_) {
+    if (worker->has_left()) {
+      worker->join();
+    } else {
+      stuck.push_back(worker->name());
+      worker->detach();
+    }
+  }
+  return stuck;
+}
+
+Seconds Home::remaining(Seconds least) const { return std::max<Seconds>(least, deadline_ - Steady::now()); }
+
+std::vector<std::string> Home::call_with_seconds(const py::Attached& py, const char* function,
+                                                 Seconds seconds) {
+  std::vector<std::string> names;
+  const py::Ref callable = py::boot_function(py, "shutdown", function);
+  const py::Ref result =
+      callable ? py::Ref::steal(PyObject_CallFunction(callable.get(), "d", seconds.count())) : py::Ref();
+  if (!result) {
+    log_text(py, natives_, 'e', fmt::format("moult: {}\n", py::take_error(py).traceback));
+  } else if (PyList_Check(result.get())) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(result.get()); ++i) {
+      names.push_back(py::text_of(py, PyList_GET_ITEM(result.get(), i)));
+    }
+  }
+  return names;
+}
+
+// Daemon threads, and threads without an object: SystemExit until they are gone.
+bool Home::interrupt_leftovers(const py::Attached& py) {
+  const SteadyTime end = after(kLeftoversTimeout);
+  for (;;) {
+    const std::vector<unsigned long> others = py::other_threads(py);
+    if (others.empty()) return true;
+    if (Steady::now() > end) return false;
+    for (const unsigned long thread : others) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+    const py::DetachScope detached(py);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+void Home::release_objects(const py::Attached& py) {
+  OpenedFiles::forget(py);
+  workers_.clear();
+  shared_.reset();
+  callable_.reset();
+  interrupted_.reset();
+  errors_stream_.reset();
+}
+
+}  // namespace moult

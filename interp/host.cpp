@@ -1,0 +1,103 @@
+#include "interp/host.h"
+
+#include <fmt/format.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace moult {
+
+namespace {
+
+constexpr std::size_t kMostDescriptors = 253;  // SCM_MAX_FD of Linux
+constexpr std::size_t kPacketMax = 128 * 1024;
+
+struct Packet {
+  std::string_view text;  // empty: the daemon has gone
+  std::vector<Fd> descriptors;
+};
+
+Packet receive(int channel, std::span<char> buffer) {
+  iovec slice{buffer.data(), buffer.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> control;
+  msghdr message{};
+  message.msg_iov = &slice;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t size = 0;
+  do {
+    size = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+  } while (size < 0 && errno == EINTR);
+  Packet packet;
+  if (size <= 0) return packet;
+  packet.text = {buffer.data(), static_cast<std::size_t>(size)};
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+      packet.descriptors.emplace_back(fd);
+    }
+  }
+  return packet;
+}
+
+}  // namespace
+
+void Host::command() {
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kPacketMax);
+  for (;;) {
+    Packet packet = receive(channel_, {buffer.get(), kPacketMax});
+    if (packet.text.empty()) obey(ExitCommand{});
+    auto command = decode_command(packet.text, std::move(packet.descriptors));
+    if (command) {
+      std::visit([this](auto& what) { obey(std::move(what)); }, *command);
+    } else {
+      services_.events.notice({0, "error", command.error().message, "", 0});
+    }
+  }
+}
+
+void Host::obey(MakeCommand make) {
+  const InterpNumber interp = make.interp;
+  auto home = std::make_shared<Home>(services_, std::move(make));
+  {
+    const std::scoped_lock lock(mutex_);
+    homes_[interp] = home;
+  }
+  home->start([this, interp] {
+    const std::scoped_lock lock(mutex_);
+    homes_.erase(interp);
+  });
+}
+
+void Host::obey(RetireCommand retire) {
+  if (const auto home = find(retire.interp)) home->retire(retire.timeout);
+}
+
+void Host::obey(InterruptCommand interrupt) {
+  if (const auto home = find(interrupt.interp)) home->interrupt(interrupt.worker, interrupt.call);
+}
+
+void Host::obey(StackCommand stack) {
+  if (const auto home = find(stack.interp)) {
+    home->tell_stack();
+  } else {
+    services_.events.stack(stack.interp, "there is no such interpreter");
+  }
+}
+
+void Host::obey(ExitCommand) { ::_exit(0); }
+
+std::shared_ptr<Home> Host::find(InterpNumber interp) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = homes_.find(interp);
+  return found == homes_.end() ? nullptr : found->second;
+}
+
+}  // namespace moult

@@ -1,0 +1,89 @@
+#include "interp/host.h"
+#include "interp/py/error.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+// The module `_moult_host`. Its main(fd) takes the process over: it never returns, and Python is
+// never finalized, since an abandoned interpreter would crash that.
+
+namespace moult {
+
+namespace {
+
+// The daemon decides when a host ends (the channel closes), also when a terminal or systemd
+// signals the whole group. Handlers, not SIG_IGN, because children would inherit that.
+void take_signals() {
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};
+  nothing.sa_flags = SA_RESTART;
+  ::sigaction(SIGTERM, &nothing, nullptr);
+  ::sigaction(SIGINT, &nothing, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+std::optional<std::string> timezone_of_process() {
+  const char* const value = std::getenv("TZ");
+  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+// Where this very module lies: that folder is on sys.path for its own import only.
+std::string module_folder(const py::Attached& py, PyObject* module) {
+  const py::Ref file = py::Ref::steal(PyObject_GetAttrString(module, "__file__"));
+  PyErr_Clear();
+  return std::filesystem::path(py::text_of(py, file.get())).parent_path().string();
+}
+
+[[noreturn]] void run(const py::Attached& py, int channel, const std::string& folder) {
+  take_signals();
+  ::fcntl(channel, F_SETFD, FD_CLOEXEC);
+  Events events(channel);
+  auto boot = BootCode::compile(py);
+  if (!boot || !boot->run_one(py, "preimport") || !OpenedFiles::install(py)) {
+    if (PyErr_Occurred() != nullptr) boot = fail(Error{ErrorCode::failed, py::take_error(py).line});
+    events.notice(
+        {0, "error", "the host cannot start: " + (boot ? "no audit hook" : boot.error().message), "", 0});
+    ::_exit(1);
+  }
+  MainThread main_thread;
+  std::timed_mutex lifecycle;
+  Host host(channel, HostServices{events, *boot, main_thread, lifecycle, folder, timezone_of_process()});
+  std::thread([&host] { host.command(); }).detach();
+  events.booted();
+  main_thread.serve(PyThreadState_Get());
+}
+
+PyObject* host_main(PyObject* module, PyObject* argument) {
+  const auto py = py::Attached::by_caller();
+  const long channel = PyLong_AsLong(argument);
+  if (channel == -1 && PyErr_Occurred() != nullptr) return nullptr;
+  run(py, static_cast<int>(channel), module_folder(py, module));
+}
+
+PyMethodDef kMethods[] = {
+    {"main", host_main, METH_O, "main(fd): serves the command channel fd. Does not return."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef_Slot kSlots[] = {{0, nullptr}};
+
+PyModuleDef kModule = {PyModuleDef_HEAD_INIT,
+                       "_moult_host",
+                       "The host process of Moult.",
+                       0,
+                       kMethods,
+                       kSlots,
+                       nullptr,
+                       nullptr,
+                       nullptr};
+
+}  // namespace
+
+}  // namespace moult
+
+PyMODINIT_FUNC PyInit__moult_host() { return PyModuleDef_Init(&moult::kModule); }

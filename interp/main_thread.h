@@ -1,0 +1,35 @@
+#pragma once
+
+#include "interp/py/attach.h"
+#include "ipc/base/clock.h"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+
+namespace moult {
+
+// The process' first thread and the main interpreter, which runs no app code (but in process
+// isolation, where the app is its last job). One per process, made by main. Other threads post
+// jobs; between two jobs the thread waits with nothing attached.
+class MainThread {
+ public:
+  using Job = std::function<void(const py::Attached&)>;
+
+  void post(Job job);
+  // Posts a call of `function` of the boot module `preimport` with `arguments` and waits for its
+  // end: "" or what went wrong. The caller has no interpreter attached.
+  std::string preimport(std::string function, std::string path, std::string name, Seconds timeout);
+
+  // Called by main, with the main interpreter's state attached. Does not return.
+  [[noreturn]] void serve(PyThreadState* state);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+};
+
+}  // namespace moult

@@ -1,0 +1,204 @@
+#include "interp/natives.h"
+
+#include "interp/py/error.h"
+
+#include <fmt/format.h>
+
+namespace moult {
+
+namespace {
+
+constexpr const char* kCapsule = "moult.natives";
+
+Natives& natives_of(PyObject* self) { return *static_cast<Natives*>(PyCapsule_GetPointer(self, kCapsule)); }
+
+std::string_view view_of(PyObject* text) {
+  Py_ssize_t size = 0;
+  const char* const data = PyUnicode_AsUTF8AndSize(text, &size);
+  return data != nullptr ? std::string_view(data, static_cast<std::size_t>(size)) : std::string_view();
+}
+
+std::optional<std::string_view> content_of(PyObject* self, PyObject* path) {
+  const Natives& natives = natives_of(self);
+  if (!natives.snapshot || !PyUnicode_Check(path)) return std::nullopt;
+  const std::string_view name = view_of(path);
+  PyErr_Clear();  // a path that UTF-8 cannot say is in no snapshot
+  return natives.snapshot->find(name);
+}
+
+PyObject* snapshot_get(PyObject* self, PyObject* path) {
+  const auto content = content_of(self, path);
+  if (!content) Py_RETURN_NONE;
+  return PyBytes_FromStringAndSize(content->data(), static_cast<Py_ssize_t>(content->size()));
+}
+
+PyObject* snapshot_has(PyObject* self, PyObject* path) {
+  return PyBool_FromLong(content_of(self, path).has_value());
+}
+
+PyObject* snapshot_holds(PyObject* self, PyObject* folder) {
+  const Natives& natives = natives_of(self);
+  const std::string_view name = PyUnicode_Check(folder) ? view_of(folder) : std::string_view();
+  PyErr_Clear();
+  return PyBool_FromLong(natives.snapshot && !name.empty() && natives.snapshot->holds(name));
+}
+
+PyObject* log_write(PyObject* self, PyObject* args) {
+  const auto py = py::Attached::by_caller();
+  int stream = 0;
+  PyObject* text = nullptr;
+  if (!PyArg_ParseTuple(args, "CO", &stream, &text)) return nullptr;
+  Natives& natives = natives_of(self);
+  if (PyBytes_Check(text)) {
+    log_text(py, natives, static_cast<char>(stream),
+             {PyBytes_AS_STRING(text), static_cast<std::size_t>(PyBytes_GET_SIZE(text))});
+  } else {
+    log_text(py, natives, static_cast<char>(stream), py::text_of(py, text));
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* notice(PyObject* self, PyObject* args) {
+  const auto py = py::Attached::by_caller();
+  const char* level = nullptr;
+  const char* text = nullptr;
+  const char* file = "";
+  int line = 0;
+  if (!PyArg_ParseTuple(args, "ss|si", &level, &text, &file, &line)) return nullptr;
+  Natives& natives = natives_of(self);
+  const NoticeEvent event{natives.interp, level, text, file, line};
+  {
+    const py::DetachScope detached(py);
+    natives.events.notice(event);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* process_wide(PyObject* self, PyObject* args) {
+  const auto py = py::Attached::by_caller();
+  const char* what = nullptr;
+  const char* value = nullptr;
+  if (!PyArg_ParseTuple(args, "ss", &what, &value)) return nullptr;
+  Natives& natives = natives_of(self);
+  const std::string value_text(value);
+  const std::string what_text(what);
+  {
+    const py::DetachScope detached(py);
+    natives.events.process_wide(natives.interp, what_text, value_text);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* opened(PyObject* self, PyObject* files) {
+  const auto py = py::Attached::by_caller();
+  std::vector<std::string> paths;
+  const py::Ref list = py::Ref::steal(PySequence_List(files));
+  if (!list) return nullptr;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
+    paths.push_back(py::text_of(py, PyList_GET_ITEM(list.get(), i)));
+  }
+  Natives& natives = natives_of(self);
+  {
+    const py::DetachScope detached(py);
+    natives.events.opened(natives.interp, paths);
+  }
+  Py_RETURN_NONE;
+}
+
+// "multi-phase", "single-phase", or "" for what is no module. A module without a definition, or
+// whose definition has no slots, was made by PyModule_Create: one C state for all interpreters.
+PyObject* module_kind(PyObject*, PyObject* module) {
+  if (!PyModule_Check(module)) return PyUnicode_FromString("");
+  const PyModuleDef* const definition = PyModule_GetDef(module);
+  PyErr_Clear();
+  const bool multi = definition != nullptr && definition->m_slots != nullptr;
+  return PyUnicode_FromString(multi ? "multi-phase" : "single-phase");
+}
+
+// preimport(path, name): has the main interpreter import this extension module. Returns "" or why
+// it could not.
+PyObject* preimport(PyObject* self, PyObject* args) {
+  const auto py = py::Attached::by_caller();
+  const char* path = nullptr;
+  const char* name = nullptr;
+  if (!PyArg_ParseTuple(args, "ss", &path, &name)) return nullptr;
+  Natives& natives = natives_of(self);
+  std::string why;
+  const std::string path_text(path);
+  const std::string name_text(name);
+  {
+    const py::DetachScope detached(py);
+    if (!natives.is_main) why = natives.main_thread.preimport("extension", path_text, name_text, Seconds(20));
+  }
+  return PyUnicode_FromStringAndSize(why.data(), static_cast<Py_ssize_t>(why.size()));
+}
+
+PyMethodDef kFunctions[] = {
+    {"snapshot_get", snapshot_get, METH_O, "snapshot_get(path): bytes of that source, or None."},
+    {"snapshot_has", snapshot_has, METH_O, "snapshot_has(path): is it a source of this generation?"},
+    {"snapshot_holds", snapshot_holds, METH_O, "snapshot_holds(folder): are there sources below it?"},
+    {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
+    {"notice", notice, METH_VARARGS, "notice(level, text, file='', line=0): tells the daemon."},
+    {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
+    {"opened", opened, METH_O, "opened(paths): files that belong to the app."},
+    {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
+    {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
+};
+
+}  // namespace
+
+py::Ref add_native_module(const py::Attached&, Natives& natives) {
+  py::Ref module = py::Ref::steal(PyModule_New("_moult"));
+  const py::Ref self = py::Ref::steal(PyCapsule_New(&natives, kCapsule, nullptr));
+  const py::Ref path = py::Ref::steal(PyList_New(0));
+  if (!module || !self || !path || PyObject_SetAttrString(module.get(), "__path__", path.get()) != 0)
+    return {};
+  for (PyMethodDef& definition : kFunctions) {
+    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, self.get()));
+    if (!function || PyObject_SetAttrString(module.get(), definition.ml_name, function.get()) != 0) return {};
+  }
+  if (PyDict_SetItemString(PyImport_GetModuleDict(), "_moult", module.get()) != 0) return {};
+  return module;
+}
+
+namespace {
+
+void deliver_log(const py::Attached& py, Natives& natives, std::string ready) {
+  if (ready.empty()) return;
+  bool all = natives.log.write(ready);
+  if (!all) {
+    const py::DetachScope detached(py);
+    while (!all && natives.log.wait_for_room()) all = natives.log.write(ready);
+    if (!all) natives.log.drop(ready);
+  }
+  if (!all) return;
+  if (const auto lost = natives.log.take_dropped(); lost > 0) {
+    const NoticeEvent event{natives.interp, "warning",
+                            fmt::format("{} log lines were dropped: the log was full", lost)};
+    const py::DetachScope detached(py);
+    natives.events.notice(event);
+  }
+}
+
+}  // namespace
+
+void log_text(const py::Attached& py, Natives& natives, char stream, std::string_view text) {
+  std::string ready;
+  natives.log.collect(stream, text, ready);
+  deliver_log(py, natives, std::move(ready));
+}
+
+void log_rest(const py::Attached& py, Natives& natives) {
+  std::string ready;
+  natives.log.collect_rest(ready);
+  deliver_log(py, natives, std::move(ready));
+}
+
+void tell_opened(const py::Attached& py, Natives& natives) {
+  if (!natives.opened.has_news()) return;
+  const auto files = natives.opened.take();
+  const py::DetachScope detached(py);
+  natives.events.opened(natives.interp, files);
+}
+
+}  // namespace moult

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "interp/events.h"
+#include "interp/log_pipe.h"
+#include "interp/main_thread.h"
+#include "interp/opened_files.h"
+#include "interp/py/ref.h"
+#include "interp/snapshot_map.h"
+
+#include <optional>
+#include <vector>
+
+namespace moult {
+
+// What the native functions of one interpreter work on; the Python of interp/boot sees them as the
+// module `_moult`. Owned by the interpreter's home, which outlives the interpreter; used by all
+// threads of it.
+struct Natives {
+  InterpNumber interp = 0;
+  std::optional<SnapshotMap> snapshot;
+  LogPipe log;
+  OpenedFiles opened;
+  Events& events;
+  MainThread& main_thread;
+  bool is_main = false;
+};
+
+// Makes the module `_moult`, puts it into sys.modules of the attached interpreter and returns it.
+// Null with an exception pending.
+py::Ref add_native_module(const py::Attached& py, Natives& natives);
+
+// Text for the app's log; waits as LogPipe says, with the GIL released.
+void log_text(const py::Attached& py, Natives& natives, char stream, std::string_view text);
+void log_rest(const py::Attached& py, Natives& natives);
+
+// Tells the daemon about files that were opened since the last time.
+void tell_opened(const py::Attached& py, Natives& natives);
+
+}  // namespace moult

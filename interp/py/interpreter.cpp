@@ -1,0 +1,126 @@
+#include "interp/py/interpreter.h"
+
+#include <fmt/format.h>
+
+namespace moult::py {
+
+namespace {
+
+// A state of the main interpreter for the calling thread, attached: creating needs one on 3.11, and
+// is said to need one later (gh-123672).
+PyThreadState* attach_main() {
+  PyThreadState* state = PyThreadState_New(PyInterpreterState_Main());
+  PyEval_RestoreThread(state);
+  return state;
+}
+
+void delete_attached(PyThreadState* state) {
+  PyThreadState_Clear(state);
+  PyThreadState_DeleteCurrent();
+}
+
+#if PY_VERSION_HEX >= 0x030C0000
+PyInterpreterConfig config_for(Mode mode) {
+  PyInterpreterConfig config{};
+  const bool own = mode == Mode::own;
+  config.use_main_obmalloc = own ? 0 : 1;
+  config.allow_fork = 0;
+  config.allow_exec = 0;
+  config.allow_threads = 1;
+  // Too many libraries need them; the drain bounds them instead.
+  config.allow_daemon_threads = 1;
+  config.check_multi_interp_extensions = mode == Mode::shared ? 0 : 1;
+  config.gil = own ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL;
+  return config;
+}
+#endif
+
+}  // namespace
+
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::own: return "own";
+    case Mode::strict: return "strict";
+    case Mode::shared: return "shared";
+    case Mode::main: return "main";
+  }
+  return "?";
+}
+
+#if PY_VERSION_HEX >= 0x030C0000
+
+Result<PyThreadState*> create_interpreter(Mode mode) {
+  if (!has_subinterpreters()) {
+    return fail(Error{ErrorCode::failed,
+                      "a free-threaded Python runs one app per process (isolation = \"process\")"});
+  }
+  PyThreadState* const main = attach_main();
+  PyThreadState* state = nullptr;
+  const PyInterpreterConfig config = config_for(mode);
+  const PyStatus status = Py_NewInterpreterFromConfig(&state, &config);
+  if (PyStatus_Exception(status) || state == nullptr) {
+    // Whatever is attached now, the main state is what we hold and must give back.
+    PyThreadState_Swap(main);
+    delete_attached(main);
+    return fail(
+        Error{ErrorCode::failed, fmt::format("cannot make an interpreter: {}",
+                                             status.err_msg != nullptr ? status.err_msg : "unknown reason")});
+  }
+  // `main` must be cleared under the main interpreter's own GIL (gh-112723).
+  PyThreadState_Swap(main);
+  delete_attached(main);
+  PyEval_RestoreThread(state);
+  return state;
+}
+
+void end_interpreter(PyThreadState* state) {
+  Py_EndInterpreter(state);  // also detaches and gives the GIL back
+}
+
+#else  // 3.11
+
+Result<PyThreadState*> create_interpreter(Mode mode) {
+  if (mode != Mode::shared) {
+    return fail(Error{ErrorCode::failed,
+                      fmt::format("Python 3.11 has no interpreters of mode \"{}\"", to_string(mode))});
+  }
+  PyThreadState* const main = attach_main();
+  PyThreadState* state = Py_NewInterpreter();
+  if (state == nullptr) {
+    PyThreadState_Swap(main);
+    delete_attached(main);
+    return fail(Error{ErrorCode::failed, "cannot make an interpreter"});
+  }
+  // PyGILState is bound to the first state of an OS thread, which was `main`. Deleting it and
+  // making one more state of the new interpreter binds this thread to that interpreter, so that
+  // callbacks of C libraries (ctypes, sqlite3) run where they belong.
+  PyThreadState_Clear(main);
+  PyThreadState_Delete(main);
+  PyThreadState* const bound = PyThreadState_New(PyThreadState_GetInterpreter(state));
+  PyThreadState_Swap(bound);
+  PyThreadState_Clear(state);
+  PyThreadState_Delete(state);
+  return bound;
+}
+
+void end_interpreter(PyThreadState* state) {
+  // 3.11 leaves the GIL held with nothing attached; a state of the main interpreter gives it back.
+  PyThreadState* const main = PyThreadState_New(PyInterpreterState_Main());
+  Py_EndInterpreter(state);
+  PyThreadState_Swap(main);
+  delete_attached(main);
+}
+
+#endif
+
+std::vector<unsigned long> other_threads(const Attached&) {
+  std::vector<unsigned long> threads;
+  PyThreadState* const own = PyThreadState_Get();
+  for (PyThreadState* state = PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(own));
+       state != nullptr; state = PyThreadState_Next(state)) {
+    if (state != own) threads.push_back(state->thread_id);
+  }
+  return threads;
+}
+
+}  // namespace moult::py

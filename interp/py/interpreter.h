@@ -1,0 +1,42 @@
+#pragma once
+
+#include "interp/py/attach.h"
+#include "ipc/base/result.h"
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+namespace moult::py {
+
+// How an interpreter shares the process with others (design.md section 7).
+enum class Mode {
+  own,     // a GIL of its own, with the check of extension modules (3.14.4 and later)
+  strict,  // the process' GIL, with the check (3.12 and later)
+  shared,  // the process' GIL, no check
+  main,    // the main interpreter itself: process isolation
+};
+std::string_view to_string(Mode mode);
+
+// Makes a sub-interpreter from an OS thread that has nothing attached, and leaves the returned
+// state, its only one, attached in this thread. That thread must also end it. The caller
+// serialises makes and ends (cpython.md, section a). `mode` is not `main`.
+Result<PyThreadState*> create_interpreter(Mode mode);
+
+// Ends the interpreter of `state`, which is attached in this thread, the one that made it, and the
+// only one of its interpreter. Afterwards nothing is attached and no GIL is held.
+void end_interpreter(PyThreadState* state);
+
+// The thread identifiers of all states of the attached interpreter but the attached one.
+std::vector<unsigned long> other_threads(const Attached& py);
+
+// Can this build have sub-interpreters at all? Free-threaded builds get process isolation only.
+constexpr bool has_subinterpreters() {
+#ifdef Py_GIL_DISABLED
+  return false;
+#else
+  return true;
+#endif
+}
+
+}  // namespace moult::py

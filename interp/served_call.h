@@ -1,0 +1,42 @@
+#pragma once
+
+#include "interp/py/attach.h"
+#include "ipc/lane.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace moult {
+
+// The call that a worker serves now, as its lane knows it. One per worker, used again for each
+// call, on the worker's thread only (or another thread of the app that reads or writes for it,
+// which then holds the GIL). Sends try without waiting first and give the GIL up only when the
+// lane is full.
+class ServedCall {
+ public:
+  explicit ServedCall(int lane) : lane_(lane) {}
+
+  void begin(const lane::RequestHead& head);
+  std::uint64_t number() const { return number_; }
+  std::uint8_t flags() const { return flags_; }
+  bool is_head() const { return is_head_; }
+  // The client has gone, or the daemon itself: stop producing.
+  bool gone() const { return gone_; }
+  void set_gone() { gone_ = true; }
+
+  // One packet. False: the lane is closed, and gone() from now on.
+  bool send(const py::Attached& py, std::string_view prefix, std::string_view data, int attached_fd = -1);
+  // Takes what has come meanwhile, without waiting: an `abort`, or late body frames.
+  void look_for_abort();
+  // Waits for the next packet of this call with the GIL released; empty when there comes none.
+  std::string_view wait_for_packet(const py::Attached& py, std::span<char> buffer);
+
+ private:
+  int lane_;
+  std::uint64_t number_ = 0;
+  std::uint8_t flags_ = 0;
+  bool is_head_ = false;
+  bool gone_ = false;
+};
+
+}  // namespace moult

@@ -1,0 +1,57 @@
+#include "interp/spec_object.h"
+
+namespace moult {
+
+namespace {
+
+py::Ref text(const std::string& value) {
+  // Paths and variables may be no UTF-8: the same bytes come back out by os.fsencode().
+  return py::Ref::steal(
+      PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), "surrogateescape"));
+}
+
+py::Ref list(const std::vector<std::string>& values) {
+  py::Ref result = py::Ref::steal(PyList_New(0));
+  for (const std::string& value : values) {
+    const py::Ref item = text(value);
+    if (!result || !item || PyList_Append(result.get(), item.get()) != 0) return {};
+  }
+  return result;
+}
+
+py::Ref dict(const std::vector<std::pair<std::string, std::string>>& values) {
+  py::Ref result = py::Ref::steal(PyDict_New());
+  for (const auto& [name, value] : values) {
+    const py::Ref key = text(name);
+    const py::Ref item = text(value);
+    if (!result || !key || !item || PyDict_SetItem(result.get(), key.get(), item.get()) != 0) return {};
+  }
+  return result;
+}
+
+}  // namespace
+
+py::Ref spec_object(const py::Attached&, const MakeCommand& make, const std::string& module_dir,
+                    const std::optional<std::string>& host_tz) {
+  const Spec& spec = make.spec;
+  py::Ref result = py::Ref::steal(PyDict_New());
+  const auto put = [&](const char* name, const py::Ref& value) {
+    if (result && (!value || PyDict_SetItemString(result.get(), name, value.get()) != 0)) result.reset();
+  };
+  put("mode", text(std::string(to_string(make.mode))));
+  put("tree", text(spec.tree));
+  put("roots", list(spec.roots));
+  put("path", list(spec.path));
+  put("env", dict(spec.env));
+  put("venv", text(spec.venv));
+  put("argv", list(spec.argv));
+  put("preimport", list(spec.preimport));
+  put("warnings", list(spec.warnings));
+  put("signals", text(spec.signals));
+  put("python_flags", list(spec.python_flags));
+  put("module_dir", text(module_dir));
+  put("host_tz", host_tz ? text(*host_tz) : py::Ref::borrow(Py_None));
+  return result;
+}
+
+}  // namespace moult

@@ -1,0 +1,95 @@
+#include "interp/worker.h"
+
+#include "interp/py/error.h"
+
+#include <fmt/format.h>
+
+namespace moult {
+
+namespace {
+
+void call_boot(const py::Attached& py, const char* module, const char* function, const char* argument) {
+  const py::Ref callable = py::boot_function(py, module, function);
+  const py::Ref result = !callable ? py::Ref()
+                         : argument == nullptr
+                             ? py::Ref::steal(PyObject_CallNoArgs(callable.get()))
+                             : py::Ref::steal(PyObject_CallFunction(callable.get(), "s", argument));
+  PyErr_Clear();
+}
+
+}  // namespace
+
+Worker::Worker(std::size_t index, Fd lane, WorkerShared& shared)
+    : index_(index), lane_(std::move(lane)), shared_(shared) {}
+
+Worker::~Worker() = default;
+
+std::string Worker::name() const { return fmt::format("moult-worker-{}", index_); }
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::run() {
+  PyThreadState* const state = PyThreadState_New(shared_.interpreter);
+  std::optional<WsgiServer> server;
+  {
+    const py::AttachScope scope(state);
+    call_boot(scope.token(), "shutdown", "adopt_host_thread", name().c_str());
+    server.emplace(scope.token(), lane_.get(), shared_.callable, shared_.types, shared_.facts,
+                   shared_.natives);
+    const std::scoped_lock lock(mutex_);
+    thread_id_ = PyThread_get_thread_ident();
+  }
+  serve_lane(state, *server);
+  PyEval_RestoreThread(state);
+  {
+    const auto py = py::Attached::by_caller();
+    server.reset();
+    call_boot(py, "shutdown", "dismiss_host_thread", nullptr);
+  }
+  PyThreadState_Clear(state);
+  PyThreadState_DeleteCurrent();
+  lane_.reset();
+  left_ = true;
+  shared_.on_left();
+}
+
+void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
+  const auto buffer = std::make_unique_for_overwrite<char[]>(lane::kPacketMax);
+  for (;;) {
+    const lane::Received received =
+        lane::receive(lane_.get(), {buffer.get(), lane::kPacketMax}, lane::Wait::yes);
+    if (received.packet.empty()) return;
+    // Body frames and aborts of a call that is over come late; they are dropped.
+    const auto request = lane::decode_request(received.packet);
+    if (!request) continue;
+    const py::AttachScope scope(state);
+    begin_call(request->head.call);
+    server.serve(scope.token(), *request);
+    end_call(scope.token());
+    tell_opened(scope.token(), shared_.natives);
+  }
+}
+
+void Worker::begin_call(std::uint64_t call) {
+  const std::scoped_lock lock(mutex_);
+  serving_ = call;
+}
+
+void Worker::end_call(const py::Attached&) {
+  const std::scoped_lock lock(mutex_);
+  serving_.reset();
+  // An exception that was set and not yet raised must not hit the next call.
+  if (interrupted_) PyThreadState_SetAsyncExc(thread_id_, nullptr);
+  interrupted_ = false;
+}
+
+void Worker::interrupt(const py::Attached&, std::uint64_t call, PyObject* exception) {
+  const std::scoped_lock lock(mutex_);
+  if (serving_ != call) return;
+  interrupted_ = true;
+  PyThreadState_SetAsyncExc(thread_id_, exception);
+}
+
+}  // namespace moult

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "interp/wsgi_server.h"
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace moult {
+
+// What the workers of an interpreter share. Owned by the home; the objects in it are released by
+// the home after the last worker has left.
+struct WorkerShared {
+  PyInterpreterState* interpreter = nullptr;
+  PyObject* callable = nullptr;  // borrowed
+  WsgiTypes types;
+  EnvironFacts facts;
+  Natives& natives;
+  std::function<void()> on_left;  // called by a worker as its last act
+};
+
+// One thread that serves the calls of one lane with a thread state of its own, until the daemon
+// closes the lane. Made by the home, on the home's thread, so that it shares the home's working
+// folder; joined by it, or detached for ever when the app holds it.
+class Worker {
+ public:
+  Worker(std::size_t index, Fd lane, WorkerShared& shared);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();
+  // Raises `exception` in this worker if it still serves `call`. By a visitor who is attached to
+  // the same interpreter.
+  void interrupt(const py::Attached& py, std::uint64_t call, PyObject* exception);
+
+  bool has_left() const { return left_; }
+  void join() { thread_.join(); }
+  void detach() { thread_.detach(); }
+  std::string name() const;
+
+ private:
+  void run();
+  void serve_lane(PyThreadState* state, WsgiServer& server);
+  void begin_call(std::uint64_t call);
+  void end_call(const py::Attached& py);
+
+  std::size_t index_;
+  Fd lane_;
+  WorkerShared& shared_;
+  std::thread thread_;
+  std::atomic<bool> left_ = false;
+
+  std::mutex mutex_;  // taken with the GIL held, nothing waits inside
+  std::optional<std::uint64_t> serving_;
+  unsigned long thread_id_ = 0;
+  bool interrupted_ = false;
+};
+
+}  // namespace moult
