@@ -1,5 +1,6 @@
 #include "daemon/config/app_values.h"
 #include "daemon/config/draft.h"
+#include "daemon/config/entry.h"
 
 #include <fmt/format.h>
 
@@ -88,12 +89,19 @@ void check_routes(const AppDraft& app, const std::vector<ListenAddress>& listene
 
 }  // namespace
 
-void check_app(const AppDraft& app, ConfigErrors& errors) {
-  const AppConfig& config = app.config;
+void finish_app(AppDraft& app, ConfigErrors& errors) {
+  AppConfig& config = app.config;
   const auto good = [&](const char* key) { return app.bad_keys.count(key) == 0; };
   if (config.tree.empty() && good("tree")) {
     errors.push_back(
         config_error(app.origin("tree"), "tree: missing", "name the app's folder: tree = \"PATH\""));
+  } else if (config.entry.empty() && good("tree") && good("entry")) {
+    auto found = find_entry(config.tree);
+    if (found) config.entry = std::move(found->name);
+    if (!found)
+      errors.push_back(
+          config_error(app.origin("tree"), "entry: " + found.error().message,
+                       "name the file or module that has the callable, as in entry = \"app.py\""));
   }
   if (config.settle > config.settle_max && good("settle") && good("settle_max")) {
     errors.push_back(

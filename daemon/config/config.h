@@ -49,7 +49,7 @@ struct AppConfig {
   // The code: exactly as given. `tree` is not resolved here (a release folder may be a symlink that
   // changes); it is at each snapshot.
   std::string tree;
-  std::string entry;     // "app.py", "package.module", "" (found: app.py, wsgi.py, manage.py, …)
+  std::string entry;     // "app.py", "package.module", "manage.py" (entry.h); never "" once loaded
   std::string callable;  // "" tries application, app, create_app()
   // The target was one file (`moultd run FILE`): the snapshot may keep to that file and the folders
   // it imports from where the tree is the home folder, / or the temporary folder, or is too large.

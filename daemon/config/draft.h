@@ -57,8 +57,9 @@ std::vector<const Member*> apply_settings(const Value::Table& table, const std::
   return unknown;
 }
 
-// What must hold between the settings of one app.
-void check_app(const AppDraft& app, ConfigErrors& errors);
+// Fills in what follows from other settings (the entry that is found in the tree), and checks what
+// must hold between the settings of one app. Looks at the disk.
+void finish_app(AppDraft& app, ConfigErrors& errors);
 
 // What must hold between apps: one app for each route of a listener, and listeners that can all be
 // bound. Drafts with errors in those keys are left out.

@@ -136,7 +136,7 @@ class Loader {
     for (const Member* member : apply_settings(*table, rules_.app, reader, app)) {
       report_unknown(reader, *member, names_of(rules_.app), names_of(rules_.daemon), "in moult.toml");
     }
-    check_app(app, errors_);
+    finish_app(app, errors_);
     apps_.push_back(std::move(app));
   }
 

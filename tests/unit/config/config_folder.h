@@ -40,9 +40,9 @@ class ConfigFolder {
     REQUIRE(write_file_atomically(path(name), text, mode));
     return path(name);
   }
-  // An app with a tree of its own.
+  // An app with a tree of its own and an app.py in it.
   std::string app(const std::string& name, std::string_view rest = "") {
-    folder("trees/" + name);
+    file("trees/" + name + "/app.py", "");
     return file("config/apps/" + name + ".toml", "tree = \"../../trees/" + name + "\"\n" + std::string(rest));
   }
 

@@ -186,9 +186,23 @@ TEST_CASE("only visible toml files are apps") {
   CHECK(config->apps.size() == 1);
 }
 
+TEST_CASE("the entry is found in the tree where it is not named") {
+  ConfigFolder folder;
+  folder.file("site/manage.py", "");
+  folder.file("config/apps/blog.toml", "threads = 2\ntree = \"../../site\"\n");
+  const auto config = load_config(folder.config());
+  REQUIRE(config);
+  CHECK(config->apps.front().entry == "manage.py");
+  folder.file("site/app.py", "");
+  const Error error = error_of(folder);
+  CHECK(error.line == 2);
+  CHECK(contains(error.message, "several entry points: app.py, manage.py"));
+  CHECK(contains(error.hint, "entry = "));
+}
+
 TEST_CASE("a tree that is a symlink stays unresolved") {
   ConfigFolder folder;
-  folder.folder("releases/1");
+  folder.file("releases/1/app.py", "");
   std::filesystem::create_symlink("releases/1", folder.path("current"));
   folder.file("config/apps/blog.toml", "tree = \"../../current\"\n");
   const auto config = load_config(folder.config());
