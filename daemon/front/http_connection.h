@@ -122,6 +122,7 @@ class HttpConnection final : public CallClient {
   bool continue_owed_ = false;  // 100 Continue was asked for and not sent
   std::string staging_;         // pulled and not yet given to the app
   std::uint64_t max_body_ = 0;
+  std::size_t inline_max_ = 0;  // a body up to here travels with the head
   Refusal body_refusal_;
 
   // Where the current request goes.

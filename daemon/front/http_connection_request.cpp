@@ -127,9 +127,11 @@ void HttpConnection::route_request() {
     head.server_port = host_.empty() ? std::string_view(peer_.local_port) : "80";
   }
 
+  // A large head appears in the packet nearly twice (target and path); the body must still fit.
+  inline_max_ = std::min(lane::kInlineBodyMax, lane::kPacketMax - 2 * head_size_ - 2048);
   if (body_done_) {
     submit(false);
-  } else if (continue_owed_ || (body_kind_ == BodyKind::length && body_left_ > lane::kInlineBodyMax)) {
+  } else if (continue_owed_ || (body_kind_ == BodyKind::length && body_left_ > inline_max_)) {
     submit(true);
   } else {
     body_in_input_ = body_kind_ == BodyKind::length && head_size_ + body_left_ <= kInputSize;
@@ -225,10 +227,10 @@ void HttpConnection::collect_body() {
     submit(false);
   } else if (!pull_body()) {
     refuse(body_refusal_);
-  } else if (body_done_) {
+  } else if (body_done_ && staging_.size() <= inline_max_) {
     call_.body = staging_;
     submit(false);
-  } else if (staging_.size() >= lane::kInlineBodyMax) {
+  } else if (staging_.size() >= inline_max_) {
     submit(true);
   }
 }

@@ -58,3 +58,505 @@ TEST_CASE("a small body travels with the request") {
   CHECK(front.app.seen[0].body == "0123456789");
   CHECK((front.app.seen[0].flags & lane::kBodyStreams) == 0);
 }
+
+TEST_CASE("pipelined requests are answered one at a time and in order") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client,
+              "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: "
+              "a\r\n\r\n");
+  for (const char* expected : {"/1", "/2", "/3"}) {
+    front.pump();
+    REQUIRE(front.app.current != nullptr);
+    CHECK(front.app.seen.back().target == expected);
+    Call* call = std::exchange(front.app.current, nullptr);
+    answer(*call, expected);
+    CHECK(front.app.current == nullptr);  // the next one is never started from inside the answer
+    CHECK(ends_with_body(front.read(client), expected));
+  }
+  CHECK(front.app.seen.size() == 3);
+}
+
+TEST_CASE("pipelined requests that are answered from inside submit are all answered") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, call.head.target); };
+  const Fd client = front.connect();
+  std::string all;
+  for (int i = 0; i < 50; ++i) all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string response = front.exchange(client, all);
+  CHECK(count(response, "HTTP/1.1 200 OK") == 50);
+  CHECK(response.find("/7HTTP") < response.find("/8HTTP"));
+}
+
+TEST_CASE("a malformed request behind a good one is judged after the good one was answered") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kGet + "BAD\r\n\r\n");
+  front.pump();
+  CHECK(front.read(client).empty());
+  answer(*front.app.current, "fine");
+  front.pump();
+  const std::string response = front.read(client);
+  CHECK(response.find("200 OK") < response.find("400 Bad Request"));
+  CHECK(front.app.seen.size() == 1);
+}
+
+TEST_CASE("a refused request gets a page and a closed connection") {
+  Front front;
+  const Fd client = front.connect();
+  const std::string response = front.exchange(client, "GET / HTTP/1.1\r\n\r\n");
+  CHECK(response.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+  CHECK(count(response, "Connection: close\r\n") == 1);
+  CHECK(response.find("exactly one Host") != std::string::npos);
+  CHECK(front.closed);
+  CHECK(front.app.seen.empty());
+}
+
+TEST_CASE("bad percent escapes and NUL in the path are refused, others are decoded once") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, call.head.path_info); };
+  for (const char* path : {"/%", "/%4", "/%zz", "/%00"}) {
+    const Fd client = front.connect();
+    CHECK(front.exchange(client, "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n")
+              .starts_with("HTTP/1.1 400"));
+  }
+  const Fd client = front.connect();
+  CHECK(ends_with_body(front.exchange(client, "GET //a%2Fb/%2541/../c HTTP/1.1\r\nHost: a\r\n\r\n"),
+                       "//a/b/%41/../c"));
+}
+
+TEST_CASE("an absolute target overrides the Host header") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "x"); };
+  const Fd client = front.connect();
+  front.exchange(client, "GET http://Other.example:99/p?q HTTP/1.1\r\nHost: a\r\n\r\n");
+  REQUIRE(front.app.seen.size() == 1);
+  CHECK(front.app.seen[0].server_name == "other.example");
+  CHECK(front.app.seen[0].server_port == "99");
+  CHECK(front.app.seen[0].path_info == "/p");
+  CHECK(front.app.seen[0].headers[0].second == "Other.example:99");
+}
+
+TEST_CASE("a mounted app gets its prefix as script_name; no route is a 404") {
+  Front front;
+  FakeApp shop;
+  shop.on_submit = [](Call& call) { answer(call, "shop"); };
+  RouteTarget shop_target;
+  shop_target.calls = &shop;
+  front.routes = Routes();
+  front.routes.add("example.org", "/my shop", &shop_target);
+  const Fd client = front.connect();
+  CHECK(ends_with_body(front.exchange(client, "GET /my%20shop/x?y HTTP/1.1\r\nHost: EXAMPLE.org.\r\n\r\n"),
+                       "shop"));
+  REQUIRE(shop.seen.size() == 1);
+  CHECK(shop.seen[0].script_name == "/my shop");
+  CHECK(shop.seen[0].path_info == "/x");
+  CHECK(shop.seen[0].target == "/my%20shop/x?y");
+  const std::string missing = front.exchange(client, "GET /else HTTP/1.1\r\nHost: example.org\r\n\r\n");
+  CHECK(missing.starts_with("HTTP/1.1 404 Not Found\r\n"));
+  CHECK_FALSE(front.closed);
+}
+
+TEST_CASE("an answer without a length is chunked for HTTP/1.1") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "one");
+  call.client->on_chunk(call, "", End::no);
+  call.client->on_chunk(call, "twelve bytes", End::no);
+  call.client->on_chunk(call, "", End::yes);
+  const std::string response = front.read(client);
+  CHECK(count(response, "Transfer-Encoding: chunked\r\n") == 1);
+  CHECK(ends_with_body(response, "3\r\none\r\nc\r\ntwelve bytes\r\n0\r\n\r\n"));
+  front.app.on_submit = [](Call& next) { answer(next, "again"); };
+  CHECK(ends_with_body(front.exchange(client, kGet), "again"));
+}
+
+TEST_CASE("an answer without a length ends an HTTP/1.0 connection") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "one");
+  call.client->on_chunk(call, "two", End::yes);
+  front.pump();
+  const std::string response = front.read(client);
+  CHECK(count(response, "Transfer-Encoding") == 0);
+  CHECK(count(response, "Connection: close\r\n") == 1);
+  CHECK(ends_with_body(response, "onetwo"));
+  CHECK(front.closed);
+}
+
+TEST_CASE("HTTP/1.0 is kept alive when it asks and the length is known") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "x"); };
+  const Fd client = front.connect();
+  const std::string response = front.exchange(client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(count(response, "Connection: keep-alive\r\n") == 1);
+  CHECK_FALSE(front.closed);
+  front.exchange(client, "GET / HTTP/1.0\r\n\r\n");
+  CHECK(front.closed);
+}
+
+TEST_CASE("HEAD, 204 and 304 have no body whatever the app gives") {
+  Front front;
+  std::uint16_t status = 200;
+  front.app.on_submit = [&status](Call& call) { answer(call, "body", status); };
+  const Fd client = front.connect();
+  const std::string head = front.exchange(client, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(count(head, "Content-Length: 4\r\n") == 1);
+  CHECK(ends_with_body(head, ""));
+  status = 204;
+  const std::string no_content = front.exchange(client, kGet);
+  CHECK(count(no_content, "Content-Length") == 0);
+  CHECK(ends_with_body(no_content, ""));
+  status = 304;
+  CHECK(ends_with_body(front.exchange(client, kGet), ""));
+  CHECK_FALSE(front.closed);
+}
+
+TEST_CASE("a body longer than its Content-Length is cut to it, a shorter one ends the connection") {
+  Front front;
+  std::string body = "too long";
+  front.app.on_submit = [&body](Call& call) {
+    lane::Head head;
+    head.status = 200;
+    head.reason = "OK";
+    head.header_text = "Content-Length: 5\r\n";
+    head.flags = lane::kHasLength;
+    head.length = 5;
+    call.client->on_head(call, head, body, End::yes);
+  };
+  const Fd client = front.connect();
+  CHECK(ends_with_body(front.exchange(client, kGet), "too l"));
+  CHECK_FALSE(front.closed);
+  body = "few";
+  front.exchange(client, kGet);
+  CHECK(front.closed);
+  CHECK(front.server.counters().cut == 1);
+}
+
+TEST_CASE("a body in chunks that ends early travels with the request") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "ok"); };
+  const Fd client = front.connect();
+  front.exchange(client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  CHECK(front.app.seen.empty());
+  CHECK(ends_with_body(front.exchange(client, "2\r\nde\r\n0\r\n\r\n"), "ok"));
+  REQUIRE(front.app.seen.size() == 1);
+  CHECK(front.app.seen[0].body == "abcde");
+  CHECK((front.app.seen[0].flags & lane::kBodyChunked) != 0);
+  CHECK(ends_with_body(front.exchange(client, kGet), "ok"));
+}
+
+TEST_CASE("a body that fits the lane but not the input buffer is collected whole") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "ok"); };
+  const Fd client = front.connect();
+  const std::string body(60'000, 'b');
+  front.write(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
+  front.write(client, body);
+  front.pump(8);
+  CHECK(ends_with_body(front.read(client), "ok"));
+  REQUIRE(front.app.seen.size() == 1);
+  CHECK(front.app.seen[0].body == body);
+}
+
+TEST_CASE("a large body streams, one piece for each want_body") {
+  for (const bool chunked : {false, true}) {
+    CAPTURE(chunked);
+    Front front;
+    const Fd client = front.connect();
+    const std::string body(200'000, 'b');
+    std::string message = "POST / HTTP/1.1\r\nHost: a\r\n";
+    message += chunked ? "Transfer-Encoding: chunked\r\n\r\n30d40\r\n" + body + "\r\n0\r\n\r\n"
+                       : "Content-Length: 200000\r\n\r\n" + body;
+    std::size_t sent = 0;
+    for (int i = 0; i < 100 && !front.app.body_ended; ++i) {
+      const ssize_t taken = ::send(client.get(), message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
+      if (taken > 0) sent += static_cast<std::size_t>(taken);
+      front.pump();
+      const std::size_t before = front.app.streamed.size();
+      if (front.app.current != nullptr) front.app.current->client->on_want_body(*front.app.current);
+      front.pump();
+      CHECK(front.app.streamed.size() - before <= lane::kChunkMax);
+    }
+    REQUIRE(front.app.seen.size() == 1);
+    CHECK((front.app.seen[0].flags & lane::kBodyStreams) != 0);
+    CHECK(front.app.seen[0].body.empty());
+    CHECK(front.app.streamed == body);
+    CHECK(front.app.largest_piece <= lane::kChunkMax);
+    CHECK_FALSE(front.app.body_broken);
+    answer(*front.app.current, "done");
+    CHECK(ends_with_body(front.read(client), "done"));
+    front.app.on_submit = [](Call& call) { answer(call, "next"); };
+    CHECK(ends_with_body(front.exchange(client, kGet), "next"));
+  }
+}
+
+TEST_CASE("without want_body a large upload is not read without bound") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+  const std::string block(100'000, 'b');
+  std::size_t sent = 0;
+  for (int i = 0; i < 50; ++i) {
+    const ssize_t taken = ::send(client.get(), block.data(), block.size(), MSG_NOSIGNAL);
+    if (taken > 0) sent += static_cast<std::size_t>(taken);
+    front.pump();
+  }
+  CHECK(sent < 900'000);
+  CHECK(front.app.streamed.empty());
+}
+
+TEST_CASE("100 Continue is sent when the app first reads, not before") {
+  Front front;
+  const Fd client = front.connect();
+  CHECK(
+      front
+          .exchange(client, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+          .empty());
+  REQUIRE(front.app.current != nullptr);
+  front.app.current->client->on_want_body(*front.app.current);
+  front.pump();
+  CHECK(front.read(client) == "HTTP/1.1 100 Continue\r\n\r\n");
+  CHECK(front.exchange(client, "abc").empty());
+  CHECK(front.app.streamed == "abc");
+  CHECK(front.app.body_ended);
+  answer(*front.app.current, "ok");
+  const std::string response = front.read(client);
+  CHECK(response.starts_with("HTTP/1.1 200"));
+  CHECK(count(response, "Connection: close") == 0);
+}
+
+TEST_CASE("an answer without 100 Continue closes, since the body may still come or not") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "no", 403); };
+  const Fd client = front.connect();
+  const std::string response = front.exchange(
+      client, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  CHECK(response.starts_with("HTTP/1.1 403"));
+  CHECK(count(response, "Connection: close") == 1);
+  CHECK(front.closed);
+}
+
+TEST_CASE("a body larger than max_body is refused before the app sees the request") {
+  Front front;
+  front.target.max_body = 10;
+  const Fd client = front.connect();
+  CHECK(front.exchange(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n")
+            .starts_with("HTTP/1.1 413"));
+  CHECK(front.closed);
+  const Fd second = front.connect();
+  CHECK(front.exchange(second, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n")
+            .starts_with("HTTP/1.1 413"));
+  CHECK(front.app.seen.empty());
+}
+
+TEST_CASE("a streamed body that breaks is told to the app, and the connection ends after the answer") {
+  Front front;
+  const Fd client = front.connect();
+  const std::string block(70'000, 'b');
+  front.write(client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" + block +
+                          "\r\nxyz\r\n");
+  front.pump(8);
+  REQUIRE(front.app.current != nullptr);
+  front.app.on_body = [&front](Call& call) {
+    if (!front.app.body_ended) call.client->on_want_body(call);
+  };
+  front.app.current->client->on_want_body(*front.app.current);
+  front.pump();
+  CHECK(front.app.body_broken);
+  answer(*front.app.current, "broken");
+  front.pump();
+  CHECK(ends_with_body(front.read(client), "broken"));
+  CHECK(front.closed);
+}
+
+TEST_CASE("a small body that the app did not read is drained, a large one ends the connection") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "early"); };
+  const Fd client = front.connect();
+  front.write(client,
+              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" + std::string(20'000, 'x'));
+  front.pump();
+  CHECK(count(front.read(client), "Connection: close") == 1);
+  CHECK(front.closed);
+  // 404 while the body is still on its way.
+  front.routes = Routes();
+  const Fd second = front.connect();
+  front.write(second, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+  front.pump();
+  CHECK(count(front.read(second), "404 Not Found") > 0);
+  CHECK_FALSE(front.closed);
+  CHECK(front.exchange(second, std::string(1000, 'x')).empty());
+  CHECK(front.exchange(second, kGet).starts_with("HTTP/1.1 404"));
+}
+
+TEST_CASE("a slow reader pauses the app above 1 MiB and resumes it below 256 KiB") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "");
+  const std::string piece(64 * 1024, 'p');
+  std::size_t given = 0;
+  while (!front.app.paused && given < (8u << 20)) {
+    call.client->on_chunk(call, piece, End::no);
+    given += piece.size();
+  }
+  CHECK(front.app.paused);
+  CHECK(given < (3u << 20));
+  std::size_t got = 0;
+  for (int i = 0; i < 1000 && front.app.paused; ++i) {
+    got += front.read(client).size();
+    front.pump();
+  }
+  CHECK_FALSE(front.app.paused);
+  call.client->on_chunk(call, "", End::yes);
+  for (int i = 0; i < 100; ++i) {
+    got += front.read(client).size();
+    front.pump(1);
+  }
+  CHECK(got > given);
+  CHECK(front.app.cancelled == 0);
+}
+
+TEST_CASE("a half-closed client is answered, and its call is not cancelled") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  ::shutdown(client.get(), SHUT_WR);
+  front.pump();
+  front.pass(Milliseconds(600));
+  CHECK(front.app.cancelled == 0);
+  answer(*front.app.current, "still here");
+  front.pump();
+  CHECK(ends_with_body(front.read(client), "still here"));
+  CHECK(front.closed);
+  CHECK(front.server.counters().open == 0);
+}
+
+TEST_CASE("pipelined requests before a half-close are all answered") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, call.head.target); };
+  const Fd client = front.connect();
+  front.write(client, kGet + kGet);
+  ::shutdown(client.get(), SHUT_WR);
+  front.pump();
+  CHECK(count(front.read(client), "200 OK") == 2);
+  CHECK(front.closed);
+}
+
+TEST_CASE("a client that goes away cancels its call once") {
+  Front front;
+  Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  REQUIRE(front.app.current != nullptr);
+  client.reset();
+  front.pump();
+  CHECK(front.app.cancelled == 1);
+  CHECK(front.server.counters().open == 0);
+}
+
+TEST_CASE("a client that goes away after its half-close is noticed by the sweep") {
+  Front front;
+  Fd client = front.connect();
+  front.write(client, kGet);
+  ::shutdown(client.get(), SHUT_WR);
+  front.pump();
+  CHECK(front.app.cancelled == 0);
+  client.reset();
+  front.pass(Milliseconds(600));
+  CHECK(front.app.cancelled == 1);
+}
+
+TEST_CASE("a write to a client that has gone cancels the call, but not from inside its answer") {
+  Front front;
+  Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "one");
+  client.reset();
+  call.client->on_chunk(call, "two", End::no);
+  CHECK(front.app.cancelled == 0);
+  call.client->on_chunk(call, "three", End::no);
+  front.pump();
+  CHECK(front.app.cancelled == 1);
+}
+
+TEST_CASE("a call that ends while its cancellation waits is not cancelled") {
+  Front front;
+  Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "one");
+  client.reset();
+  call.client->on_chunk(call, "two", End::no);
+  call.client->on_chunk(call, "three", End::yes);
+  front.pump();
+  CHECK(front.app.cancelled == 0);
+  CHECK(front.server.counters().open == 0);
+}
+
+TEST_CASE("each failure has its page, and the connection lives on") {
+  struct Expected {
+    CallFailure failure;
+    const char* status;
+    const char* retry;
+  };
+  for (const Expected& one :
+       {Expected{CallFailure::queue_full, "503", "Retry-After: 1\r\n"},
+        Expected{CallFailure::queue_timeout, "503", "Retry-After: 1\r\n"},
+        Expected{CallFailure::app_stopped, "503", "Retry-After: 5\r\n"},
+        Expected{CallFailure::app_unavailable, "503", "Retry-After: 5\r\n"},
+        Expected{CallFailure::app_error, "500", ""}, Expected{CallFailure::host_lost, "502", ""},
+        Expected{CallFailure::call_timeout, "504", ""}}) {
+    CAPTURE(one.status);
+    Front front;
+    front.app.on_submit = [&one](Call& call) {
+      call.client->on_failure(call, one.failure, "Traceback: <secret>");
+    };
+    const Fd client = front.connect();
+    const std::string response = front.exchange(client, kGet);
+    CHECK(response.starts_with("HTTP/1.1 " + std::string(one.status)));
+    CHECK(response.find(one.retry) != std::string::npos);
+    CHECK(response.find("secret") == std::string::npos);
+    CHECK_FALSE(front.closed);
+  }
+}
+
+TEST_CASE("debug shows the traceback, escaped, for an app's error only") {
+  Front front;
+  front.target.debug = true;
+  CallFailure failure = CallFailure::app_error;
+  front.app.on_submit = [&failure](Call& call) { call.client->on_failure(call, failure, "File <x>"); };
+  const Fd client = front.connect();
+  CHECK(front.exchange(client, kGet).find("<pre>File &lt;x&gt;</pre>") != std::string::npos);
+  failure = CallFailure::host_lost;
+  CHECK(front.exchange(client, kGet).find("File") == std::string::npos);
+}
+
+TEST_CASE("a failure after the head cuts the connection without the last chunk") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kGet);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "one");
+  call.client->on_failure(call, CallFailure::app_error, "late");
+  front.pump();
+  const std::string response = front.read(client);
+  CHECK(response.ends_with("3\r\none\r\n"));
+  CHECK(front.closed);
+  CHECK(front.app.cancelled == 0);
+  CHECK(front.server.counters().cut == 1);
+}
