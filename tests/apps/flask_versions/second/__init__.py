@@ -1,0 +1,1 @@
+"""The package of one of the three versions."""
