@@ -6,10 +6,14 @@ namespace moult {
 
 namespace {
 
-py::Ref key(const char* name) { return py::Ref::steal(PyUnicode_InternFromString(name)); }
-
 py::Ref latin1(std::string_view text) {
   return py::Ref::steal(PyUnicode_DecodeLatin1(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr));
+}
+
+py::Ref key(std::string_view name) {
+  PyObject* text = latin1(name).release();
+  if (text != nullptr) PyUnicode_InternInPlace(&text);
+  return py::Ref::steal(text);
 }
 
 // "accept-language" -> "HTTP_ACCEPT_LANGUAGE"
@@ -85,7 +89,7 @@ bool EnvironBuilder::set(PyObject* environ, Remembered& item, std::string_view t
 EnvironBuilder::Remembered* EnvironBuilder::header_slot(std::string_view name) {
   if (const auto found = headers_.find(name); found != headers_.end()) return &found->second;
   Remembered& item = headers_.size() < kMostHeaderNames ? headers_[std::string(name)] : overflow_;
-  item.key = py::Ref::steal(PyUnicode_InternFromString(environ_name(name).c_str()));
+  item.key = key(environ_name(name));
   item.value.reset();
   item.last_request = 0;
   return item.key ? &item : nullptr;

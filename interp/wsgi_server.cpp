@@ -21,6 +21,11 @@ bool is_bytes(PyObject* item) {
   return false;
 }
 
+bool has_size(PyObject* object) {
+  const PySequenceMethods* const methods = Py_TYPE(object)->tp_as_sequence;
+  return methods != nullptr && methods->sq_length != nullptr;
+}
+
 }  // namespace
 
 WsgiTypes WsgiTypes::make(const py::Attached& py) {
@@ -129,7 +134,7 @@ bool WsgiServer::deliver_items(const py::Attached& py, PyObject* items) {
 
 bool WsgiServer::deliver_iterable(const py::Attached& py, PyObject* iterable) {
   bool is_single = false;
-  if (!response_.has_length() && PySequence_Check(iterable)) {
+  if (!response_.has_length() && has_size(iterable)) {
     is_single = PyObject_Size(iterable) == 1;  // PEP 3333: then the length of its item is the body's
     PyErr_Clear();
   }

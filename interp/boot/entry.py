@@ -2,7 +2,6 @@
 
 import ast
 import difflib
-import importlib
 import importlib.util
 import inspect
 import os
@@ -24,10 +23,16 @@ def load(kind, target, callable_name):
     else:
         target, _, attribute = target.partition(":")
         callable_name = callable_name or attribute
-        module = importlib.import_module(target)
+        module = import_module(target)
     name, found = find_callable(module, callable_name)
     check_callable(name, found, module)
     return module.__name__, name, found
+
+
+def import_module(name):
+    """importlib.import_module without a frame of its own in tracebacks."""
+    __import__(name)
+    return sys.modules[name]
 
 
 def import_file(path):
@@ -42,7 +47,7 @@ def import_file(path):
         except (ImportError, ValueError):
             spec = None
         if spec is not None and spec.origin == path:
-            return importlib.import_module(name)
+            return import_module(name)
     from _moult import importer
 
     loader = importer.SnapshotLoader(name, path)
@@ -72,7 +77,7 @@ def load_django(manage, callable_name):
         raise NoCallable(f"{manage} does not set DJANGO_SETTINGS_MODULE, and neither does the environment")
     if callable_name:
         module_name, _, attribute = callable_name.rpartition(":")
-        module = importlib.import_module(module_name or "__main__")
+        module = import_module(module_name or "__main__")
         name, found = find_callable(module, attribute)
         check_callable(name, found, module)
         return module.__name__, name, found
@@ -81,7 +86,7 @@ def load_django(manage, callable_name):
     dotted = getattr(django_settings, "WSGI_APPLICATION", None)
     if dotted:
         module_name, _, name = dotted.rpartition(".")
-        module = importlib.import_module(module_name)
+        module = import_module(module_name)
         name, found = find_callable(module, name)
         check_callable(name, found, module)
         return module_name, name, found
