@@ -82,7 +82,7 @@ std::optional<Milliseconds> ValueReader::duration(const Value& value, Millisecon
     written = fmt::format("{}", *whole);
   } else if (const auto* real = value.get_if<double>();
              real != nullptr && std::isfinite(*real) && *real >= 0) {
-    written = fmt::format("{:f}", *real);
+    written = fmt::format("{}", *real);
   } else {
     wrong_type(
         value,
