@@ -95,10 +95,12 @@ bool TrustedProxies::trusts(std::string_view address) const {
 Forwarded read_forwarded(const HttpRequest& request, const TrustedProxies& trusted) {
   Forwarded forwarded;
   bool found = false;
+  bool scheme_known = false;
   for (auto header = request.headers.rbegin(); header != request.headers.rend(); ++header) {
-    if (header->name == "x-forwarded-proto" && !header->value.empty()) {
+    if (header->name == "x-forwarded-proto" && !scheme_known) {
       std::string_view list = header->value;
-      forwarded.https = forwarded.https || equals_ignoring_case(take_last(list), "https");
+      forwarded.https = equals_ignoring_case(take_last(list), "https");
+      scheme_known = true;
     }
     if (header->name != "x-forwarded-for") continue;
     std::string_view list = header->value;
