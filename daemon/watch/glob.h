@@ -13,7 +13,8 @@ class Glob {
  public:
   explicit Glob(std::string_view pattern);
 
-  bool matches(std::string_view path) const;  // component by component
+  bool matches(std::string_view path) const;       // component by component
+  bool matches_name(std::string_view name) const;  // a pattern without '/', without allocating
 
  private:
   std::vector<std::string> components_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/snapshot/noise.h"
 #include "daemon/watch/glob.h"
 
 #include <memory>
@@ -9,8 +10,6 @@
 #include <vector>
 
 namespace moult {
-
-enum class PathType { file, folder };
 
 // Which paths do not wake the watcher: what is built in (VCS folders, __pycache__, editors' files,
 // databases' journals, …), the config's `ignore`, and .gitignore files with git's rules: the last
@@ -23,14 +22,19 @@ class IgnoreRules {
   // `patterns` are relative to `root`, in gitignore syntax.
   IgnoreRules(std::string root, const std::vector<std::string>& patterns);
 
-  // Adds the text of FOLDER/.gitignore; `source` is its name in reasons.
-  void add_file(const std::string& folder, std::string_view text, const std::string& source);
+  // Sets the text of FOLDER/.gitignore; `source` is its name in reasons, and tells it from other files
+  // of the same folder, of which the one that was set first is the weakest.
+  void set_file(const std::string& folder, std::string_view text, const std::string& source);
+
+  const std::string& root() const { return root_; }
 
   // The rule that ignores `path`, looking at it and at the folders between it and the root: for
   // example ".gitignore:3 *.log", "editor's file *~". None: it counts.
   std::optional<std::string> reason(std::string_view path, PathType type) const;
   // The same for the last component alone, when the folder is known to be no ignored one.
   std::optional<std::string> reason_here(std::string_view path, PathType type) const;
+  // By the built-in rules and `ignore` alone: for what the user named in `watch`.
+  std::optional<std::string> reason_here_by_config(std::string_view path, PathType type) const;
 
  private:
   struct Pattern {
@@ -42,6 +46,7 @@ class IgnoreRules {
   };
   struct PatternFile {
     std::string folder;
+    std::string source;
     std::vector<Pattern> patterns;
   };
   static std::optional<Pattern> parse(std::string_view line);
@@ -52,8 +57,5 @@ class IgnoreRules {
   std::vector<PatternFile> files_;  // sorted by folder, so that deeper ones come later
 };
 using IgnoreRulesPtr = std::shared_ptr<const IgnoreRules>;
-
-// The rule of the built-in list for a name, "" when none.
-std::string_view built_in_rule(std::string_view name, PathType type);
 
 }  // namespace moult

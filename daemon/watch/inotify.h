@@ -35,8 +35,9 @@ class InotifyListener {
 class InotifyAdder {
  public:
   explicit InotifyAdder(Fd fd) : fd_(std::move(fd)) {}
-  // The watch's number; the same one for the same inode. Blocks as a path look-up does. Any thread.
-  Result<int> add(const std::string& path, std::uint32_t mask) const;
+  // The watch's number, the same one for the same inode; or an errno, negated. Blocks as a path
+  // look-up does. Any thread.
+  int add(const std::string& path, std::uint32_t mask) const;
   int fd() const { return fd_.get(); }
 
  private:
@@ -61,11 +62,16 @@ class Inotify {
   std::shared_ptr<const InotifyAdder> adder() const { return adder_; }
   const std::string& problem() const { return problem_; }
 
-  void job_begins();
-  void job_ends();
+  void job_begins(InotifyListener& listener);
+  void job_ends(InotifyListener& listener);           // also of one that has left
+  void leave(InotifyListener& listener);              // before its end: hears nothing any more
   void listen(int watch, InotifyListener& listener);  // counted: as often as forget()
   void forget(int watch, InotifyListener& listener);
+  void discard(int watch);  // added by a job, wanted by nobody
   std::size_t watches() const { return listeners_.size(); }
+
+  // For the end of a job, which may come after ours: points to this, or to nullptr.
+  std::shared_ptr<Inotify* const> self() const { return self_; }
 
   // Takes what was read from the descriptor. Public as a seam for tests (overflow).
   void dispatch(std::span<const char> buffer);
@@ -90,7 +96,9 @@ class Inotify {
   std::unordered_map<int, std::vector<Hearing>> listeners_;
   std::vector<int> unused_;  // watches without a listener that could not be removed yet
   std::vector<Kept> kept_;
+  std::vector<InotifyListener*> busy_;  // with a job under way: they hear of an overflow too
   int jobs_ = 0;
+  std::shared_ptr<Inotify*> self_;
   std::unique_ptr<uv::Poll> poll_;
 };
 

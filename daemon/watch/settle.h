@@ -30,8 +30,9 @@ struct ChangeBatch {
   SteadyTime last{};
 };
 
-// Decides when changes have settled (design.md section 5.2): after `quiet` without a change, at most
-// `longest` after the first one; later while a VCS lock is held, a deploy bracket is open or the app
+// Decides when changes have settled (design.md section 5.2): after `quiet` without a change and with
+// no changed file still open for writing (a slow upload), at most `longest` after the first one; later
+// while a VCS lock is held, a deploy bracket is open or the app
 // is frozen. So a burst whose gaps are shorter than `quiet` and that ends within `longest` is taken
 // once, a longer one once per `longest`, and what comes last is always taken.
 //
@@ -76,13 +77,16 @@ class Settle {
     std::string path;
     SteadyTime since;
   };
-  std::optional<SteadyTime> due_at() const;
   void note_activity(SteadyTime now);
+  void note_writing(const Change& change);
+  Milliseconds quiet() const;
+  Milliseconds longest() const;
 
   SettleTimes times_;
   ChangeBatch batch_;
   SteadyTime counted_from_{};  // what `longest` is measured from
   std::vector<HeldLock> locks_;
+  std::vector<std::string> being_written_;
   std::optional<SteadyTime> bracket_until_;
   bool frozen_ = false;
 };

@@ -20,7 +20,7 @@ struct WhyEntry {
 
 // The last things that were noticed and decided about one app: kKept of what mattered, and apart from
 // them kKeptIgnored of what was ignored, so that noise cannot push out a reason. An entry like one
-// that is already there counts that one up. Owned by supervise, filled by it and by its watcher, loop
+// of the last seconds counts that one up. Owned by supervise, filled by it and by its watcher, loop
 // thread.
 class WhyLog {
  public:
@@ -34,7 +34,7 @@ class WhyLog {
   std::size_t ignored_count() const { return ignored_count_; }
 
  private:
-  static void put(std::deque<WhyEntry>& ring, std::size_t limit, WhyEntry entry);
+  static void put(std::deque<WhyEntry>& ring, std::size_t limit, Seconds same_within, WhyEntry entry);
 
   std::deque<WhyEntry> entries_;
   std::deque<WhyEntry> ignored_;

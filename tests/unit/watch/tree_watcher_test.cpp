@@ -1,0 +1,437 @@
+#include "daemon/watch/tree_watcher.h"
+
+#include "daemon/snapshot/tree_rules.h"
+#include "tests/unit/snapshot/temp_tree.h"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+using namespace moult;
+
+namespace {
+
+// A watcher of TEMP/app with a real loop. Nothing sleeps: the loop runs until what a case waits for
+// has come, or until a deadline that no passing case reaches.
+struct Bench {
+  TempTree temp;
+  uv::Loop loop;
+  Inotify inotify{loop};
+  WhyLog why;
+  WatchSpec spec;
+  std::vector<Change> changes;
+  bool ready = false;
+  std::unique_ptr<TreeWatcher> watcher;
+
+  Bench() {
+    spec.tree = temp.folder("app");
+    spec.entry_file = temp.write("app/app.py", "x = 1\n");
+    temp.write("app/blog/__init__.py", "");
+    temp.write("app/blog/views.py", "y = 1\n");
+  }
+
+  void start() {
+    watcher = std::make_unique<TreeWatcher>(loop, inotify, spec, why, [this](const Change& change) {
+      changes.push_back(change);
+      loop.stop();
+    });
+    watcher->start([this] {
+      ready = true;
+      loop.stop();
+    });
+    REQUIRE(run_until([this] { return ready; }));
+  }
+
+  template <typename Predicate>
+  bool run_until(Predicate predicate) {
+    bool late = false;
+    uv::Timer deadline(loop);
+    deadline.start(Milliseconds(10'000), [&] {
+      late = true;
+      loop.stop();
+    });
+    while (!predicate() && !late) loop.run();
+    return predicate();
+  }
+
+  bool has(const std::string& path, ChangeKind kind) const {
+    return std::any_of(changes.begin(), changes.end(),
+                       [&](const Change& change) { return change.path == path && change.kind == kind; });
+  }
+  bool sees(const std::string& relative, ChangeKind kind = ChangeKind::source) {
+    const std::string path = temp.path(relative);
+    return run_until([&] { return has(path, kind); });
+  }
+  // Waits until everything done before was told: a change of this file comes after it.
+  void flush() {
+    temp.write("app/blog/views.py", "flush\n");
+    REQUIRE(sees("app/blog/views.py"));
+    std::erase_if(changes,
+                  [this](const Change& change) { return change.path == temp.path("app/blog/views.py"); });
+  }
+  bool ignored(const std::string& relative, const std::string& rule) const {
+    const auto entries = why.entries();
+    return std::any_of(entries.begin(), entries.end(), [&](const WhyEntry& entry) {
+      return entry.what == "ignored" && entry.path == temp.path(relative) && entry.rule == rule;
+    });
+  }
+  // As the kernel writes it.
+  void inject(std::uint32_t mask) {
+    inotify_event event{};
+    event.wd = -1;
+    event.mask = mask;
+    char buffer[sizeof event];
+    std::memcpy(buffer, &event, sizeof event);
+    inotify.dispatch(buffer);
+  }
+  void set_times(const std::string& relative, time_t seconds) const {
+    const timespec times[2]{{seconds, 0}, {seconds, 0}};
+    REQUIRE(::utimensat(AT_FDCWD, temp.path(relative).c_str(), times, 0) == 0);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a source that is written in place, replaced, renamed or removed is a change") {
+  Bench bench;
+  bench.start();
+  CHECK(bench.watcher->status().mode == WatchMode::inotify);
+  CHECK(bench.watcher->status().note.empty());
+  bench.temp.write("app/blog/views.py", "y = 2\n");
+  CHECK(bench.sees("app/blog/views.py"));
+  bench.changes.clear();
+  bench.temp.replace("app/blog/views.py", "y = 3\n");
+  CHECK(bench.sees("app/blog/views.py"));
+  bench.changes.clear();
+  std::filesystem::rename(bench.temp.path("app/blog/views.py"), bench.temp.path("app/blog/forms.py"));
+  CHECK(bench.sees("app/blog/views.py"));
+  CHECK(bench.sees("app/blog/forms.py"));
+  bench.changes.clear();
+  bench.temp.remove("app/blog/forms.py");
+  CHECK(bench.sees("app/blog/forms.py"));
+}
+
+TEST_CASE("a file with an older time than before is a change") {
+  Bench bench;
+  bench.start();
+  bench.set_times("app/blog/views.py", 1'000'000'000);
+  CHECK(bench.sees("app/blog/views.py"));
+}
+
+TEST_CASE("noise does not wake the owner, and why it did not can be read") {
+  Bench bench;
+  bench.spec.ignore = {"uploads/"};
+  bench.temp.write("app/.gitignore", "*_gen.py\n");
+  bench.temp.folder("app/uploads");
+  bench.start();
+  bench.temp.write("app/data.json", "{}");
+  bench.temp.write("app/.app.py.swp", "");
+  bench.temp.write("app/x_gen.py", "");
+  bench.temp.write("app/uploads/x.py", "");
+  bench.temp.write("app/__pycache__/app.cpython-311.pyc", "");
+  bench.flush();
+  CHECK(bench.changes.empty());
+  CHECK(bench.ignored("app/data.json", "no source, and not named in `watch`"));
+  CHECK(bench.ignored("app/.app.py.swp", "editor's file"));
+  CHECK(bench.ignored("app/x_gen.py", ".gitignore:1 *_gen.py"));
+  CHECK(bench.ignored("app/uploads", "ignore = \"uploads/\""));
+}
+
+TEST_CASE("sources in new folders are seen, those that were there before the watch too") {
+  Bench bench;
+  bench.start();
+  bench.temp.write("app/shop/cart/deep/__init__.py", "");
+  CHECK(bench.sees("app/shop/cart/deep/__init__.py"));
+  bench.changes.clear();
+  bench.temp.write("app/shop/cart/deep/late.py", "");
+  CHECK(bench.sees("app/shop/cart/deep/late.py"));
+}
+
+TEST_CASE("a folder that is moved in, about or away is a change of its sources") {
+  Bench bench;
+  bench.temp.write("outside/m.py", "");
+  bench.start();
+  std::filesystem::rename(bench.temp.path("outside"), bench.temp.path("app/inside"));
+  CHECK(bench.sees("app/inside/m.py"));
+  bench.changes.clear();
+  std::filesystem::rename(bench.temp.path("app/inside"), bench.temp.path("app/other"));
+  CHECK(bench.sees("app/inside/m.py"));
+  CHECK(bench.sees("app/other/m.py"));
+  bench.changes.clear();
+  bench.temp.write("app/other/m.py", "z = 1\n");
+  CHECK(bench.sees("app/other/m.py"));
+  bench.changes.clear();
+  std::filesystem::rename(bench.temp.path("app/other"), bench.temp.path("outside"));
+  CHECK(bench.sees("app/other/m.py"));
+}
+
+TEST_CASE("a release folder that is switched by renaming a symlink is a change") {
+  Bench bench;
+  bench.temp.write("releases/1/app.py", "");
+  bench.temp.write("releases/2/app.py", "");
+  bench.temp.link("releases/1", "current");
+  bench.spec.tree = bench.temp.path("current");
+  bench.spec.entry_file = bench.temp.path("current/app.py");
+  bench.start();
+  bench.temp.link("releases/2", "next");
+  std::filesystem::rename(bench.temp.path("next"), bench.temp.path("current"));
+  CHECK(bench.sees("current"));
+  bench.changes.clear();
+  bench.temp.write("releases/2/new.py", "");
+  CHECK(bench.sees("releases/2/new.py"));
+  bench.changes.clear();
+  bench.temp.write("releases/1/new.py", "");
+  bench.temp.write("releases/2/last.py", "");
+  CHECK(bench.sees("releases/2/last.py"));
+  CHECK_FALSE(bench.has(bench.temp.path("releases/1/new.py"), ChangeKind::source));
+}
+
+TEST_CASE("a tree that is deleted and made again is watched again, also with its parents") {
+  Bench bench;
+  bench.temp.write("srv/site/app/app.py", "");
+  bench.spec.tree = bench.temp.path("srv/site/app");
+  bench.spec.entry_file = bench.temp.path("srv/site/app/app.py");
+  bench.start();
+  bench.temp.remove("srv");
+  CHECK(bench.run_until([&] { return !bench.watcher->status().tree_exists; }));
+  CHECK(bench.watcher->status().note.find("is not there") != std::string::npos);
+  bench.temp.write("srv/site/app/app.py", "");
+  CHECK(bench.run_until([&] { return bench.watcher->status().tree_exists; }));
+  bench.changes.clear();
+  bench.temp.write("srv/site/app/new.py", "");
+  CHECK(bench.sees("srv/site/app/new.py"));
+}
+
+TEST_CASE("renaming a folder above the tree is noticed") {
+  Bench bench;
+  bench.temp.write("srv/site/app/app.py", "");
+  bench.spec.tree = bench.temp.path("srv/site/app");
+  bench.spec.entry_file.clear();
+  bench.start();
+  std::filesystem::rename(bench.temp.path("srv"), bench.temp.path("old"));
+  CHECK(bench.run_until([&] { return !bench.watcher->status().tree_exists; }));
+}
+
+TEST_CASE("after an overflow everything is looked at, and what was missed is told") {
+  Bench bench;
+  bench.start();
+  // Events that nobody reads are as good as lost: taken from the kernel without a look.
+  bench.temp.write("app/blog/views.py", "lost\n");
+  bench.temp.write("app/new/x.py", "");
+  char lost[65536];
+  CHECK(::read(bench.inotify.adder()->fd(), lost, sizeof lost) > 0);
+  bench.inject(IN_Q_OVERFLOW);
+  CHECK(bench.sees("app/blog/views.py"));
+  CHECK(bench.sees("app/new/x.py"));
+  bench.changes.clear();
+  bench.temp.write("app/new/y.py", "");
+  CHECK(bench.sees("app/new/y.py"));
+}
+
+TEST_CASE("a touch of restart.txt is told as such, its removal is not") {
+  Bench bench;
+  bench.start();
+  bench.temp.write("app/tmp/restart.txt", "");
+  CHECK(bench.sees("app/tmp/restart.txt", ChangeKind::restart_file));
+  bench.changes.clear();
+  bench.set_times("app/tmp/restart.txt", 1'000'000'000);
+  CHECK(bench.sees("app/tmp/restart.txt", ChangeKind::restart_file));
+  bench.changes.clear();
+  bench.temp.remove("app/tmp/restart.txt");
+  bench.flush();
+  CHECK_FALSE(bench.has(bench.temp.path("app/tmp/restart.txt"), ChangeKind::restart_file));
+}
+
+TEST_CASE("a touch of the entry file is told as such, a chmod is not") {
+  Bench bench;
+  bench.start();
+  REQUIRE(::chmod(bench.spec.entry_file.c_str(), 0600) == 0);
+  bench.flush();
+  CHECK_FALSE(bench.has(bench.spec.entry_file, ChangeKind::entry_touch));
+  bench.set_times("app/app.py", 1'000'000'000);
+  CHECK(bench.sees("app/app.py", ChangeKind::entry_touch));
+}
+
+TEST_CASE("imported files count wherever they are, also ignored ones, and are no change by themselves") {
+  Bench bench;
+  bench.temp.write("lib/helper.py", "");
+  bench.temp.write("app/.gitignore", "_version.py\n");
+  bench.temp.write("app/blog/_version.py", "");
+  bench.start();
+  bench.watcher->add_files({bench.temp.path("lib/helper.py"), bench.temp.path("app/blog/_version.py")},
+                           FileRole::imported);
+  REQUIRE(bench.run_until([&] {
+    if (bench.watcher->status().files == 5) return true;
+    bench.flush();
+    return false;
+  }));
+  CHECK(bench.changes.empty());
+  bench.temp.write("lib/helper.py", "h = 1\n");
+  CHECK(bench.sees("lib/helper.py"));
+  bench.temp.replace("app/blog/_version.py", "v = 2\n");
+  CHECK(bench.sees("app/blog/_version.py"));
+  // Neighbours of an imported file are none of ours, a new folder beside an ignored one keeps it.
+  bench.changes.clear();
+  bench.temp.write("lib/other.py", "");
+  bench.temp.write("app/blog/sub/x.py", "");
+  CHECK(bench.sees("app/blog/sub/x.py"));
+  CHECK_FALSE(bench.has(bench.temp.path("lib/other.py"), ChangeKind::source));
+  CHECK_FALSE(bench.has(bench.temp.path("app/blog/_version.py"), ChangeKind::source));
+}
+
+TEST_CASE("opened files are data, and one that the app itself keeps writing is left alone") {
+  Bench bench;
+  bench.temp.write("app/page.html", "");
+  bench.temp.write("app/cache.json", "");
+  bench.start();
+  bench.watcher->add_files({bench.temp.path("app/page.html"), bench.temp.path("app/cache.json")},
+                           FileRole::opened);
+  REQUIRE(bench.run_until([&] {
+    bench.flush();
+    return bench.watcher->status().files == 5;
+  }));
+  bench.temp.write("app/page.html", "<p>");
+  CHECK(bench.sees("app/page.html", ChangeKind::watched_data));
+  bench.changes.clear();
+  for (int i = 0; i < 40; ++i) {
+    bench.temp.replace("app/cache.json", std::to_string(i));
+    bench.flush();
+  }
+  CHECK(bench.has(bench.temp.path("app/cache.json"), ChangeKind::watched_data));
+  CHECK(bench.changes.size() < 30);
+  CHECK(bench.ignored("app/cache.json", "changes too often to be a part of the app"));
+}
+
+TEST_CASE("files and folders named in watch count, with new folders below them") {
+  Bench bench;
+  bench.temp.write("app/.gitignore", "templates/\n");
+  bench.temp.write("app/templates/a.html", "");
+  bench.spec.watch = {bench.temp.path("app/templates"), bench.temp.path("app/settings.toml")};
+  bench.start();
+  bench.temp.write("app/templates/a.html", "<p>");
+  CHECK(bench.sees("app/templates/a.html", ChangeKind::watched_data));
+  bench.temp.write("app/settings.toml", "");
+  CHECK(bench.sees("app/settings.toml", ChangeKind::watched_data));
+  bench.temp.write("app/templates/blog/deep/b.html", "");
+  CHECK(bench.sees("app/templates/blog/deep/b.html", ChangeKind::watched_data));
+  bench.changes.clear();
+  bench.temp.write("app/templates/blog/deep/b.html", "<b>");
+  CHECK(bench.sees("app/templates/blog/deep/b.html", ChangeKind::watched_data));
+}
+
+TEST_CASE("symlinked packages and sources are watched where they are") {
+  Bench bench;
+  bench.temp.write("shared/tools/__init__.py", "");
+  bench.temp.write("shared/conf.py", "");
+  bench.temp.link("../shared/conf.py", "app/conf.py");
+  bench.start();
+  bench.temp.replace("shared/conf.py", "c = 1\n");
+  CHECK(bench.sees("app/conf.py"));
+  bench.temp.link("../shared/tools", "app/tools");
+  CHECK(bench.sees("app/tools/__init__.py"));
+  bench.changes.clear();
+  bench.temp.write("shared/tools/__init__.py", "t = 1\n");
+  CHECK(bench.sees("app/tools/__init__.py"));
+}
+
+TEST_CASE("a lock of git is told when it comes and when it goes") {
+  Bench bench;
+  bench.temp.write("app/.git/HEAD", "ref: refs/heads/main\n");
+  bench.temp.write("app/.git/index.lock", "");
+  bench.start();
+  CHECK(bench.has(bench.temp.path("app/.git/index.lock"), ChangeKind::vcs_lock_taken));
+  bench.changes.clear();
+  std::filesystem::rename(bench.temp.path("app/.git/index.lock"), bench.temp.path("app/.git/index"));
+  CHECK(bench.sees("app/.git/index.lock", ChangeKind::vcs_lock_released));
+  bench.temp.write("app/.git/index.lock", "");
+  CHECK(bench.sees("app/.git/index.lock", ChangeKind::vcs_lock_taken));
+}
+
+TEST_CASE("an installed package is a change of the packages, byte code is none") {
+  Bench bench;
+  const std::string site = bench.temp.folder("venv/lib/python3.11/site-packages");
+  bench.spec.packages = {site};
+  bench.start();
+  bench.temp.folder("venv/lib/python3.11/site-packages/__pycache__");
+  bench.flush();
+  CHECK(bench.changes.empty());
+  bench.temp.folder("venv/lib/python3.11/site-packages/flask");
+  CHECK(bench.sees("venv/lib/python3.11/site-packages/flask", ChangeKind::packages));
+}
+
+TEST_CASE("two apps with one tree both hear of it, and one goes without taking it from the other") {
+  Bench bench;
+  bench.start();
+  std::vector<Change> second;
+  WhyLog why;
+  auto other = std::make_unique<TreeWatcher>(bench.loop, bench.inotify, bench.spec, why,
+                                             [&](const Change& change) { second.push_back(change); });
+  bool ready = false;
+  other->start([&] {
+    ready = true;
+    bench.loop.stop();
+  });
+  REQUIRE(bench.run_until([&] { return ready; }));
+  bench.flush();
+  CHECK_FALSE(second.empty());
+  other.reset();
+  bench.flush();
+  bench.watcher.reset();
+  CHECK(bench.inotify.watches() == 0);
+}
+
+TEST_CASE("a watcher may end while its scan is under way, and inside its own callback") {
+  Bench bench;
+  bench.watcher =
+      std::make_unique<TreeWatcher>(bench.loop, bench.inotify, bench.spec, bench.why, [](const Change&) {});
+  bench.watcher->start([] { FAIL("it has ended"); });
+  bench.watcher.reset();
+  Bench inside;
+  inside.watcher = std::make_unique<TreeWatcher>(inside.loop, inside.inotify, inside.spec, inside.why,
+                                                 [&](const Change& change) {
+                                                   inside.changes.push_back(change);
+                                                   inside.watcher.reset();
+                                                   inside.loop.stop();
+                                                 });
+  inside.watcher->start([&] { inside.loop.stop(); });
+  REQUIRE(inside.run_until([&] { return inside.watcher->status().mode == WatchMode::inotify; }));
+  inside.temp.write("app/blog/views.py", "end\n");
+  CHECK(inside.run_until([&] { return !inside.watcher; }));
+  CHECK(inside.changes.size() == 1);
+}
+
+TEST_CASE("polling sees what inotify would, and says that it polls") {
+  Bench bench;
+  bench.spec.always_poll = true;
+  bench.temp.write("app/.git/HEAD", "");
+  bench.start();
+  CHECK(bench.watcher->status().mode == WatchMode::polling);
+  CHECK(bench.watcher->status().note == "`polling = true`");
+  CHECK(bench.watcher->status().interval.count() >= 500);
+  CHECK(bench.inotify.watches() == 0);
+  bench.temp.write("app/blog/views.py", "y = 2\n");
+  bench.temp.write("app/new/x.py", "");
+  bench.temp.write("app/tmp/restart.txt", "");
+  bench.temp.write("app/.git/index.lock", "");
+  CHECK(bench.sees("app/blog/views.py"));
+  CHECK(bench.sees("app/new/x.py"));
+  CHECK(bench.sees("app/tmp/restart.txt", ChangeKind::restart_file));
+  CHECK(bench.sees("app/.git/index.lock", ChangeKind::vcs_lock_taken));
+}
+
+TEST_CASE("polling tells the same file again when it changes again") {
+  Bench bench;
+  bench.spec.always_poll = true;
+  bench.start();
+  for (int i = 0; i < 2; ++i) {
+    bench.changes.clear();
+    bench.temp.write("app/blog/views.py", std::to_string(i));
+    CHECK(bench.sees("app/blog/views.py"));
+  }
+}
