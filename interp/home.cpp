@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <poll.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <thread>
 
@@ -48,7 +50,9 @@ Home::Home(const HostServices& services, MakeCommand make)
     : services_(services),
       make_(std::move(make)),
       natives_(natives_for(services, make_)),
-      began_(Steady::now()) {}
+      began_(Steady::now()) {
+  if (make_.mode == py::Mode::main) wake_ = Fd(::eventfd(0, EFD_CLOEXEC));
+}
 
 Home::~Home() = default;
 
@@ -248,9 +252,28 @@ void Home::reject_without_python(const Error& error) {
 }
 
 void Home::wait_for_retire(const py::Attached& py) {
+  if (wake_) {
+    wait_with_signals(py);
+    return;
+  }
   const py::DetachScope detached(py);
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return retire_asked_; });
+}
+
+// The main thread, where Linux delivers the process' signals and where Python runs the app's
+// handlers for them: each signal ends the poll.
+void Home::wait_with_signals(const py::Attached& py) {
+  for (;;) {
+    {
+      const py::DetachScope detached(py);
+      pollfd wanted{wake_.get(), POLLIN, 0};
+      if (::poll(&wanted, 1, -1) > 0) return;
+    }
+    if (PyErr_CheckSignals() != 0) {
+      log_text(py, natives_, 'e', "moult: a signal handler failed\n" + py::take_error(py).traceback);
+    }
+  }
 }
 
 // A visit of another thread to this home's interpreter, which does not end meanwhile. Refused

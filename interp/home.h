@@ -56,6 +56,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void reject(const py::Attached& py, std::string stage);
   void reject_without_python(const Error& error);
   void wait_for_retire(const py::Attached& py);
+  void wait_with_signals(const py::Attached& py);
 
   void end_sub(const py::Attached& py, PyThreadState* state);
   void end_main(const py::Attached& py);
@@ -78,6 +79,7 @@ class Home : public std::enable_shared_from_this<Home> {
   MakeCommand make_;
   Natives natives_;
   SteadyTime began_;
+  Fd wake_;  // process isolation only: readable once the home is to retire
   std::function<void()> on_end_;
 
   // Objects of the interpreter; touched on the home thread only, but for interrupted_ (visitors).

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <thread>
 
@@ -36,6 +37,7 @@ void Home::retire(Seconds timeout) {
     deadline_ = after(timeout);
     changed_.notify_all();
   }
+  if (wake_) ::eventfd_write(wake_.get(), 1);
   std::thread([self = shared_from_this()] { self->reap(); }).detach();
 }
 

@@ -194,9 +194,31 @@ void log_rest(const py::Attached& py, Natives& natives) {
   deliver_log(py, natives, std::move(ready));
 }
 
+namespace {
+
+// Sources that late imports took from outside the snapshot.
+void add_new_modules(const py::Attached& py, Natives& natives, std::vector<std::string>& files) {
+  const Py_ssize_t modules = PyDict_Size(PyImport_GetModuleDict());
+  if (modules == natives.modules_seen) return;
+  natives.modules_seen = modules;
+  const py::Ref ask = py::boot_function(py, "start", "new_outside_files");
+  const py::Ref found = ask ? py::Ref::steal(PyObject_CallNoArgs(ask.get())) : py::Ref();
+  PyErr_Clear();
+  if (!found || !PyList_Check(found.get())) return;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(found.get()); ++i) {
+    files.push_back(py::text_of(py, PyList_GET_ITEM(found.get(), i)));
+  }
+}
+
+}  // namespace
+
 void tell_opened(const py::Attached& py, Natives& natives) {
-  if (!natives.opened.has_news()) return;
-  const auto files = natives.opened.take();
+  std::vector<std::string> files;
+  add_new_modules(py, natives, files);
+  if (natives.opened.has_news()) {
+    for (std::string& file : natives.opened.take()) files.push_back(std::move(file));
+  }
+  if (files.empty()) return;
   const py::DetachScope detached(py);
   natives.events.opened(natives.interp, files);
 }

@@ -23,6 +23,7 @@ struct Natives {
   Events& events;
   MainThread& main_thread;
   bool is_main = false;
+  Py_ssize_t modules_seen = 0;  // the size of sys.modules when it was last looked through
 };
 
 // Makes the module `_moult`, puts it into sys.modules of the attached interpreter and returns it.
@@ -33,7 +34,8 @@ py::Ref add_native_module(const py::Attached& py, Natives& natives);
 void log_text(const py::Attached& py, Natives& natives, char stream, std::string_view text);
 void log_rest(const py::Attached& py, Natives& natives);
 
-// Tells the daemon about files that were opened since the last time.
+// Tells the daemon about files that were opened, or imported from outside the snapshot, since the
+// last time. Costs nothing when there are none.
 void tell_opened(const py::Attached& py, Natives& natives);
 
 }  // namespace moult

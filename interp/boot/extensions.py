@@ -34,19 +34,20 @@ def install(mode, preimported):
             why = _moult.preimport(path, spec.name)
             if why:
                 _moult.notice("warning", f"{spec.name} could not be loaded into the main interpreter: {why}")
+        is_checked = checks and spec.name not in KNOWN_GOOD and os.path.realpath(path) not in trusted
+        if is_checked and kind_in_file(path) == "single-phase":
+            raise refusal(spec.name, path)
         module = watched(create, self, spec)
         kind = _moult.module_kind(module)
-        if (
-            checks
-            and kind == "single-phase"
-            and spec.name not in KNOWN_GOOD
-            and os.path.realpath(path) not in trusted
-        ):
-            text = f"module {spec.name} does not support loading in subinterpreters"
-            refused.append((spec.name, path, text))
-            raise ImportError(text, name=spec.name, path=path)
+        if is_checked and kind == "single-phase":
+            raise refusal(spec.name, path)
         loaded.append((spec.name, path, kind))
         return module
+
+    def refusal(name, path):
+        text = f"module {name} does not support loading in subinterpreters"
+        refused.append((name, path, text))
+        return ImportError(text, name=name, path=path)
 
     def exec_module(self, module):
         return watched(execute, self, module)
@@ -60,3 +61,18 @@ def install(mode, preimported):
 
     loader_type.create_module = create_module
     loader_type.exec_module = exec_module
+
+
+def kind_in_file(path):
+    """How a module would be made, without running any of it (NumPy's initialisation in a
+    sub-interpreter crashes 3.11): its file names the API function that makes it. "" when unclear."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError:
+        return ""
+    multi = b"\0PyModuleDef_Init\0" in content
+    single = b"\0PyModule_Create2\0" in content
+    if multi == single:
+        return ""
+    return "multi-phase" if multi else "single-phase"

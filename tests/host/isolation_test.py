@@ -2,18 +2,19 @@
 
 import os
 import subprocess
+import textwrap
 import unittest
 
 import case
 from host_driver import Host, VERSION
 
 
-ASK = """
+ASK = textwrap.dedent("""
     import os, sys, time, subprocess, logging, warnings, signal, locale, threading
     def application(env, start):
         start('200 OK', [])
         return [repr(eval(env['QUERY_STRING'])).encode()]
-    """
+    """)
 
 
 class Asking(case.HostCase):
@@ -79,7 +80,7 @@ class Environment(Asking):
             f"venv/lib/{version}/site-packages/linked.pth": self.tree / "linked\n",
             "linked/by_pth.py": "VALUE = 5\n",
         })
-        source = ASK + "    import inside, by_pth\n"
+        source = ASK + "import inside, by_pth\n"
         interp = self.serve(source, venv=venv)
         self.assertEqual(self.ask(interp, "(inside.WHERE, by_pth.VALUE, sys.executable, sys.prefix, sys.prefix != sys.base_prefix)"),
                          ("venv", 5, venv + "/bin/python", venv, True))
@@ -87,7 +88,7 @@ class Environment(Asking):
         self.assertEqual(self.ask(interp, "subprocess.check_output([sys.executable, '-c', 'import inside; print(inside.WHERE)'])"), b"venv\n")
 
     def test_warnings_and_flags(self):
-        interp = self.serve(ASK + "    warnings.warn('look at this', DeprecationWarning)\n", warnings=["always::DeprecationWarning"], python_flags=["-B", "-O", "-W", "ignore:nothing"])
+        interp = self.serve(ASK + "warnings.warn('look at this', DeprecationWarning)\n", warnings=["always::DeprecationWarning"], python_flags=["-B", "-O", "-W", "ignore:nothing"])
         self.assertEqual(interp.log.wait_for("look at this")[0], "w")
         self.assertTrue(self.ask(interp, "sys.dont_write_bytecode"))
         self.assertTrue(any("-O has no effect" in event["text"] for event in self.host.seen("notice")))
@@ -207,13 +208,13 @@ class ProcessWide(Asking):
         self.assertEqual([e["value"] for e in self.host.seen("process_wide") if e["what"] == "locale"], ["de_DE.UTF-8"])
 
     def test_signals_do_nothing_and_say_so_once_per_place(self):
-        interp = self.serve(ASK + "    def twice():\n        for _ in range(2): signal.signal(signal.SIGUSR1, print)\n    twice()\n")
+        interp = self.serve(ASK + "def twice():\n    for _ in range(2): signal.signal(signal.SIGUSR1, print)\ntwice()\n")
         told = self.notices(interp, "signal.signal() has no effect")
         self.assertEqual(len(told), 1)
         self.assertEqual((told[0]["file"], told[0]["line"] > 0), (self.tree / "app.py", True))
 
     def test_signals_may_be_errors(self):
-        interp = self.serve(ASK + "    try: signal.signal(signal.SIGUSR1, print)\n    except ValueError as e: ERROR = str(e)\n", signals="error")
+        interp = self.serve(ASK + "try: signal.signal(signal.SIGUSR1, print)\nexcept ValueError as e: ERROR = str(e)\n", signals="error")
         self.assertIn("main", self.ask(interp, "ERROR"))
 
     def test_asyncio_and_its_signal_handlers(self):
@@ -229,7 +230,7 @@ class ProcessWide(Asking):
         self.assertEqual(interp.get().body, b"from a child\n")
 
     def test_fork_and_exec_are_refused(self):
-        interp = self.serve(ASK + "    def refused(f, *a):\n        try: return f(*a)\n        except RuntimeError as e: return str(e)\n")
+        interp = self.serve(ASK + "def refused(f, *a):\n    try: return f(*a)\n    except RuntimeError as e: return str(e)\n")
         self.assertIn("fork not supported", self.ask(interp, "refused(os.fork)"))
         self.assertIn("exec not supported", self.ask(interp, "refused(os.execvp, 'true', ['true'])"))
 

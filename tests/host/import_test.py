@@ -1,0 +1,188 @@
+"""Imports come from the generation's snapshot, whatever happens on the disk."""
+
+import os
+import subprocess
+import unittest
+
+import case
+from host_driver import VERSION
+
+
+class Snapshots(case.HostCase):
+    LATE = """
+        import importlib
+        def application(env, start):
+            try:
+                module = importlib.import_module(env['PATH_INFO'][1:])
+                text = repr((module.VALUE, module.__file__))
+            except ImportError as error:
+                text = repr((type(error).__name__, str(error)))
+            start('200 OK', []); return [text.encode()]
+        """
+
+    def late(self, interp, name):
+        response = interp.get("/" + name)
+        self.assertIsNone(response.failed)
+        return eval(response.body)
+
+    def test_a_late_import_gets_the_snapshots_source_not_the_disks(self):
+        self.tree.write({"late.py": "VALUE = 'old'\n", "pkg/__init__.py": "VALUE = 'old package'\n", "pkg/part.py": "VALUE = 'old part'\n"})
+        interp = self.serve(self.LATE)
+        self.tree.write({"late.py": "VALUE = 'new'\n", "pkg/__init__.py": "1 / 0\n"})
+        os.unlink(self.tree / "pkg/part.py")
+        self.assertEqual(self.late(interp, "late"), ("old", self.tree / "late.py"))
+        self.assertEqual(self.late(interp, "pkg"), ("old package", self.tree / "pkg/__init__.py"))
+        self.assertEqual(self.late(interp, "pkg.part"), ("old part", self.tree / "pkg/part.py"))
+
+    def test_a_source_that_only_the_disk_has_is_not_found(self):
+        interp = self.serve(self.LATE)
+        self.tree.write({"newer.py": "VALUE = 1\n", "newpkg/__init__.py": "", "newpkg/sub.py": "VALUE = 2\n"})
+        self.assertEqual(self.late(interp, "newer")[0], "ModuleNotFoundError")
+        self.assertEqual(self.late(interp, "newpkg.sub")[0], "ModuleNotFoundError")
+
+    def test_namespace_packages_are_implied_by_names(self):
+        self.tree.write({"space/inner/leaf.py": "VALUE = 3\n"})
+        interp = self.serve(self.LATE)
+        self.assertEqual(self.late(interp, "space.inner.leaf")[0], 3)
+
+    def test_no_bytecode_is_written_or_read(self):
+        self.tree.write({"late.py": "VALUE = 'source'\n"})
+        interp = self.serve(self.LATE)
+        self.late(interp, "late")
+        self.assertFalse(os.path.exists(self.tree / "__pycache__"))
+        self.tree.write({"other.py": "VALUE = 'compiled'\n"})
+        subprocess.check_call([case.host_driver.PYTHON, "-c", "import py_compile; py_compile.compile('other.py')"], cwd=self.tree.path)
+        self.tree.write({"other.py": "VALUE = 'compiled'\n"})
+        self.assertEqual(self.late(self.serve(self.LATE), "other")[0], "compiled")
+
+    def test_modules_that_are_bytecode_only_come_from_the_disk(self):
+        self.tree.write({"packed.py": "VALUE = 'packed'\n"})
+        subprocess.check_call([case.host_driver.PYTHON, "-c", "import py_compile; py_compile.compile('packed.py', 'packed.pyc')"], cwd=self.tree.path)
+        os.unlink(self.tree / "packed.py")
+        self.assertEqual(self.late(self.serve(self.LATE), "packed")[0], "packed")
+
+    def test_tracebacks_show_the_generations_source(self):
+        interp = self.serve("def application(env, start):\n    raise ValueError('x')  # the old line\n")
+        self.tree.write({"app.py": "def application(env, start):\n    something = 'else'\n"})
+        self.assertIn("# the old line", interp.get().failed)
+        import_lines = "import inspect, sys\ndef f(): return 1  # kept\ndef application(env, start):\n    start('200 OK', []); return [inspect.getsource(f).encode()]\n"
+        other = self.serve(import_lines, name="other.py")
+        self.tree.write({"other.py": "gone\n"})
+        self.assertEqual(other.get().body, b"def f(): return 1  # kept\n")
+
+    def test_installed_packages_inside_the_tree_are_ordinary(self):
+        self.tree.write({"env/lib/site-packages/installed.py": "VALUE = 'from disk'\n"})
+        interp = self.serve(self.LATE, path=[self.tree / "env/lib/site-packages"])
+        self.assertEqual(self.late(interp, "installed")[0], "from disk")
+
+    def test_package_data_and_resources(self):
+        self.tree.write({"pkg/__init__.py": "", "pkg/data.txt": "some data"})
+        interp = self.serve("""
+            import pkgutil, importlib.resources
+            def application(env, start):
+                import pkg
+                start('200 OK', [])
+                return [pkgutil.get_data('pkg', 'data.txt'), importlib.resources.files('pkg').joinpath('data.txt').read_bytes(), pkgutil.get_data('pkg', '__init__.py')]
+            """)
+        self.assertEqual(interp.get().body, b"some datasome data")
+
+    def test_source_encodings(self):
+        source = "# -*- coding: latin-1 -*-\nVALUE = '\xe9'\n".encode("latin-1")
+        self.tree.write({"late.py": source})
+        self.assertEqual(self.late(self.serve(self.LATE), "late")[0], "\xe9")
+
+    def test_two_generations_of_one_tree_live_side_by_side(self):
+        source = "import part\ndef application(env, start):\n    import late\n    start('200 OK', []); return [f'{part.VALUE}{late.VALUE}'.encode()]\n"
+        self.tree.write({"part.py": "VALUE = 1\n", "late.py": "VALUE = 1\n"})
+        old = self.serve(source)
+        self.tree.write({"part.py": "VALUE = 2\n", "late.py": "VALUE = 2\n"})
+        new = self.serve(source)
+        self.assertEqual((old.get().body, new.get().body), (b"11", b"22"))
+
+    def test_the_callers_snapshot_is_the_truth_even_when_the_tree_is_gone(self):
+        source = "import helper\ndef application(env, start):\n    import late\n    start('200 OK', []); return [late.VALUE]\n"
+        self.tree.write({"app.py": source, "helper.py": "", "late.py": "VALUE = b'kept'\n"})
+        files = self.tree.sources()
+        for name in ("app.py", "helper.py", "late.py"):
+            os.unlink(self.tree / name)
+        interp = self.host.make(self.tree, self.tree / "app.py", snapshot=files)
+        self.assertEqual(interp.get().body, b"kept")
+        self.retire(interp)
+
+
+class Reports(case.HostCase):
+    def test_files_from_outside_are_told_also_late_ones(self):
+        outside = case.Tree({"first.py": "", "second.py": ""})
+        self.addCleanup(outside.remove)
+        interp = self.serve("import first\ndef application(env, start):\n    import second\n    start('200 OK', []); return []\n", path=[outside.path])
+        self.assertEqual(interp.made["files"], [outside / "first.py"])
+        interp.get()
+        self.assertEqual(self.host.wait("opened")["files"], [outside / "second.py"])
+
+    def test_data_files_that_the_app_reads_are_told_once(self):
+        self.tree.write({"page.html": "<p>", "rel.txt": "r", "out.txt": ""})
+        interp = self.serve("""
+            import os
+            HERE = os.path.dirname(__file__)
+            def application(env, start):
+                open(HERE + '/page.html').close(); open('rel.txt', 'rb').close(); open(HERE + '/out.txt', 'w').close()
+                open('/etc/hostname').close(); open(__file__).close()
+                start('200 OK', []); return []
+            """)
+        interp.get()
+        self.assertEqual(self.host.wait("opened")["files"], [self.tree / "page.html", self.tree / "rel.txt"])
+        interp.get()
+        count = len(self.host.seen("opened"))
+        self.host.send({"do": "stack", "interp": interp.number})
+        self.host.wait("stack")
+        self.assertEqual(len(self.host.seen("opened")), count)
+
+
+NUMPY = """
+    import numpy
+    def application(env, start):
+        start('200 OK', []); return [str(numpy.arange(4).sum()).encode()]
+    """
+CRYPTOGRAPHY = """
+    from cryptography.fernet import Fernet
+    def application(env, start):
+        box = Fernet(Fernet.generate_key())
+        start('200 OK', []); return [box.decrypt(box.encrypt(b'secret'))]
+    """
+
+
+class Extensions(case.HostCase):
+    def refused(self, source):
+        self.tree.write({"app.py": source})
+        event = self.host.reject(self.tree, self.tree / "app.py")
+        self.host.wait("retired", interp=event["interp"])
+        return {item["module"]: item["error"] for item in event["refused"]}
+
+    @unittest.skipUnless(case.has_package("numpy"), "no NumPy")
+    def test_numpy_is_refused_each_time(self):
+        for _ in range(2):
+            refused = self.refused(NUMPY)
+            self.assertIn("numpy.core._multiarray_umath", refused)
+            self.assertIn("does not support loading in subinterpreters", str(refused))
+
+    @unittest.skipUnless(case.has_package("cryptography"), "no cryptography")
+    def test_cryptography_is_refused_each_time(self):
+        for _ in range(2):
+            self.assertTrue(self.refused(CRYPTOGRAPHY))
+
+    @unittest.skipUnless(case.has_package("flask"), "no Flask")
+    def test_markupsafe_is_loaded_and_of_one_kind(self):
+        interp = self.serve("""
+            import markupsafe, flask
+            def application(env, start):
+                start('200 OK', [])
+                ok = markupsafe.escape('<') + '&' == '&lt;&amp;' and hasattr(markupsafe.escape('<'), '__html__')
+                return [repr((ok, str(markupsafe.Markup('%s') % '<'), flask.escape('>') if hasattr(flask, 'escape') else '')).encode()]
+            """)
+        self.assertIn(b"True, '&lt;'", interp.get().body)
+        if VERSION[:2] == (3, 11):
+            self.assertEqual([item["module"] for item in interp.made["extensions"]], ["markupsafe._speedups"])
+
+
+if __name__ == "__main__":
+    unittest.main()
