@@ -2,7 +2,7 @@
 #include "control/words.h"
 #include "ipc/base/clock.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

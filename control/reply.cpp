@@ -1,7 +1,7 @@
 #include "control/method.h"
 #include "control/words.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace moult::control {

@@ -2,7 +2,7 @@
 
 #include "interp/py/error.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 
 #include "control/ctl/human.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace moult::ctl {

@@ -1,7 +1,7 @@
 #include "control/ctl/pages.h"
 #include "control/ctl/table.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace moult::ctl {

@@ -2,7 +2,7 @@
 
 #include "daemon/config/setting.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 

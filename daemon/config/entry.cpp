@@ -1,6 +1,6 @@
 #include "daemon/config/entry.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 #include "daemon/config/paths.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <fcntl.h>
 #include <pwd.h>

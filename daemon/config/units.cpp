@@ -3,7 +3,7 @@
 #include "daemon/config/config.h"
 #include "ipc/base/log.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>

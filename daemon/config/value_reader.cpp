@@ -3,7 +3,7 @@
 #include "daemon/config/paths.h"
 #include "daemon/config/units.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
