@@ -1,6 +1,7 @@
 #include "control/ctl/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace moult::ctl {
 

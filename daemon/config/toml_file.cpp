@@ -8,6 +8,8 @@
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
+#include <algorithm>
+
 namespace moult {
 
 namespace {
