@@ -40,7 +40,10 @@ def install_own_environ(env):
 
 
 def give_children_this_environ():
-    """subprocess and multiprocessing end in this one C function; None means the C environment."""
+    """subprocess and multiprocessing end in these C functions, where None means the C environment."""
+    for name in ("posix_spawn", "posix_spawnp"):
+        if hasattr(os, name):
+            setattr(os, name, with_environ(getattr(os, name)))
     try:
         import _posixsubprocess
     except ImportError:
@@ -53,6 +56,15 @@ def give_children_this_environ():
         return real(args, executables, close_fds, pass_fds, cwd, env, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
+
+
+def with_environ(spawn):
+    """None for `env` is allowed from 3.13 on, and subprocess makes use of it."""
+
+    def call(path, argv, env=None, **options):
+        return spawn(path, argv, os.environ if env is None else env, **options)
+
+    return call
 
 
 def system(command):
