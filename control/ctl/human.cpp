@@ -61,7 +61,7 @@ std::string human_seconds(double seconds) {
   if (seconds < 0) seconds = 0;
   if (seconds < 0.0095) return fmt::format("{}ms", short_number(seconds * 1000));
   if (seconds < 0.9995) return fmt::format("{:.0f}ms", seconds * 1000);
-  if (seconds < 9.95) return fmt::format("{:.1f}s", seconds);
+  if (seconds < 9.95 && seconds != std::floor(seconds)) return fmt::format("{:.1f}s", seconds);
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{}s", whole);
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);

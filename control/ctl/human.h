@@ -13,7 +13,8 @@ namespace moult::ctl {
 struct Look {
   bool terminal = false;
   bool colour = false;
-  int width = 0;  // of the terminal; 0: none, nothing is cut
+  bool error_colour = false;  // on stderr
+  int width = 0;              // of the terminal; 0: none, nothing is cut
   WallTime now{};
 };
 

@@ -37,6 +37,12 @@ Invocation::Invocation(Options options, control::Surroundings surroundings, Look
       look_(look),
       interrupted_(interrupted) {}
 
+Look Invocation::error_look() const {
+  Look look = look_;
+  look.colour = look_.error_colour;
+  return look;
+}
+
 std::vector<std::string> Invocation::socket_candidates() const {
   return control::socket_candidates(surroundings_, options_.socket);
 }
@@ -99,7 +105,7 @@ int Invocation::fail(const Error& error, const Json& data) {
   if (options_.json) {
     print_json(Json{{"error", control::error_to_json(control::rpc_code(error.code), error, data)}});
   } else {
-    complain(error_text(error, data, look_));
+    complain(error_text(error, data, error_look()));
   }
   return exit_code_of(error, data);
 }
@@ -108,7 +114,7 @@ void Invocation::show_progress(const Json& what) {
   if (options_.quiet || options_.json || ::isatty(STDERR_FILENO) != 1) return;
   const std::string line = fmt::format("{}: generation {} {}\n", text_at(what, "app"),
                                        label_at(what, "generation"), text_at(what, "state"));
-  complain(in_tone(printable(line), Tone::dim, look_));
+  complain(in_tone(printable(line), Tone::dim, error_look()));
 }
 
 }  // namespace moult::ctl

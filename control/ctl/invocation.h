@@ -24,6 +24,7 @@ class Invocation {
   const Options& options() const { return options_; }
   const control::Surroundings& surroundings() const { return surroundings_; }
   const Look& look() const { return look_; }
+  Look error_look() const;  // for what goes to stderr
   bool is_interrupted() const { return interrupted_.load(); }
   std::vector<std::string> socket_candidates() const;
 

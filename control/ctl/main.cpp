@@ -14,14 +14,15 @@ ctl::Look look_of(const ctl::Options& options, const control::Surroundings& surr
   ctl::Look look;
   look.now = std::chrono::system_clock::now();
   look.terminal = ::isatty(STDOUT_FILENO) == 1;
-  if (!look.terminal) return look;
   winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) look.width = size.ws_col;
+  if (look.terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) look.width = size.ws_col;
   const auto no_colour = surroundings.environment.find("NO_COLOR");  // https://no-color.org
   const auto terminal = surroundings.environment.find("TERM");
   const bool dumb = terminal == surroundings.environment.end() || terminal->second == "dumb";
   const bool refused = no_colour != surroundings.environment.end() && !no_colour->second.empty();
-  look.colour = !options.no_colour && !refused && !dumb;
+  const bool wanted = !options.no_colour && !refused && !dumb;
+  look.colour = wanted && look.terminal;
+  look.error_colour = wanted && ::isatty(STDERR_FILENO) == 1;
   return look;
 }
 

@@ -12,9 +12,9 @@ namespace moult::ctl {
 
 namespace {
 
-constexpr int kMostApps = 10000;
+constexpr int kMostApps = 1 << 29;  // what CLI11 shows as "..."
 constexpr const char* kFooter =
-    "\nApps are named one by one or by pattern ('shop-*'); where one app is wanted it may be left out\n"
+    "Apps are named one by one or by pattern ('shop-*'); where one app is wanted it may be left out\n"
     "when the daemon serves only one.\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such app, 5 config invalid, 6 new code\n"
     "rejected while the old one serves, 7 no daemon, 8 denied, 124 timed out, 130 interrupted.";
@@ -27,7 +27,7 @@ class Commands {
  private:
   CLI::App* add(CLI::App& parent, const std::string& name, const std::string& help) {
     CLI::App* command = parent.add_subcommand(name, help);
-    command->fallthrough();
+    command->fallthrough()->footer("The options of `moultctl --help` can stand here too.");
     const std::string full = &parent == &app_ ? name : parent.get_name() + " " + name;
     command->callback([this, full] { options_.command = full; });
     return command;
@@ -78,7 +78,8 @@ class Commands {
     CLI::App* events = one_app(add("events", "what happened"));
     events->add_flag("-f,--follow", options_.follow, "go on with what comes");
     events->add_option("--since", options_.since, "a cursor: only what came after it");
-    events->add_option("--filter", options_.filters, "patterns of event names ('generation.*')")->expected(1);
+    events->add_option("--filter", options_.filters, "patterns of event names ('generation.*')")
+        ->allow_extra_args(false);
     one_app(add("wait", "wait for a state of an app"))
         ->add_option("--until", options_.until, "ready (default), stopped, drained or generation")
         ->check(CLI::IsMember({"ready", "stopped", "drained", "generation"}));
@@ -94,8 +95,10 @@ class Commands {
         ->add_flag("--if-changed", options_.only_if_changed, "not when no file has changed");
     one_app(add("check", "import the code on disk in a throw-away interpreter, switch nothing"));
     CLI::App* rollback = waits(add("rollback", "serve an older generation"), all_waits);
-    rollback->add_option("APP", options_.apps, "name of the app")->expected(0, 1);
-    rollback->add_option("GENERATION", options_.generation, "which one; default: the one before");
+    rollback
+        ->add_option("APP", options_.apps, "name of the app, and the generation (default: the one before)")
+        ->expected(0, kMostApps);
+    rollback->add_option("-g,--generation", options_.generation, "which generation");
     apps_or_all(add("freeze", "do not act on changes on disk (default: all apps)"));
     apps_or_all(add("thaw", "act on changes again; lifts a roll-back's pin"));
     add("recycle", "replace hosts by new ones, without loss")
@@ -136,24 +139,47 @@ void add_globals(CLI::App& app, Options& options, std::string& timeout) {
 
 Quit usage(std::string text) { return Quit{2, "moultctl: " + std::move(text) + "\n"}; }
 
-// What CLI11 does not say by itself: the nearest command.
-std::string hint_for(const CLI::App& app, const std::vector<std::string>& arguments) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  for (const std::string& word : arguments) {
-    if (word.starts_with("-")) continue;
-    if (std::find(names.begin(), names.end(), word) != names.end()) return {};
-    const std::string near = control::nearest_word(word, names);
-    return near.empty() ? "" : fmt::format("\n  did you mean `{}`?", near);
-  }
-  return {};
-}
-
 const CLI::App* find_command(const CLI::App& parent, const std::string& name) {
   for (const CLI::App* command : parent.get_subcommands({})) {
     if (command->get_name() == name) return command;
   }
   return nullptr;
+}
+
+// What CLI11 does not say by itself: that a command is unknown, and the nearest one.
+std::string describe(const CLI::App& app, const std::vector<std::string>& arguments,
+                     const std::string& otherwise) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  for (const std::string& word : arguments) {
+    if (word.starts_with("-")) continue;
+    if (const CLI::App* command = find_command(app, word)) {
+      const bool has_more = !command->get_subcommands({}).empty();
+      const auto rest = std::find(arguments.begin(), arguments.end(), word) + 1;
+      return has_more ? describe(*command, {rest, arguments.end()}, otherwise) : otherwise;
+    }
+    const std::string near = control::nearest_word(word, names);
+    return fmt::format("there is no command `{}`{}", word,
+                       near.empty() ? "" : "\n  did you mean `" + near + "`?");
+  }
+  return otherwise;
+}
+
+// `rollback APP GENERATION`: the number follows the name.
+std::optional<Quit> split_rollback(Options& options) {
+  if (options.command != "rollback" || options.apps.size() < 2) return std::nullopt;
+  const std::string& number = options.apps[1];
+  std::uint64_t generation = 0;
+  const char* const end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, generation);
+  if (error != std::errc() || stop != end || options.apps.size() > 2 || options.generation) {
+    return usage("rollback takes an app and the number of a generation");
+  }
+  options.generation = generation;
+  options.apps.pop_back();
+  return std::nullopt;
 }
 
 bool is_option_with_value(const CLI::App* command, const std::string& word) {
@@ -193,20 +219,24 @@ std::variant<Options, Quit> parse_options(const std::vector<std::string>& argume
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them backwards
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = app.get_subcommands();
     const CLI::App* last = &app;
-    while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
-    return Quit{0, last->help("", CLI::AppFormatMode::Normal)};
+    std::string before;
+    while (!last->get_subcommands().empty()) {
+      before += (before.empty() ? "" : " ") + last->get_name();
+      last = last->get_subcommands().front();
+    }
+    return Quit{0, last->help(before, CLI::AppFormatMode::Normal)};
   } catch (const CLI::CallForVersion&) {
     return Quit{0, "moultctl " MOULT_VERSION "\n"};
   } catch (const CLI::ParseError& error) {
-    return usage(error.what() + hint_for(app, arguments) + "\n  `moultctl --help` lists the commands");
+    return usage(describe(app, arguments, error.what()) + "\n  `moultctl --help` lists the commands");
   }
   if (!timeout.empty()) {
     options.timeout = parse_seconds(timeout);
     if (!options.timeout) return usage(fmt::format("--timeout: `{}` is no time (30, 500ms, 2min)", timeout));
   }
   if (options.all && !options.apps.empty()) return usage("either name apps or give --all");
+  if (auto quit = split_rollback(options)) return std::move(*quit);
   if (options.until == "generation" && !options.generation)
     return usage("--until=generation needs -g NUMBER");
   return options;

@@ -157,7 +157,7 @@ std::string log_line(const Json& line, const Look& look) {
                                        label_at(line, "generation"), stream);
   const std::string raw = text_at(line, "text");
   return fmt::format("{}  {}\n", in_tone(head, stream == "stderr" ? Tone::warning : Tone::dim, look),
-                     printable(raw));
+                     look.terminal ? printable(raw) : raw);
 }
 
 }  // namespace moult::ctl

@@ -1,6 +1,6 @@
 #include "control/ctl/pages.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace moult::ctl {
@@ -106,11 +106,11 @@ std::string counters_of(const Json& app) {
   // Always said, then what is only said when it has happened.
   constexpr Name names[] = {{"requests", "requests"},
                             {"reloads", "reloads"},
-                            {"errors_5xx", "answers with 5xx"},
-                            {"rejected", "rejected generations"},
+                            {"errors_5xx", "5xx"},
+                            {"rejected", "rejected"},
                             {"rollbacks", "roll-backs"},
-                            {"drain_killed", "calls interrupted at the drain"},
-                            {"call_killed", "calls over their time"},
+                            {"drain_killed", "interrupted at the drain"},
+                            {"call_killed", "over their time"},
                             {"queue_full", "refused by a full queue"},
                             {"queue_late", "queued for too long"},
                             {"host_deaths", "host deaths"},
@@ -120,7 +120,7 @@ std::string counters_of(const Json& app) {
   for (const Name& name : names) {
     const std::uint64_t count = whole_at(counters, name.key);
     const bool always = std::string_view(name.key) == "requests" || std::string_view(name.key) == "reloads";
-    if (has(counters, name.key) && (always || count > 0)) join(text, fmt::format("{} {}", count, name.words));
+    if (has(counters, name.key) && (always || count > 0)) join(text, fmt::format("{} {}", name.words, count));
   }
   return text;
 }

@@ -33,7 +33,7 @@ int show_results(Invocation& invocation, const Json& result) {
     Json data = object_at(object_at(one, "error"), "data");
     if (!data.contains("app")) data["app"] = text_at(one, "app");
     const Error error = control::error_from_json(object_at(one, "error"));
-    if (!invocation.options().json) invocation.complain(error_text(error, data, invocation.look()));
+    if (!invocation.options().json) invocation.complain(error_text(error, data, invocation.error_look()));
     code = graver(code, exit_code_of(error, data));
   }
   if (invocation.options().json) invocation.print_json(result);

@@ -4,7 +4,7 @@
 #include "control/ctl/places.h"
 #include "control/ctl/readiness.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <fcntl.h>
@@ -186,7 +186,8 @@ class Ensure {
     if (!page) return invocation_.fail(page.error());
     if (!failed && object_at(*page, "rejected").empty()) return 0;  // degraded, but the newest code serves
     const Error error = reason_from(*page);
-    if (!invocation_.options().json) invocation_.complain(error_text(error, Json(), invocation_.look()));
+    if (!invocation_.options().json)
+      invocation_.complain(error_text(error, Json(), invocation_.error_look()));
     return exit_code(error.code);
   }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -37,7 +38,7 @@ struct Bench {
   EventLog events{loop, "b1"};
   Methods methods;
   std::vector<Reply> kept;  // requests that "keep" was asked for
-  int gone = 0;
+  std::atomic<int> gone{0};
   std::unique_ptr<Server> server;
 
   explicit Bench(Access allowed = Access::change, const ServerLimits& limits = {}) {
@@ -254,7 +255,8 @@ TEST_CASE("a request in flight hears that its client has gone") {
       CHECK(client.call("ping", Json::object(), soon()));
     }
     Client other = bench.client();
-    while (bench.server->client_count() > 1) {
+    const SteadyTime deadline = soon();
+    while (bench.gone == 0 && Steady::now() < deadline) {
       if (!other.call("ping", Json::object(), soon())) return;
     }
   });

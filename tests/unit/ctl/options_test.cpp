@@ -1,0 +1,138 @@
+#include "control/ctl/options.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace moult::ctl;
+using Words = std::vector<std::string>;
+
+namespace {
+
+Options good(const Words& words) {
+  auto parsed = parse_options(words);
+  if (const auto* quit = std::get_if<Quit>(&parsed)) FAIL(quit->text);
+  return std::get<Options>(parsed);
+}
+
+Quit quit(const Words& words) {
+  auto parsed = parse_options(words);
+  REQUIRE(std::holds_alternative<Quit>(parsed));
+  return std::get<Quit>(parsed);
+}
+
+bool offers(const Words& words, const std::string& candidate) {
+  const auto found = complete(words).words;
+  return std::find(found.begin(), found.end(), candidate) != found.end();
+}
+
+}  // namespace
+
+TEST_CASE("commands, apps and global options are understood in any order") {
+  const Options options = good({"reload", "blog", "shop-*", "--json", "-s", "/x/s", "--timeout", "2min"});
+  CHECK(options.command == "reload");
+  CHECK(options.apps == Words{"blog", "shop-*"});
+  CHECK(options.json);
+  CHECK(options.socket == "/x/s");
+  CHECK(options.timeout == 120.0);
+  CHECK(good({"-q", "--no-color", "list"}).quiet);
+  CHECK(good({"list"}).apps.empty());
+  CHECK(good({"status", "blog"}).apps == Words{"blog"});
+}
+
+TEST_CASE("waiting is an option with names, or --no-wait") {
+  CHECK(good({"reload", "--wait=drained", "blog"}).wait == "drained");
+  CHECK(good({"reload", "--no-wait"}).wait == "none");
+  CHECK(good({"reload"}).wait.empty());
+  CHECK(quit({"reload", "--wait=later"}).code == 2);
+  CHECK(quit({"start", "--wait=switched"}).code == 2);
+  CHECK(good({"reload", "--all", "--if-changed"}).only_if_changed);
+}
+
+TEST_CASE("logs and events take what peers taught") {
+  const Options logs = good({"logs", "-f", "-n", "20", "blog", "--stream", "stderr", "-g", "3"});
+  CHECK(logs.follow);
+  CHECK(logs.lines == 20);
+  CHECK(logs.apps == Words{"blog"});
+  CHECK(logs.stream == "stderr");
+  CHECK(logs.generation == 3u);
+  const Options events =
+      good({"events", "--since", "c:1:2", "--filter", "generation.*", "--filter", "host.*", "blog"});
+  CHECK(events.since == "c:1:2");
+  CHECK(events.filters == Words{"generation.*", "host.*"});
+  CHECK(events.apps == Words{"blog"});
+}
+
+TEST_CASE("rollback takes app and generation, or either") {
+  const Options both = good({"rollback", "blog", "13"});
+  CHECK(both.apps == Words{"blog"});
+  CHECK(both.generation == 13u);
+  CHECK(good({"rollback"}).apps.empty());
+  CHECK(good({"rollback", "13"}).apps == Words{"13"});  // perhaps an app: the daemon knows
+  CHECK(good({"rollback", "blog", "-g", "13"}).generation == 13u);
+  CHECK(quit({"rollback", "blog", "x"}).code == 2);
+  CHECK(quit({"rollback", "blog", "13", "14"}).code == 2);
+}
+
+TEST_CASE("config has commands of its own") {
+  CHECK(good({"config", "show"}).command == "config show");
+  CHECK(good({"config", "check", "/c"}).folder == "/c");
+  CHECK(good({"config", "--json", "reload"}).json);
+  CHECK(quit({"config"}).code == 2);
+  CHECK(quit({"config", "shwo"}).text.find("did you mean `show`?") != std::string::npos);
+}
+
+TEST_CASE("a wrong command line is refused with what was meant") {
+  CHECK(quit({}).code == 2);
+  CHECK(quit({"relaod"}).code == 2);
+  CHECK(quit({"relaod", "blog"}).text.find("there is no command `relaod`\n  did you mean `reload`?") !=
+        std::string::npos);
+  CHECK(quit({"list", "--nope"}).code == 2);
+  CHECK(quit({"stop", "--all", "blog"}).code == 2);
+  CHECK(quit({"list", "--timeout", "soon"}).code == 2);
+  CHECK(quit({"status", "--timeout=-1"}).code == 2);
+  CHECK(quit({"why", "a", "b"}).code == 2);
+  CHECK(quit({"wait", "--until=generation"}).code == 2);
+  CHECK(quit({"completion", "tcsh"}).code == 2);
+}
+
+TEST_CASE("help and version are no errors") {
+  CHECK(quit({"--help"}).code == 0);
+  CHECK(quit({"--help"}).text.find("__complete") == std::string::npos);
+  CHECK(quit({"--version"}).text.starts_with("moultctl "));
+  CHECK(quit({"reload", "--help"}).text.find("moultctl reload") != std::string::npos);
+}
+
+TEST_CASE("seconds have units") {
+  CHECK(parse_seconds("30") == 30.0);
+  CHECK(parse_seconds("1.5s") == 1.5);
+  CHECK(parse_seconds("500ms") == 0.5);
+  CHECK(parse_seconds("2min") == 120.0);
+  CHECK(parse_seconds("1h") == 3600.0);
+  for (const char* text : {"", "s", "1d", "-1", "nan", "inf", "1 s"}) CHECK_FALSE(parse_seconds(text));
+}
+
+TEST_CASE("completion offers commands, options and apps where they fit") {
+  CHECK(offers({"re"}, "reload"));
+  CHECK(offers({"re"}, "restart"));
+  CHECK_FALSE(offers({"re"}, "list"));
+  CHECK(offers({""}, "config"));
+  CHECK_FALSE(offers({""}, "__complete"));
+  CHECK(offers({"config", "s"}, "show"));
+  CHECK(offers({"reload", "--w"}, "--wait"));
+  CHECK(offers({"reload", "--js"}, "--json"));
+  CHECK(offers({"-q", "re"}, "reload"));
+  CHECK(offers({"-s", "/x", "re"}, "reload"));
+  CHECK(offers({"completion", ""}, "fish"));
+  CHECK(complete({"reload", "b"}).apps);
+  CHECK(complete({"config", "show", ""}).apps);
+  CHECK_FALSE(complete({"hosts", ""}).apps);
+  CHECK_FALSE(complete({""}).apps);
+  CHECK_FALSE(complete({"logs", "-n", ""}).apps);
+  CHECK(complete({"-s", ""}).words.empty());
+}
+
+TEST_CASE("the words of a completion are taken as they are") {
+  CHECK(good({"__complete", "--", "reload", "--wa"}).words == Words{"reload", "--wa"});
+  CHECK(good({"__complete", "--"}).words.empty());
+}

@@ -1,0 +1,252 @@
+#include "control/ctl/pages.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+using namespace moult;
+using namespace moult::ctl;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+Look at_noon() {
+  Look look;
+  look.now = *parse_rfc3339("2026-11-21T12:00:00.000Z");
+  return look;
+}
+
+Json row(const std::string& name, const std::string& state) {
+  return Json{{"name", name},
+              {"state", state},
+              {"generation", 14},
+              {"isolation", "shared"},
+              {"calls", {{"running", 2}, {"queued", 1}}},
+              {"requests_per_second", 11.42},
+              {"p95_seconds", 0.038},
+              {"memory_bytes", 17301504},
+              {"uptime_seconds", 183600.5},
+              {"reloads", 13},
+              {"note", ""}};
+}
+
+Json page_after_a_bad_deploy() {
+  Json page = row("blog", "degraded");
+  page["note"] = "generation 15 was rejected";
+  page["entry"] = "wsgi.py";
+  page["callable"] = "application";
+  page["active"] = {{"generation", 14},
+                    {"cause", "change"},
+                    {"cause_detail", "views.py changed"},
+                    {"since", "2026-11-21T11:00:00.000Z"},
+                    {"snapshot", "5f0c1ea9"},
+                    {"vcs_commit", "a1b2c3d"},
+                    {"root", "/srv/blog"},
+                    {"python", "3.11.2"},
+                    {"host", 1},
+                    {"host_pid", 4242},
+                    {"make_seconds", 0.121}};
+  page["rejected"] = {{"generation", 15},
+                      {"time", "2026-11-21T11:59:57.000Z"},
+                      {"cause", "change"},
+                      {"cause_detail", ""},
+                      {"stage", "import"},
+                      {"error", "ImportError: No module named 'shopp'"},
+                      {"file", "/srv/blog/views.py"},
+                      {"line", 3},
+                      {"traceback", "Traceback (most recent call last):\n  import shopp\nImportError"}};
+  page["workers"] = {{"total", 4}, {"idle", 2}};
+  page["hints"] = {"mend views.py", "moultctl rollback blog"};
+  page["generations"] = {{{"generation", 14}, {"state", "active"}},
+                         {{"generation", 13}, {"state", "draining"}, {"calls", 3}},
+                         {{"generation", 12}, {"state", "retired"}}};
+  return page;
+}
+
+}  // namespace
+
+TEST_CASE("the list is an aligned table with an upper-case header") {
+  const Json result{{"apps", {row("blog", "running"), row("a-long-name", "degraded")}}};
+  const std::string table = list_table(result, Look{});
+  CHECK(table ==
+        "NAME         STATE     GEN  ISOLATION  CALLS  REQ/S   P95    MEM  UPTIME  RELOADS  NOTE\n"
+        "blog         running    14  shared       2/1   11.4  38ms  16.5M    2d3h       13\n"
+        "a-long-name  degraded   14  shared       2/1   11.4  38ms  16.5M    2d3h       13\n");
+}
+
+TEST_CASE("what an app does not have yet is a dash in the list") {
+  const Json bare{{"name", "new"}, {"state", "starting"}, {"generation", nullptr}, {"p95_seconds", nullptr}};
+  const std::string table = list_table({{"apps", {bare}}}, Look{});
+  CHECK(contains(table, "new   starting    -  -            0/0      0    -    -       -        0\n"));
+  CHECK(list_table({{"apps", Json::array()}}, Look{}) == "no apps\n");
+}
+
+TEST_CASE("a table is cut to the width of a terminal, and only there") {
+  Json app = row("blog", "degraded");
+  app["note"] = "a note that is far too long for the rest of the line of this terminal";
+  const Json result{{"apps", {app}}};
+  Look look;
+  look.width = 100;
+  for (const std::string& text : {list_table(result, look)}) {
+    CHECK(contains(text, "…"));
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+      const std::size_t end = text.find('\n', begin);
+      CHECK(display_width(text.substr(begin, end - begin)) <= 100);
+      begin = end + 1;
+    }
+  }
+  CHECK(contains(list_table(result, Look{}), "of this terminal"));
+  look.width = 3;
+  CHECK(list_table(result, look).starts_with("NA…\nbl…\n"));
+}
+
+TEST_CASE("colours are there only when they are asked for, and do not move columns") {
+  const Json result{{"apps", {row("blog", "running")}}};
+  CHECK_FALSE(contains(list_table(result, Look{}), "\x1b"));
+  Look look;
+  look.colour = true;
+  CHECK(contains(list_table(result, look), "\x1b[32mrunning\x1b[0m   14"));
+}
+
+TEST_CASE("the status page after a failed deploy says what serves, what was rejected and what to do") {
+  const std::string page = status_page(page_after_a_bad_deploy(), at_noon());
+  CHECK(page.starts_with("blog  degraded: generation 15 was rejected\n"));
+  CHECK(contains(page, "generation 14 since 2026-11-21 11:00:00Z (1h00m ago)"));
+  CHECK(contains(page, "change (views.py changed), in 121ms"));
+  CHECK(contains(page, "/srv/blog, wsgi.py:application, snapshot 5f0c1ea9, commit a1b2c3d"));
+  CHECK(contains(page, "Python 3.11.2, sub-interpreter, shared GIL, host 1 (pid 4242), 4 workers (2 idle)"));
+  CHECK(contains(page, "13 draining (3 calls)"));
+  CHECK_FALSE(contains(page, "12 retired"));
+  CHECK(contains(page, "rejected: generation 15\n"));
+  CHECK(contains(page, "(3s ago)"));
+  CHECK(contains(page, "/srv/blog/views.py:3"));
+  CHECK(contains(page, "    Traceback (most recent call last):\n      import shopp\n"));
+  CHECK(page.ends_with("what to do\n  - mend views.py\n  - moultctl rollback blog\n"));
+}
+
+TEST_CASE("a status page shows pins, freezes and attempts under way") {
+  Json page = row("blog", "reloading");
+  page["pinned_generation"] = 13;
+  page["frozen"] = true;
+  page["attempt"] = {{"generation", 16}, {"state", "warming"}, {"cause", "reload"}, {"cause_detail", ""}};
+  const std::string text = status_page(page, Look{});
+  CHECK(contains(text, "serves     nothing\n"));
+  CHECK(contains(text, "to generation 13 until"));
+  CHECK(contains(text, "not acted on"));
+  CHECK(contains(text, "generation 16: warming, by reload"));
+  CHECK_FALSE(contains(text, "rejected"));
+}
+
+TEST_CASE("an empty answer of another version still gives a page") {
+  for (const Json& strange :
+       {Json::object(), Json::array(), Json(), Json("x"), Json{{"active", 7}, {"hints", 3}}}) {
+    CHECK_FALSE(status_page(strange, Look{}).empty());
+    CHECK_FALSE(daemon_page(strange, Look{}).empty());
+    CHECK_FALSE(list_table(strange, Look{}).empty());
+    CHECK_FALSE(generations_table(strange, Look{}).empty());
+    CHECK_FALSE(hosts_table(strange, Look{}).empty());
+    CHECK_FALSE(why_page(strange, Look{}).empty());
+    CHECK_FALSE(compat_page(strange, Look{}).empty());
+    CHECK_FALSE(outcome_line(strange, Look{}).empty());
+    CHECK_FALSE(version_page(strange, Look{}).empty());
+    CHECK_FALSE(event_line(strange, Look{}).empty());
+    CHECK_FALSE(log_line(strange, Look{}).empty());
+    CHECK(config_page(strange, Look{}).empty());
+    CHECK(doctor_table(strange, Look{}).empty());
+  }
+}
+
+TEST_CASE("text of an app cannot steer the terminal") {
+  Json page = page_after_a_bad_deploy();
+  page["note"] = "\x1b[2J";
+  page["rejected"]["traceback"] = "\x1b]0;title\x07";
+  page["hints"] = {"\x1b[31m"};
+  CHECK_FALSE(contains(status_page(page, at_noon()), "\x1b"));
+  Json app = row("blog", "degraded");
+  app["note"] = "two\nlines\x1b[0m";
+  const std::string table = list_table({{"apps", {app}}}, Look{});
+  CHECK_FALSE(contains(table, "\x1b"));
+  CHECK(contains(table, "two lines"));
+  Look terminal;
+  terminal.terminal = true;
+  CHECK_FALSE(contains(log_line(Json{{"text", "a\x1b[2J"}, {"stream", "stdout"}}, terminal), "\x1b"));
+  CHECK(contains(log_line(Json{{"text", "a\x1b[2J"}, {"stream", "stdout"}}, Look{}), "a\x1b[2J"));
+}
+
+TEST_CASE("the generations show errors of the rejected and who is pinned") {
+  const Json result{
+      {"pinned_generation", 13},
+      {"generations",
+       {{{"generation", 15},
+         {"state", "rejected"},
+         {"cause", "change"},
+         {"cause_detail", "a.py"},
+         {"error", "Boom"}},
+        {{"generation", 13}, {"state", "active"}, {"cause", "rollback"}, {"served_seconds", 60}}}}};
+  const std::string table = generations_table(result, Look{});
+  CHECK(contains(table, "change: a.py; Boom"));
+  CHECK(contains(table, "active (pinned)"));
+  CHECK(contains(table, "1m00s"));
+}
+
+TEST_CASE("outcomes are sentences") {
+  CHECK(outcome_line({{"app", "blog"},
+                      {"outcome", "switched"},
+                      {"generation", 15},
+                      {"previous", 14},
+                      {"elapsed_seconds", 0.14}},
+                     Look{}) == "blog: generation 15 serves, generation 14 did before (140ms)\n");
+  CHECK(outcome_line({{"app", "blog"}, {"outcome", "stopped"}, {"drain_killed", 2}}, Look{}) ==
+        "blog: stopped; 2 calls interrupted\n");
+  CHECK(outcome_line({{"app", "blog"}, {"outcome", "unchanged"}, {"state", "running"}}, Look{}) ==
+        "blog: nothing to do, it is running\n");
+  CHECK(contains(outcome_line({{"app", "blog"},
+                               {"outcome", "switched"},
+                               {"generation", 16},
+                               {"from_generation", 13},
+                               {"previous", 15},
+                               {"pinned_generation", 16}},
+                              Look{}),
+                 "generation 16 (the code of 13) serves"));
+}
+
+TEST_CASE("an error names app, place, traceback and what to do") {
+  const Error error{
+      ErrorCode::code_rejected, "generation 15 was rejected: Boom", "Traceback\n  x", "/a.py", 3, "mend"};
+  CHECK(
+      error_text(error, {{"app", "blog"}}, Look{}) ==
+      "moultctl: blog: generation 15 was rejected: Boom\n  at /a.py:3\n\n    Traceback\n      x\n\n  mend\n");
+  CHECK(error_text(Error{ErrorCode::failed, "blog is gone"}, {{"app", "blog"}}, Look{}) ==
+        "moultctl: blog is gone\n");
+}
+
+TEST_CASE("all errors of a config are shown, each with its place") {
+  const Json data{
+      {"errors",
+       {{{"message", "unknown key `thread`"}, {"file", "/c/a.toml"}, {"line", 2}, {"hint", "threads"}},
+        {{"message", "no tree"}}}}};
+  CHECK(error_text(Error{ErrorCode::config_invalid, "2 errors"}, data, Look{}) ==
+        "moultctl: /c/a.toml:2: unknown key `thread` (threads)\nmoultctl: no tree\n");
+}
+
+TEST_CASE("settings are shown as TOML") {
+  const Json result{
+      {"sections",
+       {{{"name", ""}, {"file", "/c/moult.toml"}, {"settings", {{{"key", "hosts"}, {"value", "2"}}}}},
+        {{"name", "blog"}, {"settings", {{{"key", "threads"}, {"value", "4"}, {"default", true}}}}}}}};
+  CHECK(config_page(result, Look{}) ==
+        "# the daemon: /c/moult.toml\nhosts = 2\n\n# app blog\nthreads = 4  # default\n");
+}
+
+TEST_CASE("an event is a line, and a gap says what is lost") {
+  CHECK(event_line({{"event", "generation.active"},
+                    {"time", "2026-11-21T02:29:29.123Z"},
+                    {"app", "blog"},
+                    {"data", {{"generation", 15}, {"note", ""}}}},
+                   Look{}) == "2026-11-21 02:29:29Z  generation.active  blog generation=15\n");
+  CHECK(contains(event_line({{"event", "gap"}, {"lost", 7}}, Look{}), "7 older events lost"));
+  CHECK(contains(event_line({{"event", "gap"}, {"lost", nullptr}}, Look{}), "older events lost"));
+}
