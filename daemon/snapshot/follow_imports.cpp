@@ -16,8 +16,8 @@ bool is_plain_folder(const std::string& path) {
 
 }  // namespace
 
-void follow_imports(const std::string& folder, const std::string& entry_file, SourceList& listed,
-                    const SnapshotLimits& limits) {
+std::set<std::string> follow_imports(const std::string& folder, const std::string& entry_file,
+                                     SourceList& listed, const SnapshotLimits& limits) {
   std::set<std::string> seen;  // top-level names
   for (std::size_t next = 0; next < listed.sources.size() && listed.sources.size() <= limits.files; ++next) {
     const auto source = read_file(listed.sources[next].path, limits.file_bytes);
@@ -32,6 +32,7 @@ void follow_imports(const std::string& folder, const std::string& entry_file, So
       if (is_plain_folder(package) && !is_left_out_folder(name)) list_folder(package, listed, limits);
     }
   }
+  return seen;
 }
 
 }  // namespace moult

@@ -3,7 +3,7 @@
 #include "daemon/snapshot/take.h"
 #include "daemon/snapshot/tree_walk.h"
 
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,9 +29,10 @@ struct SourceList {
 Result<SourceList> list_sources(const SnapshotSpec& spec);
 
 // The entry file and, for as long as there are new ones, the modules and packages beside it that
-// their sources import (Reach::files). `listed` gets what is found.
-void follow_imports(const std::string& folder, const std::string& entry_file, SourceList& listed,
-                    const SnapshotLimits& limits);
+// their sources import (Reach::files). `listed` gets what is found; returns all names that are imported,
+// also those that nothing beside the file has.
+std::set<std::string> follow_imports(const std::string& folder, const std::string& entry_file,
+                                     SourceList& listed, const SnapshotLimits& limits);
 
 // Adds the sources below `root` to `listed`; false: there are more entries than allowed.
 bool list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits);

@@ -1,6 +1,7 @@
 #include "daemon/watch/scan.h"
 
 #include "daemon/snapshot/commit.h"
+#include "daemon/snapshot/source_list.h"
 #include "daemon/snapshot/tree_rules.h"
 #include "daemon/snapshot/tree_walk.h"
 #include "daemon/watch/file_system.h"
@@ -70,6 +71,7 @@ class Scan final : public TreeVisitor, public WatchSink {
   void scan_parts();
   void walk(const std::string& root, WatchRole role);
   void follow_file(const std::string& path, PointRole role);
+  void follow_imported_neighbours();
   void find_locks();
   void add_rules_above();
   void read_ignore_file(const std::string& path, const std::string& folder, const std::string& label);
@@ -208,6 +210,23 @@ void Scan::follow_file(const std::string& path, PointRole role) {
   }
 }
 
+// The same files as in the snapshot of such an app.
+void Scan::follow_imported_neighbours() {
+  SourceList listed;
+  listed.root = result_.root;
+  const std::string entry = rebase_path(request_.spec.entry_file, request_.spec.tree, result_.root);
+  if (const FileStamp stamp = stamp_of(entry); stamp.exists()) listed.sources.push_back({entry, stamp});
+  // Names that nothing has yet are looked for too: a module that is missing may be written next.
+  for (const std::string& name : follow_imports(result_.root, entry, listed, SnapshotLimits{})) {
+    const std::string module = join_path(result_.root, name + ".py");
+    if (module != entry) follow_file(module, PointRole::file);
+    point(join_path(result_.root, name), {PointRole::rescan, name});
+  }
+  for (const ListedFile& file : listed.sources) {
+    if (folder_of(file.path) != result_.root) follow_file(file.path, PointRole::file);
+  }
+}
+
 void Scan::find_locks() {
   const std::string lock = lock_of(find_version_control(result_.root));
   if (lock.empty()) return;
@@ -238,6 +257,7 @@ void Scan::scan_everything() {
     add_rules_above();
     find_locks();
     if (spec.reach == Reach::tree) walk(result_.root, WatchRole::tree);
+    if (spec.reach == Reach::files) follow_imported_neighbours();
   }
   for (const std::string& root : spec.roots) {
     const std::string real = follow_path(root, {PointRole::rescan, root}, *this);
@@ -298,7 +318,8 @@ void Scan::find_changes() {
   used.insert(request_.opened.begin(), request_.opened.end());
   for (TableChange& change : compare_tables(*request_.before, table_)) {
     const TableEntry* old = find_entry(*request_.before, change.path);
-    if (old == nullptr && used.contains(change.path)) continue;
+    const bool newly_used = request_.spec.reach == Reach::files || used.contains(change.path);
+    if (old == nullptr && newly_used) continue;
     if (find_entry(table_, change.path) == nullptr) {
       change.stamp = stamp_of(change.path);
       if (change.stamp == old->stamp) continue;

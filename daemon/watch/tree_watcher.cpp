@@ -99,7 +99,7 @@ WatchStatus TreeWatcher::Impl::status() const {
   status.mode = mode_;
   status.note = note_;
   status.folders = folders_;
-  status.files = table_ ? table_->size() : 0;
+  status.files = files_;
   status.tree_exists = mode_ == WatchMode::starting || !root_.empty();
   if (mode_ == WatchMode::polling) status.interval = polling_interval(cost_, loop_.now() - last_change_);
   if (scanning_) status.scanning = loop_.now() - scan_began_;
@@ -190,6 +190,10 @@ void TreeWatcher::Impl::finish(const ScanRequest& request, bool events_lost, Sca
   const bool first = table_ == nullptr;
   const std::string root_before = std::exchange(root_, result.root);
   table_ = result.table;
+  files_ =
+      static_cast<std::size_t>(std::count_if(table_->begin(), table_->end(), [](const TableEntry& entry) {
+        return entry.stamp.exists() && entry.kind != ChangeKind::packages;
+      }));
   rules_ = result.rules;
   if (request.whole) {
     points_ = std::move(result.points);
@@ -380,7 +384,9 @@ void TreeWatcher::Impl::set_lock(const std::string& path, bool held) {
 void TreeWatcher::Impl::emit(const std::string& path, ChangeKind kind, Writing writing) {
   last_change_ = loop_.now();
   why_.add(std::chrono::system_clock::now(), path, "seen", std::string(to_string(kind)));
+  if (spec_.reach == Reach::files) wanted_.whole = true;  // it may import other neighbours now
   on_change_({path, kind, loop_.now(), writing});
+  pump();
 }
 
 std::string TreeWatcher::Impl::restart_file() const {

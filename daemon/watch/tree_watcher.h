@@ -25,7 +25,7 @@ struct WatchSpec {
   std::vector<std::string> watch;     // files and folders whose content counts
   std::vector<std::string> ignore;    // gitignore patterns relative to the tree
   std::vector<std::string> packages;  // site-packages folders: their top level
-  Reach reach = Reach::tree;          // files: the entry and what add_files() names
+  Reach reach = Reach::tree;          // files: the entry, the neighbours it imports, add_files()
   bool always_poll = false;           // `polling = true`
   bool operator==(const WatchSpec&) const = default;
 };

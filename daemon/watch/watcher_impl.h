@@ -107,6 +107,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   Points points_;
   std::string root_;
   std::size_t folders_ = 0;
+  std::size_t files_ = 0;
   Seconds cost_{};
   std::map<std::string, FileStamp> marks_;  // of the entry file and of restart.txt
   std::set<std::string> held_locks_;

@@ -56,6 +56,8 @@ struct Bench {
       late = true;
       loop.stop();
     });
+    uv::Timer ask_again(loop);  // what a scan did without a callback
+    ask_again.start_repeating(Milliseconds(5), [this] { loop.stop(); });
     while (!predicate() && !late) loop.run();
     return predicate();
   }
@@ -404,6 +406,30 @@ TEST_CASE("a watcher may end while its scan is under way, and inside its own cal
   inside.temp.write("app/blog/views.py", "end\n");
   CHECK(inside.run_until([&] { return !inside.watcher; }));
   CHECK(inside.changes.size() == 1);
+}
+
+TEST_CASE("where the folder is not the app's only the file and what it imports is watched") {
+  Bench bench;
+  bench.temp.write("app/app.py", "import helper\n");
+  bench.temp.write("app/helper.py", "");
+  bench.temp.write("app/late.py", "");
+  bench.spec.reach = Reach::files;
+  bench.start();
+  bench.temp.write("app/blog/views.py", "none of ours\n");
+  bench.temp.write("app/late.py", "not yet\n");
+  bench.temp.write("app/helper.py", "import late\n");
+  CHECK(bench.sees("app/helper.py"));
+  CHECK(bench.changes.front().path == bench.temp.path("app/helper.py"));
+  CHECK(bench.run_until([&] { return bench.watcher->status().files == 3; }));
+  CHECK_FALSE(bench.has(bench.temp.path("app/late.py"), ChangeKind::source));
+  bench.temp.write("app/late.py", "now\n");
+  CHECK(bench.sees("app/late.py"));
+  bench.temp.write("app/app.py", "import helper, blog\n");
+  CHECK(bench.run_until([&] { return bench.watcher->status().files == 5; }));
+  bench.temp.write("app/app.py", "import helper, missing\n");
+  CHECK(bench.run_until([&] { return bench.watcher->status().files == 3; }));
+  bench.temp.write("app/missing.py", "");
+  CHECK(bench.sees("app/missing.py"));
 }
 
 TEST_CASE("polling sees what inotify would, and says that it polls") {
