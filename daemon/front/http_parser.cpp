@@ -3,14 +3,16 @@
 #include "daemon/front/http_text.h"
 
 #include <boost/beast/http/basic_parser.hpp>
+#include <boost/version.hpp>
 
 #include <algorithm>
 #include <limits>
 #include <optional>
 
 // The only file that includes Boost.Beast. It must compile from Boost 1.74 to 1.92: string_view is
-// boost's own there or std's, so it is only ever taken apart by data() and size(); and the limits
-// are numbers, never boost::none, which 1.74 compares as smaller than any length.
+// boost's own there or std's, so it is only ever taken apart by data() and size(); the limits are
+// numbers, never boost::none, which 1.74 compares as smaller than any length; and trailers come by
+// the callback of headers before 1.90, by their own from there on.
 
 namespace moult::http {
 
@@ -19,6 +21,10 @@ namespace beast = boost::beast;
 namespace {
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+// The shortest thing between chunks, "0\r\n\r\n". Beast 1.74 asserts that it has that much when it
+// sees a last chunk for the second time.
+constexpr std::size_t kShortestChunkHeader = 5;
 
 constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
@@ -33,7 +39,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
     max_body_ = max_body;
   }
   bool is_too_large() const { return too_large_; }
-  std::size_t room() const { return room_; }
+  bool is_inside_chunk() const { return chunk_left_ > 0; }
 
  private:
   using error_code = beast::error_code;
@@ -45,15 +51,27 @@ class MessageParser final : public beast::http::basic_parser<true> {
   }
   void on_response_impl(int, string_view, int, error_code&) override {}
   void on_field_impl(beast::http::field, string_view name, string_view value, error_code& ec) override {
-    if (head_done_) {  // a trailer
-      if (++trailers_ > 32) ec = beast::http::error::bad_field;
+    const std::string_view text = view(name);
+    if (head_done_) {
+      on_trailer(text, ec);
       return;
     }
-    const std::string_view text = view(name);
     if (text.find('_') != std::string_view::npos) return;
     char* start = base_ + (text.data() - base_);  // the same bytes, writable
     std::transform(start, start + text.size(), start, lower);
     request_.headers.push_back({text, trim(view(value))});
+  }
+#if BOOST_VERSION >= 109000
+  void on_trailer_field_impl(beast::http::field, string_view name, string_view, error_code& ec) override {
+    on_trailer(view(name), ec);
+  }
+#endif
+  // Trailers are dropped; those that would change the framing afterwards are refused (RFC 9110
+  // section 6.5.1), as Beast itself does in some versions.
+  void on_trailer(std::string_view name, error_code& ec) {
+    const bool frames =
+        equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "transfer-encoding");
+    if (frames || ++trailers_ > kTrailersMax) ec = beast::http::error::bad_field;
   }
   void on_header_impl(error_code&) override { head_done_ = true; }
   void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
@@ -64,11 +82,13 @@ class MessageParser final : public beast::http::basic_parser<true> {
     too_large_ = size > max_body_ || total_ > max_body_ - size;
     if (too_large_) ec = beast::http::error::body_limit;
     total_ += size;
+    chunk_left_ = size;
   }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override {
     const std::size_t taken = std::min(body.size(), room_);
     out_->append(body.data(), taken);
     room_ -= taken;
+    chunk_left_ -= taken;
     return taken;
   }
   void on_finish_impl(error_code&) override {}
@@ -78,10 +98,12 @@ class MessageParser final : public beast::http::basic_parser<true> {
   bool head_done_ = false;
   bool too_large_ = false;
   int trailers_ = 0;
+  static constexpr int kTrailersMax = 32;
   std::string* out_ = nullptr;
   std::size_t room_ = 0;
   std::uint64_t max_body_ = 0;
   std::uint64_t total_ = 0;
+  std::uint64_t chunk_left_ = 0;
 };
 
 }  // namespace
@@ -152,6 +174,7 @@ HttpParser::Chunked HttpParser::read_chunked(std::string_view input, std::string
   Chunked result;
   while (!message.is_done() && result.consumed < input.size()) {
     const std::string_view rest = input.substr(result.consumed);
+    if (!message.is_inside_chunk() && rest.size() < kShortestChunkHeader) break;
     beast::error_code error;
     const std::size_t taken = message.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     result.consumed += taken;

@@ -351,7 +351,7 @@ TEST_CASE("a body larger than max_body is refused before the app sees the reques
             .starts_with("HTTP/1.1 413"));
   CHECK(front.closed);
   const Fd second = front.connect();
-  CHECK(front.exchange(second, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n")
+  CHECK(front.exchange(second, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123")
             .starts_with("HTTP/1.1 413"));
   CHECK(front.app.seen.empty());
 }
@@ -361,7 +361,7 @@ TEST_CASE("a streamed body that breaks is told to the app, and the connection en
   const Fd client = front.connect();
   const std::string block(70'000, 'b');
   front.write(client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" + block +
-                          "\r\nxyz\r\n");
+                          "\r\nxyz\r\n\r\n");
   front.pump(8);
   REQUIRE(front.app.current != nullptr);
   front.app.on_body = [&front](Call& call) {

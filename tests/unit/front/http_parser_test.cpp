@@ -286,7 +286,7 @@ TEST_CASE("a chunked body is decoded only as far as there is room") {
 
 TEST_CASE("a malformed or oversized chunked body is refused") {
   const std::vector<Case> cases{
-      {"no number", "x\r\n", 400},
+      {"no number", "x\r\n\r\n", 400},
       {"empty size", "\r\nabc", 400},
       {"0x prefix", "0x5\r\nhello\r\n0\r\n\r\n", 400},
       {"negative", "-5\r\nhello\r\n0\r\n\r\n", 400},
