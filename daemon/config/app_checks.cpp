@@ -96,12 +96,10 @@ void finish_app(AppDraft& app, ConfigErrors& errors) {
     errors.push_back(
         config_error(app.origin("tree"), "tree: missing", "name the app's folder: tree = \"PATH\""));
   } else if (config.entry.empty() && good("tree") && good("entry")) {
-    auto found = find_entry(config.tree);
-    if (found) config.entry = std::move(found->name);
-    if (!found)
-      errors.push_back(
-          config_error(app.origin("tree"), "entry: " + found.error().message,
-                       "name the file or module that has the callable, as in entry = \"app.py\""));
+    // Code that is not there (yet, or any more) is no fault of the config: the app is told so when it
+    // is made, the other apps are served, and the app's own last snapshot can be.
+    const auto there = entries_in(config.tree);
+    config.entry = there.empty() ? entry_names().front() : there.front();
   }
   if (config.settle > config.settle_max && good("settle") && good("settle_max")) {
     errors.push_back(

@@ -21,12 +21,17 @@ const std::vector<std::string>& entry_names() {
   return names;
 }
 
-Result<Entry> find_entry(const std::string& folder) {
+std::vector<std::string> entries_in(const std::string& folder) {
   std::vector<std::string> found;
   for (const std::string& name : entry_names()) {
     struct stat status {};
     if (::stat((folder + "/" + name).c_str(), &status) == 0 && S_ISREG(status.st_mode)) found.push_back(name);
   }
+  return found;
+}
+
+Result<Entry> find_entry(const std::string& folder) {
+  const std::vector<std::string> found = entries_in(folder);
   if (found.size() == 1) return classify_entry(found.front());
   if (found.empty()) {
     return fail(

@@ -24,6 +24,9 @@ Entry classify_entry(std::string_view text);
 // The names that are tried, in this order, where no entry is configured.
 const std::vector<std::string>& entry_names();
 
+// Those of entry_names() that lie in `folder`. Blocks (stat).
+std::vector<std::string> entries_in(const std::string& folder);
+
 // The one of entry_names() that lies in `folder`. None or several: an error that says what was looked
 // for and what to write. Blocks (stat).
 Result<Entry> find_entry(const std::string& folder);
