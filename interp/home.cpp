@@ -74,6 +74,8 @@ void Home::run_sub() {
     const auto py = py::Attached::by_caller();
     if (made && load(py)) wait_for_retire(py);
     end_sub(py, state);
+  } else if (claim(Phase::over)) {
+    natives_.events.retired(make_.interp, Steady::now() - began_);
   }
   on_end_();
 }
@@ -248,7 +250,6 @@ void Home::reject(const py::Attached& py, std::string stage) {
 // Before there is an interpreter, or when it cannot say what is wrong.
 void Home::reject_without_python(const Error& error) {
   natives_.events.rejected({make_.interp, "boot", error.message, error.message, "", 0, {}});
-  if (make_.mode != py::Mode::main) natives_.events.retired(make_.interp, Steady::now() - began_);
 }
 
 void Home::wait_for_retire(const py::Attached& py) {

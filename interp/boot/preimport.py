@@ -19,6 +19,9 @@ def standard(path="", name=""):
             importlib.import_module(module)
         except ImportError:
             pass
+    import faulthandler
+
+    faulthandler.enable()  # a crash says where on the host's stderr; sub-interpreters may not import it
     if sys.version_info >= (3, 13):
         import syslog
 
