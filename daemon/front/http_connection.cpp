@@ -9,8 +9,8 @@ namespace moult::http {
 
 namespace {
 
-constexpr Milliseconds kLingerTime{2000};
-constexpr std::uint64_t kLingerBytes = 1u << 20;
+constexpr Milliseconds kLingerTime{5000};
+constexpr std::uint64_t kLingerBytes = 64u << 20;
 
 }  // namespace
 

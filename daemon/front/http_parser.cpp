@@ -39,7 +39,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
     max_body_ = max_body;
   }
   bool is_too_large() const { return too_large_; }
-  bool is_inside_chunk() const { return chunk_left_ > 0; }
+  bool is_before_chunk_header() const { return chunk_left_ == 0 && !last_chunk_; }
 
  private:
   using error_code = beast::error_code;
@@ -83,6 +83,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
     if (too_large_) ec = beast::http::error::body_limit;
     total_ += size;
     chunk_left_ = size;
+    last_chunk_ = size == 0;
   }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override {
     const std::size_t taken = std::min(body.size(), room_);
@@ -104,6 +105,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
   std::uint64_t max_body_ = 0;
   std::uint64_t total_ = 0;
   std::uint64_t chunk_left_ = 0;
+  bool last_chunk_ = false;
 };
 
 }  // namespace
@@ -174,7 +176,7 @@ HttpParser::Chunked HttpParser::read_chunked(std::string_view input, std::string
   Chunked result;
   while (!message.is_done() && result.consumed < input.size()) {
     const std::string_view rest = input.substr(result.consumed);
-    if (!message.is_inside_chunk() && rest.size() < kShortestChunkHeader) break;
+    if (message.is_before_chunk_header() && rest.size() < kShortestChunkHeader) break;
     beast::error_code error;
     const std::size_t taken = message.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     result.consumed += taken;

@@ -17,6 +17,7 @@ namespace {
 constexpr int kAcceptsPerWakeUp = 32;
 constexpr int kFdReserve = 32;  // for hosts, lanes, files and the control socket
 constexpr Milliseconds kSweepPeriod{500};
+constexpr Milliseconds kTellAgain{10'000};
 
 int highest_usable_fd() {
   rlimit limit{};
@@ -34,7 +35,6 @@ HttpServer::HttpServer(uv::Loop& loop, Log& log, const DaemonConfig& config)
     : log_(log), shared_(loop, log), soon_(loop), sweeper_(loop), stop_deadline_(loop) {
   shared_.act_later = [this](http::HttpConnection& connection) { act_later(connection); };
   configure(config);
-  sweeper_.start_repeating(kSweepPeriod, [this] { sweep(shared_.loop.now()); });
 }
 
 HttpServer::~HttpServer() {
@@ -107,9 +107,7 @@ void HttpServer::on_acceptable(Door& door, int most) {
     http::Listener::Accepted accepted = door.listener->accept_one();
     if (!accepted.socket) {
       if (is_shortage(accepted.error)) {
-        log_.warning("no descriptors or memory for another connection",
-                     {{"errno", std::to_string(accepted.error)}});
-        out_of_fds_ = true;
+        on_shortage(accepted.error);
       } else if (accepted.error != EAGAIN && accepted.error != EWOULDBLOCK) {
         continue;  // that connection was gone before we came (accept(2))
       }
@@ -130,6 +128,25 @@ void HttpServer::on_acceptable(Door& door, int most) {
   update_accepting();
 }
 
+void HttpServer::on_shortage(int error) {
+  out_of_fds_ = true;
+  watch_time();
+  const SteadyTime now = shared_.loop.now();
+  if (shortage_told_ && now - *shortage_told_ < kTellAgain) return;
+  shortage_told_ = now;
+  log_.warning("no descriptors or memory for another connection", {{"errno", std::to_string(error)}});
+}
+
+// The timer runs only while there is something to watch, so an idle daemon sleeps.
+void HttpServer::watch_time() {
+  const bool needed = out_of_fds_ || !connections_.empty();
+  if (needed && !sweeper_.is_active()) {
+    sweeper_.start_repeating(kSweepPeriod, [this] { sweep(shared_.loop.now()); });
+  } else if (!needed) {
+    sweeper_.stop();
+  }
+}
+
 void HttpServer::update_accepting() {
   const bool accepting = connections_.size() < max_connections_ && !out_of_fds_;
   for (const auto& door : doors_) door->listener->set_accepting(accepting);
@@ -142,6 +159,7 @@ void HttpServer::add_connection(Fd socket, http::Peer peer, const Routes& routes
       std::make_unique<http::HttpConnection>(shared_, std::move(socket), std::move(peer), routes);
   connections_.emplace(connection.get(), std::move(connection));
   shared_.counters.open = connections_.size();
+  watch_time();
 }
 
 void HttpServer::act_later(http::HttpConnection& connection) {
@@ -162,6 +180,7 @@ void HttpServer::act_now() {
     shared_.counters.open = connections_.size();
     out_of_fds_ = false;
     update_accepting();
+    watch_time();
   }
   if (connections_.empty() && on_stopped_) finish_stop();
 }
@@ -171,6 +190,7 @@ void HttpServer::sweep(SteadyTime now) {
   if (!out_of_fds_) return;
   out_of_fds_ = false;  // others may have closed theirs
   update_accepting();
+  watch_time();
 }
 
 // ---- the end

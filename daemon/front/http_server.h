@@ -51,7 +51,7 @@ class HttpServer {
   void stop(Milliseconds deadline, std::function<void()> on_stopped);
 
   const HttpCounters& counters() const { return shared_.counters; }
-  // Judges all deadlines; a timer does it twice a second.
+  // Judges all deadlines; a timer does it twice a second while there are connections.
   void sweep(SteadyTime now);
 
  private:
@@ -63,7 +63,9 @@ class HttpServer {
   };
 
   void on_acceptable(Door& door, int most);
+  void on_shortage(int error);
   void update_accepting();
+  void watch_time();
   void act_later(http::HttpConnection& connection);
   void act_now();
   void finish_stop();
@@ -79,6 +81,7 @@ class HttpServer {
   uv::Timer sweeper_;
   uv::Timer stop_deadline_;
   bool out_of_fds_ = false;
+  std::optional<SteadyTime> shortage_told_;
   std::function<void()> on_stopped_;
 };
 

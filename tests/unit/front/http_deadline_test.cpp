@@ -121,6 +121,6 @@ TEST_CASE("a refused client that keeps sending is let go after the linger time")
   const Fd client = front.connect();
   front.exchange(client, "BAD\r\n\r\n");
   CHECK(front.server.counters().open == 1);
-  front.pass(Milliseconds(3'000));
+  front.pass(Milliseconds(6'000));
   CHECK(front.server.counters().open == 0);
 }

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <cstdlib>
@@ -300,4 +301,34 @@ TEST_CASE("forwarding headers are believed from trusted peers only, and dropped 
   CHECK(untrusted.remote_addr == "192.0.2.99");
   CHECK((untrusted.flags & lane::kHttps) == 0);
   CHECK(untrusted.headers.size() == 1);
+}
+
+TEST_CASE("without descriptors nothing spins, and accepting goes on when one is free") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "served"); };
+  REQUIRE(front.server.listen(kAnyPort, front.routes));
+  const Fd client = connect_tcp(front.server.port_of(kAnyPort).value());
+  front.write(client, kGet);
+  front.pump(1);  // libuv takes the descriptors that it needs
+  std::vector<Fd> hoard;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const Fd second = connect_tcp(front.server.port_of(kAnyPort).value());
+  front.write(second, kGet);
+  const rlimit none{static_cast<rlim_t>(second.get() + 1), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  for (;;) {
+    Fd taken(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!taken) break;
+    hoard.push_back(std::move(taken));
+  }
+  front.pump(8);
+  const std::uint64_t open_without = front.server.counters().open;
+  hoard.clear();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  front.server.sweep(front.loop.now());
+  front.pump(8);
+  CHECK(open_without == 1);
+  CHECK(front.server.counters().open == 2);
+  CHECK(front.read(second).ends_with("served"));
 }
