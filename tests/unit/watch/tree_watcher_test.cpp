@@ -6,8 +6,10 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -449,6 +451,40 @@ TEST_CASE("polling sees what inotify would, and says that it polls") {
   CHECK(bench.sees("app/new/x.py"));
   CHECK(bench.sees("app/tmp/restart.txt", ChangeKind::restart_file));
   CHECK(bench.sees("app/.git/index.lock", ChangeKind::vcs_lock_taken));
+}
+
+TEST_CASE("where the limit of watches is reached it polls, says so, and gives its watches back") {
+  // In a child with a user namespace of its own, whose limit is ours to set (namespaces(7)).
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWUSER) != 0) ::_exit(77);
+    std::ofstream limit("/proc/sys/user/max_inotify_watches");
+    if (!(limit << 2 << std::flush)) ::_exit(77);
+    Bench bench;
+    const std::string views = bench.temp.path("app/blog/views.py");
+    bool ready = false;
+    TreeWatcher watcher(bench.loop, bench.inotify, bench.spec, bench.why, [&](const Change& change) {
+      bench.changes.push_back(change);
+      bench.loop.stop();
+    });
+    watcher.start([&] { ready = true; });
+    if (!bench.run_until([&] { return ready; })) ::_exit(1);
+    const WatchStatus status = watcher.status();
+    if (status.mode != WatchMode::polling || bench.inotify.watches() != 0) ::_exit(2);
+    if (status.note.find("max_user_watches") == std::string::npos) ::_exit(3);
+    bench.temp.write("app/blog/views.py", "y = 2\n");
+    if (!bench.run_until([&] { return bench.has(views, ChangeKind::source); })) ::_exit(4);
+    std::filesystem::remove_all(bench.temp.root());
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    MESSAGE("user namespaces are not allowed here");
+  } else {
+    CHECK(WEXITSTATUS(status) == 0);
+  }
 }
 
 TEST_CASE("polling tells the same file again when it changes again") {
