@@ -21,7 +21,8 @@ namespace moult::ctl {
 namespace {
 
 constexpr double kPatience = 120;  // seconds, without --timeout
-constexpr int kPause = 50;         // ms between two looks
+constexpr Milliseconds kRival{1000};
+constexpr int kPause = 50;  // ms between two looks
 constexpr off_t kLogSize = 10 << 20;
 constexpr std::size_t kLogLines = 20;
 
@@ -116,10 +117,17 @@ class Ensure {
     MOULT_ASSIGN(Launched daemon,
                  Launched::start(arguments, daemon_environment(invocation_.surroundings(), absolute), log));
     started_ = daemon.pid();
+    SteadyTime rival_until = Steady::now() + kRival;
     for (;;) {
       MOULT_ASSIGN(const bool there, answers());
+      if (there && daemon.ended()) started_ = 0;
       if (there) return {};
-      if (const auto code = daemon.ended()) return fail(ended_error(*code, begin));
+      const auto code = daemon.ended();
+      if (code && (*code == exit_code(ErrorCode::config_invalid) || Steady::now() > rival_until)) {
+        return fail(ended_error(*code, begin));
+      }
+      // Ours may have given way to a daemon that was started by other means and is not listening yet.
+      if (!code) rival_until = Steady::now() + kRival;
       MOULT_TRY(in_time());
       pause_for_a_moment();
     }
