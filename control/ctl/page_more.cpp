@@ -85,14 +85,17 @@ std::string compat_page(const Json& result, const Look& look) {
   text += items("extension modules", lines);
   lines.clear();
   for (const Json& one : list_at(result, "fallbacks")) {
-    lines.push_back(fmt::format("{} was refused ({}); {} is used", text_at(one, "module"),
-                                text_at(one, "error"), label_at(one, "used")));
+    const std::string used = text_at(one, "used");
+    lines.push_back(fmt::format("{} was refused: {}{}", text_at(one, "module"), text_at(one, "error"),
+                                used.empty() ? "" : "; " + used + " is used"));
   }
   text += items("slower fall-backs", lines);
   lines.clear();
   for (const Json& one : list_at(result, "process_wide")) {
-    lines.push_back(
-        fmt::format("{} at {}:{}", text_at(one, "what"), text_at(one, "file"), label_at(one, "line")));
+    const std::string file = text_at(one, "file");
+    lines.push_back(file.empty()
+                        ? text_at(one, "what")
+                        : fmt::format("{} at {}:{}", text_at(one, "what"), file, label_at(one, "line")));
   }
   return text + items("uses of process-wide state", lines);
 }

@@ -51,7 +51,7 @@ std::string place_of(const std::string& file, std::uint64_t line) {
 std::string outcome_line(const Json& result, const Look& look) {
   std::string text =
       fmt::format("{}: {}", in_tone(text_at(result, "app"), Tone::strong, look), printable(sentence(result)));
-  if (has(result, "elapsed_seconds"))
+  if (number_at(result, "elapsed_seconds") > 0)
     text += fmt::format(" ({})", human_seconds(number_at(result, "elapsed_seconds")));
   return text + '\n';
 }
