@@ -58,7 +58,6 @@ Result<Fd> open_tcp(const ListenAddress& address) {
   const int on = 1;
   // Connections of the daemon that was here before may linger in TIME_WAIT.
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&target.storage), target.size) != 0 ||
       ::listen(fd.get(), kBacklog) != 0) {
     const int number = errno;
@@ -150,6 +149,10 @@ Listener::Listener(uv::Loop& loop, Fd socket, ListenAddress address, std::functi
     owns_file_ = true;
     device_ = status.st_dev;
     inode_ = status.st_ino;
+  }
+  if (!address_.is_unix()) {
+    const int on = 1;  // accepted sockets inherit it (tcp(7))
+    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   poll_.emplace(loop, socket_.get(), [on_ready = std::move(on_ready)](int) { on_ready(); });
 }

@@ -560,3 +560,64 @@ TEST_CASE("a failure after the head cuts the connection without the last chunk")
   CHECK(front.app.cancelled == 0);
   CHECK(front.server.counters().cut == 1);
 }
+
+TEST_CASE("what follows a request with Connection: close is neither answered nor judged") {
+  Front front;
+  front.app.on_submit = [](Call& call) { answer(call, "last"); };
+  const Fd client = front.connect();
+  const std::string response =
+      front.exchange(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nJUNK\n\n" + kGet);
+  CHECK(ends_with_body(response, "last"));
+  CHECK(count(response, "HTTP/1.1 ") == 1);
+  CHECK(front.closed);
+  CHECK(front.app.seen.size() == 1);
+}
+
+TEST_CASE("OPTIONS * is answered by the daemon") {
+  Front front;
+  const Fd client = front.connect();
+  CHECK(front.exchange(client, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+            .starts_with("HTTP/1.1 204 No Content\r\n"));
+  CHECK(front.app.seen.empty());
+  CHECK_FALSE(front.closed);
+}
+
+TEST_CASE("the largest head that is allowed and the largest body together fit a lane packet") {
+  Front front;
+  const Fd client = front.connect();
+  std::string message =
+      "POST /" + std::string(32'600, 'p') + " HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n";
+  REQUIRE(message.size() < 32 * 1024);
+  message += std::string(65'536, 'b');
+  front.write(client, message);
+  front.pump(8);
+  REQUIRE(front.app.current != nullptr);
+  std::vector<char> packet(lane::kPacketMax);
+  const Call& call = *front.app.current;
+  const std::size_t size = lane::encode_request(packet, call.head, call.headers, call.body.size());
+  CHECK(size > 0);
+  CHECK(size + call.body.size() <= lane::kPacketMax);
+}
+
+TEST_CASE("an app that asks for more from inside send_body gets the pieces in order") {
+  Front front;
+  front.app.on_submit = [](Call& call) { call.client->on_want_body(call); };
+  front.app.on_body = [&front](Call& call) {
+    if (front.app.body_ended) {
+      answer(call, std::to_string(front.app.streamed.size()));
+    } else {
+      call.client->on_want_body(call);
+    }
+  };
+  const Fd client = front.connect();
+  front.write(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n");
+  std::string response;
+  for (int sent = 0; sent < 150'000; sent += 30'000) {
+    front.write(client, std::string(30'000, 'x'));
+    front.pump(8);
+    response += front.read(client);
+  }
+  CHECK(ends_with_body(response, "150000"));
+  front.app.on_submit = [](Call& call) { answer(call, "next"); };
+  CHECK(ends_with_body(front.exchange(client, kGet), "next"));
+}
