@@ -130,7 +130,10 @@ class Reports(case.HostCase):
                 start('200 OK', []); return []
             """)
         interp.get()
-        self.assertEqual(self.host.wait("opened")["files"], [self.tree / "page.html", self.tree / "rel.txt"])
+        told = []
+        while len(told) < 2:
+            told += self.host.wait("opened")["files"]
+        self.assertEqual(told, [self.tree / "page.html", self.tree / "rel.txt"])
         interp.get()
         count = len(self.host.seen("opened"))
         self.host.send({"do": "stack", "interp": interp.number})

@@ -1,5 +1,6 @@
 """Making, rejecting, interrupting, retiring and abandoning interpreters."""
 
+import os
 import time
 import unittest
 
@@ -324,6 +325,7 @@ def application(env, start): threading.Event().wait()
 
 
 class Memory(case.HostCase):
+    @unittest.skipIf("PYTHONMALLOC" in os.environ, "a sanitizer keeps freed memory")
     @unittest.skipUnless(case.has_package("flask"), "no Flask")
     def test_200_generations_of_a_flask_app_leave_nothing_behind(self):
         self.tree.write({"app.py": """

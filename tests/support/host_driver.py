@@ -286,8 +286,10 @@ class Host:
             os.dup2(theirs.fileno(), 3)
             os.set_inheritable(3, True)
 
+        # -I would ignore PYTHONMALLOC, which sanitizers need.
+        isolated = ["-s", "-P"] if "PYTHONMALLOC" in environment else ["-I"]
         self.process = subprocess.Popen(
-            [python, "-I", "-S", "-X", "utf8", "-c", code],
+            [python, *isolated, "-S", "-X", "utf8", "-c", code],
             stdin=subprocess.DEVNULL,
             env=environment,
             close_fds=False,
