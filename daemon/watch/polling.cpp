@@ -16,7 +16,7 @@ constexpr long long kRacyTime = 2'000'000'000;
 
 Milliseconds polling_interval(Seconds cost_of_scan, Seconds since_last_change) {
   const bool busy = since_last_change < kBusyTime;
-  const Seconds wanted = cost_of_scan * (busy ? 10 : 100);
+  const Seconds wanted = cost_of_scan * (busy ? 10 : 120);
   const Seconds interval = std::clamp(wanted, busy ? kShortest : kShortestAtRest, kLongest);
   return std::chrono::duration_cast<Milliseconds>(interval);
 }

@@ -4,7 +4,7 @@
 
 namespace moult {
 
-// How long to wait between two scans when polling: at rest at most 1 % of a core goes into scans,
+// How long to wait between two scans when polling: at rest less than 1 % of a core goes into scans,
 // for a minute after a change at most 10 %. Pure.
 Milliseconds polling_interval(Seconds cost_of_scan, Seconds since_last_change);
 

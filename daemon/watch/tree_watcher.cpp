@@ -357,10 +357,10 @@ void TreeWatcher::Impl::compare_marks(const std::vector<std::pair<std::string, F
     const bool is_entry = !spec_.entry_file.empty() && path == spec_.entry_file;
     if (stopped_ || (!is_entry && path != restart_file())) continue;
     const auto [mark, is_new] = marks_.try_emplace(path, stamp);
+    if (is_new || !stamp.exists()) continue;  // a tree that is moved away and back is not touched
     const FileStamp old = std::exchange(mark->second, stamp);
-    // A chmod or a new hard link is no touch.
-    const bool touched = stamp.modified != old.modified || stamp.inode != old.inode;
-    if (is_new || !stamp.exists() || !touched) continue;
+    // Nor is a chmod or a new hard link a touch.
+    if (stamp.modified == old.modified && stamp.inode == old.inode) continue;
     emit(path, is_entry ? ChangeKind::entry_touch : ChangeKind::restart_file);
   }
 }

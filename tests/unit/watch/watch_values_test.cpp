@@ -50,7 +50,7 @@ TEST_CASE("a file that is looked for and is not there is no news until it comes"
 }
 
 TEST_CASE("polling costs at most one part in a hundred at rest and one in ten while things change") {
-  CHECK(polling_interval(Seconds(0.06), Seconds(3600)) == Milliseconds(6000));
+  CHECK(polling_interval(Seconds(0.06), Seconds(3600)) == Milliseconds(7200));
   CHECK(polling_interval(Seconds(0.06), Seconds(1)) == Milliseconds(600));
   CHECK(polling_interval(Seconds(0.0001), Seconds(3600)) == Milliseconds(1000));
   CHECK(polling_interval(Seconds(0.0001), Seconds(1)) == Milliseconds(500));
