@@ -14,8 +14,6 @@ namespace moult::control {
 
 namespace {
 
-constexpr Milliseconds kSweep{5000};
-
 void warn_of_open_folder(Log& log, const std::string& path) {
   const std::string folder = path.substr(0, path.rfind('/'));
   struct stat status {};
@@ -46,7 +44,7 @@ Server::Server(uv::Loop& loop, const Methods& methods, Log& log, ListeningSocket
       reaper_(loop),
       listener_(loop, socket_.fd(), [this](int) { accept_clients(); }) {
   listener_.set(uv::Poll::kReadable);
-  sweeper_.start_repeating(kSweep, [this] { sweep(); });
+  sweeper_.start_repeating(limits_.sweep, [this] { sweep(); });
 }
 
 Server::~Server() {

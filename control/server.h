@@ -22,6 +22,7 @@ struct ServerLimits {
   Milliseconds idle{600'000};  // a client without a request in flight
   Milliseconds half_request{30'000};
   Milliseconds stalled_write{30'000};
+  Milliseconds sweep{5'000};  // how often these times are looked at
 };
 
 // A control socket and its clients: JSON-RPC lines, and GETs of HTTP. The daemon has two, one that

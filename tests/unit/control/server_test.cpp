@@ -331,6 +331,48 @@ TEST_CASE("a reader that does not read is cut, and its stream told") {
   CHECK(ended);
 }
 
+TEST_CASE("a client that asks nothing, and one with half a request, are let go; a waiting one is not") {
+  ServerLimits limits;
+  limits.idle = Milliseconds(20);
+  limits.half_request = Milliseconds(20);
+  limits.sweep = Milliseconds(5);
+  Bench bench(Access::change, limits);
+  std::string idle = "still open";
+  std::string half = "still open";
+  Result<Json> waiting;
+  bench.run([&] {
+    Client client = bench.client();
+    CHECK_FALSE(client.call("keep", Json::object(), Steady::now()));
+    idle = bench.exchange("");  // returns only when the server closes
+    half = bench.exchange("{\"jsonrpc\":");
+    waiting = client.call("ping", Json::object(), soon());
+  });
+  CHECK(idle.empty());
+  CHECK(half.empty());
+  CHECK(waiting);
+}
+
+TEST_CASE("a half-closed client with a request in flight is noticed when it goes") {
+  ServerLimits limits;
+  limits.sweep = Milliseconds(5);
+  Bench bench(Access::change, limits);
+  bench.run([&] {
+    Client other = bench.client();
+    {
+      auto fd = connect_unix(bench.path);
+      const std::string line = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"keep\"}\n";
+      ::send(fd->get(), line.data(), line.size(), MSG_NOSIGNAL);
+      ::shutdown(fd->get(), SHUT_WR);
+      CHECK(other.call("ping", Json::object(), soon()));
+    }
+    const SteadyTime deadline = soon();
+    while (bench.gone == 0 && Steady::now() < deadline) {
+      if (!other.call("ping", Json::object(), soon())) return;
+    }
+  });
+  CHECK(bench.gone == 1);
+}
+
 TEST_CASE("a GET is answered by a reading method, a POST by 405") {
   Bench bench;
   std::string good;
