@@ -69,7 +69,7 @@ void Moulting::finish_drain(Generation& generation) {
     standby_end_.start(config_.keep_previous, [this] { drop_standby(); });
   }
   told_drained();
-  if (attempt_ && attempt_->stage == Stage::hold) hold_or_switch();
+  if (attempt_ && attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
 }
 
 void Moulting::drop_standby() {
