@@ -18,7 +18,7 @@ Milliseconds polling_interval(Seconds cost_of_scan, Seconds since_last_change) {
   const bool busy = since_last_change < kBusyTime;
   const Seconds wanted = cost_of_scan * (busy ? 10 : 120);
   const Seconds interval = std::clamp(wanted, busy ? kShortest : kShortestAtRest, kLongest);
-  return std::chrono::duration_cast<Milliseconds>(interval);
+  return std::chrono::round<Milliseconds>(interval);
 }
 
 bool is_racy(long long changed, long long scan_began) { return changed > scan_began - kRacyTime; }
