@@ -1,9 +1,11 @@
 #include "control/ctl/launch.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 
@@ -19,6 +21,7 @@ struct Report {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> list;
+  list.reserve(texts.size() + 1);
   for (std::string& text : texts) list.push_back(text.data());
   list.push_back(nullptr);
   return list;
@@ -51,7 +54,8 @@ Result<Launched> Launched::start(const std::vector<std::string>& arguments,
                                  const std::map<std::string, std::string>& environment, const Fd& log) {
   std::vector<std::string> words = arguments;
   std::vector<std::string> variables;
-  for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
+  variables.reserve(environment.size());
+  for (const auto& [name, value] : environment) variables.push_back(fmt::format("{}={}", name, value));
   const std::vector<char*> word_list = pointers(words);
   const std::vector<char*> variable_list = pointers(variables);
   MOULT_ASSIGN(PipePair pipe, make_pipe());
