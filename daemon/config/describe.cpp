@@ -9,6 +9,7 @@ namespace {
 template <typename C>
 std::vector<SettingText> describe(const std::vector<Setting<C>>& settings, const C& config) {
   std::vector<SettingText> lines;
+  lines.reserve(settings.size());
   for (const Setting<C>& setting : settings) lines.emplace_back(setting.key, setting.show(config));
   return lines;
 }

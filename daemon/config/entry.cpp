@@ -25,7 +25,8 @@ std::vector<std::string> entries_in(const std::string& folder) {
   std::vector<std::string> found;
   for (const std::string& name : entry_names()) {
     struct stat status {};
-    if (::stat((folder + "/" + name).c_str(), &status) == 0 && S_ISREG(status.st_mode)) found.push_back(name);
+    if (::stat(fmt::format("{}/{}", folder, name).c_str(), &status) == 0 && S_ISREG(status.st_mode))
+      found.push_back(name);
   }
   return found;
 }

@@ -100,12 +100,14 @@ std::string to_string(const RoutePattern& route) {
 
 std::string routes_text(const std::vector<RoutePattern>& routes) {
   std::vector<std::string> texts;
+  texts.reserve(routes.size());
   for (const RoutePattern& route : routes) texts.push_back(to_string(route));
   return toml_list(texts);
 }
 
 std::string listen_text(const std::vector<ListenAddress>& addresses) {
   std::vector<std::string> items;
+  items.reserve(addresses.size());
   for (const ListenAddress& address : addresses) items.push_back(listen_item(address));
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
@@ -113,6 +115,7 @@ std::string listen_text(const std::vector<ListenAddress>& addresses) {
 std::string toml_inline_table(const std::map<std::string, std::string>& table) {
   if (table.empty()) return "{}";
   std::vector<std::string> items;
+  items.reserve(table.size());
   for (const auto& [key, value] : table)
     items.push_back(fmt::format("{} = {}", toml_key(key), toml_string(value)));
   return fmt::format("{{ {} }}", fmt::join(items, ", "));

@@ -80,7 +80,7 @@ Setting<C> toggle_setting(std::string key, Effect effect, Toggle C::*member) {
 
 // `words` are the names of the enum's values, in their order.
 template <typename C, typename E>
-Setting<C> word_setting(std::string key, Effect effect, E C::*member, std::vector<std::string> words) {
+Setting<C> word_setting(std::string key, Effect effect, E C::*member, const std::vector<std::string>& words) {
   return {std::move(key), effect,
           [=](ValueReader& reader, const Value& value, C& into) {
             if (const auto index = reader.word(value, words)) into.*member = static_cast<E>(*index);

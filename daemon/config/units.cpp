@@ -107,6 +107,7 @@ std::string toml_string(std::string_view text) {
 
 std::string toml_list(const std::vector<std::string>& items) {
   std::vector<std::string> quoted;
+  quoted.reserve(items.size());
   for (const std::string& item : items) quoted.push_back(toml_string(item));
   return fmt::format("[{}]", fmt::join(quoted, ", "));
 }

@@ -35,7 +35,7 @@ std::string find_executable(const std::string& name, std::string_view search) {
   if (name.find('/') != std::string::npos) return is_executable(name) ? name : std::string();
   while (!search.empty()) {
     const std::size_t end = std::min(search.find(':'), search.size());
-    const std::string candidate = fmt::format("{}/{}", search.substr(0, end), name);
+    std::string candidate = fmt::format("{}/{}", search.substr(0, end), name);
     // A relative entry of PATH would mean another file after a change of folder.
     if (candidate.front() == '/' && end > 0 && is_executable(candidate)) return candidate;
     search.remove_prefix(std::min(end + 1, search.size()));
@@ -71,7 +71,7 @@ std::optional<std::string> ValueReader::path(const Value& value, Exists exists) 
 }
 
 std::optional<std::string> ValueReader::python(const Value& value) {
-  const auto written = text(value);
+  auto written = text(value);
   if (!written || written->empty()) return written;
   if (written->find('/') == std::string::npos) {
     const char* search = std::getenv("PATH");
@@ -93,7 +93,7 @@ std::optional<std::string> ValueReader::python(const Value& value) {
 }
 
 std::optional<std::string> ValueReader::venv(const Value& value) {
-  const auto written = text(value);
+  auto written = text(value);
   if (!written || written->empty()) return written;
   auto whole = path(value, *written, Exists::folder);
   if (!whole) return {};
