@@ -32,7 +32,7 @@ std::string resolve(const std::string& folder, const std::string& path) {
 
 // FOLDER/.git is a file "gitdir: …" in worktrees and submodules.
 std::string git_state(const std::string& top) {
-  const std::string path = join_path(top, ".git");
+  std::string path = join_path(top, ".git");
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return path;
   const auto text = read_file(path, 65536);
@@ -54,7 +54,7 @@ std::string packed_ref(const std::string& common, const std::string& ref) {
 std::string git_commit(const std::string& state) {
   const auto head = read_file(join_path(state, "HEAD"), 65536);
   if (!head) return {};
-  const std::string text = trimmed(*head);
+  std::string text = trimmed(*head);
   if (!text.starts_with("ref: ")) return text;
   const std::string ref = text.substr(5);
   std::string common = state;

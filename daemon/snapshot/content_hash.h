@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,7 +14,8 @@ namespace moult {
 struct ContentHash {
   std::array<std::uint8_t, 32> bytes{};
 
-  auto operator<=>(const ContentHash&) const = default;
+  bool operator==(const ContentHash&) const = default;
+  bool operator<(const ContentHash& other) const { return bytes < other.bytes; }
   bool is_nothing() const { return *this == ContentHash{}; }
   std::string hex() const;
   std::string short_hex() const { return hex().substr(0, 12); }  // for people

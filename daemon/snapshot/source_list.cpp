@@ -83,6 +83,7 @@ std::string largest_folders(const SourceList& listed) {
     ++counts[std::string(path)];
   }
   std::vector<std::pair<std::size_t, std::string>> sorted;
+  sorted.reserve(counts.size());
   for (const auto& [folder, count] : counts) sorted.emplace_back(count, folder);
   std::sort(sorted.rbegin(), sorted.rend());
   std::string text;

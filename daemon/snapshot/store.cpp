@@ -85,6 +85,7 @@ Result<> SnapshotStore::put(const ContentHash& hash, std::string_view content) {
 
 Result<> SnapshotStore::put_index(const Snapshot& snapshot) {
   MOULT_TRY(make_folders(folder_ + "/snapshots"));
+  taken_last_ = snapshot.id;
   return write_beside_and_rename(index_path(snapshot.id), encode_index(snapshot));
 }
 
@@ -124,6 +125,7 @@ std::vector<std::string> SnapshotStore::list() const {
   }
   std::sort(found.rbegin(), found.rend());
   std::vector<std::string> ids;
+  ids.reserve(found.size());
   for (auto& [time, id] : found) ids.push_back(std::move(id));
   return ids;
 }
@@ -152,6 +154,9 @@ Result<std::vector<std::string>> SnapshotStore::prune(const std::vector<std::str
     bytes += added;
     kept_ids.insert(id);
     kept.push_back(*snapshot);
+  }
+  if (!taken_last_.empty() && kept_ids.insert(taken_last_).second) {
+    if (const auto snapshot = load(taken_last_)) kept.push_back(*snapshot);
   }
   std::vector<std::string> removed;
   for (const std::string& name : names_in(folder_ + "/snapshots")) {

@@ -31,7 +31,8 @@ class SnapshotStore {
   std::vector<std::string> list() const;  // ids, newest first
 
   // Removes all snapshots but those of `keep`, which stand in order of importance: where they have
-  // more than `max_bytes` the last ones go too, the first never. Returns the ids that were removed.
+  // more than `max_bytes` the last ones go too, the first never. The one that was taken last stays in
+  // any case: an attempt may be under way with it. Returns the ids that were removed.
   Result<std::vector<std::string>> prune(const std::vector<std::string>& keep, std::uint64_t max_bytes);
 
   // Waits until everything is on the disk (syncfs(2)): after a switch, so that a power cut finds the
@@ -53,6 +54,7 @@ class SnapshotStore {
 
   std::string folder_;
   std::mutex busy_;
+  std::string taken_last_;  // by this object; under busy_
 };
 
 }  // namespace moult

@@ -52,7 +52,7 @@ void Inotify::on_readable() {
 
 void Inotify::dispatch(std::span<const char> buffer) {
   while (buffer.size() >= sizeof(inotify_event)) {
-    inotify_event raw;
+    inotify_event raw{};
     std::memcpy(&raw, buffer.data(), sizeof raw);
     const std::size_t size = sizeof raw + raw.len;
     if (size > buffer.size()) return;

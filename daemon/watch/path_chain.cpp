@@ -42,7 +42,7 @@ bool wants_content(PointRole role) { return role != PointRole::rescan && role !=
 
 }  // namespace
 
-std::string follow_path(const std::string& path, Point end, WatchSink& sink) {
+std::string follow_path(const std::string& path, const Point& end, WatchSink& sink) {
   std::deque<std::string> rest = components_of(path);
   std::string at = "/";
   int links = 0;
@@ -77,7 +77,7 @@ std::string follow_path(const std::string& path, Point end, WatchSink& sink) {
     }
     if (rest.empty()) {
       const bool content = wants_content(end.role);
-      watch_name(full, std::move(end), content ? kContentEvents : kEntryEvents);
+      watch_name(full, end, content ? kContentEvents : kEntryEvents);
     } else if (S_ISDIR(status.st_mode)) {
       sink.watch(full, WatchRole::self, kSelfEvents);
     }

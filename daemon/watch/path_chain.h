@@ -24,6 +24,6 @@ extern const std::uint32_t kSelfEvents;
 // (release folders), of a missing piece and of the end itself is watched for that name; folders in
 // between for being moved or deleted. `end` is what the last component is watched as. Returns the
 // real path, or "" when there is nothing. Blocks.
-std::string follow_path(const std::string& path, Point end, WatchSink& sink);
+std::string follow_path(const std::string& path, const Point& end, WatchSink& sink);
 
 }  // namespace moult

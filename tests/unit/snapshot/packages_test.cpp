@@ -55,8 +55,7 @@ TEST_CASE("files that programs write beside an app's are noise") {
     CAPTURE(name);
     CHECK_FALSE(noise_rule(name, PathType::file).empty());
   }
-  for (const char* name :
-       {"app.py", "#notes", "4913.py", "db.sqlite3", ".env", ".eslintrc.json", "40x"}) {
+  for (const char* name : {"app.py", "#notes", "4913.py", "db.sqlite3", ".env", ".eslintrc.json", "40x"}) {
     CAPTURE(name);
     CHECK(noise_rule(name, PathType::file).empty());
   }

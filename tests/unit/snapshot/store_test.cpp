@@ -88,12 +88,26 @@ TEST_CASE("with more bytes than allowed the less important snapshots go, the fir
   const SnapshotPtr one = kept.take(std::string(100, '1'));
   const SnapshotPtr two = kept.take(std::string(100, '2'));
   const SnapshotPtr three = kept.take(std::string(10, '3'));
-  const auto removed = kept.store.prune({two->id, one->id, three->id}, 150);
+  SnapshotStore store(kept.temp.path("state"));
+  const auto removed = store.prune({two->id, one->id, three->id}, 150);
   REQUIRE(removed);
   CHECK(*removed == std::vector<std::string>{one->id});
-  CHECK(kept.store.prune({two->id, three->id}, 1));
-  CHECK(kept.store.load(two->id));
-  CHECK_FALSE(kept.store.load(three->id));
+  CHECK(store.prune({two->id, three->id}, 1));
+  CHECK(store.load(two->id));
+  CHECK_FALSE(store.load(three->id));
+}
+
+TEST_CASE("the snapshot of an attempt that is under way is not pruned") {
+  Kept kept;
+  const SnapshotPtr active = kept.take("1");
+  const SnapshotPtr attempt = kept.take("2");
+  const auto removed = kept.store.prune({active->id}, 1);
+  REQUIRE(removed);
+  CHECK(removed->empty());
+  CHECK(kept.store.load(attempt->id));
+  CHECK(kept.store.read(attempt->files.at(0)) == "2");
+  kept.take("1");
+  CHECK(kept.store.prune({active->id}, 1) == std::vector<std::string>{attempt->id});
 }
 
 TEST_CASE("a damaged object is noticed, removed and written again by the next snapshot") {
@@ -125,7 +139,8 @@ TEST_CASE("a list that was cut is refused and pruned") {
   const auto loaded = kept.store.load(taken->id);
   REQUIRE_FALSE(loaded);
   CHECK(loaded.error().file == index);
-  CHECK(kept.store.prune({taken->id}, 1000));
+  SnapshotStore again(kept.temp.path("state"));
+  CHECK(again.prune({taken->id}, 1000));
   CHECK_FALSE(exists(index));
 }
 
