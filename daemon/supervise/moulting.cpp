@@ -152,11 +152,11 @@ void Moulting::take() {
   SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
   spec.opened = opened_;
   const bool forced = attempt_->cause.forced || attempt_->purpose == Purpose::check;
-  const std::string active_id = active_ != nullptr ? active_->snapshot()->id : "";
+  const SnapshotPtr active = active_ != nullptr ? active_->snapshot() : nullptr;
   std::weak_ptr<int> alive = alive_;
   uv::compute_in_background<std::shared_ptr<Prepared>>(
       services_.loop,
-      [store = store_, spec, id = attempt_->snapshot_id, folders = package_folders_, forced, active_id,
+      [store = store_, spec, id = attempt_->snapshot_id, folders = package_folders_, forced, active,
        may_narrow = config_.single_file_allowed]() mutable {
         auto prepared = std::make_shared<Prepared>();
         prepared->editable = editable_roots(folders);
@@ -166,7 +166,8 @@ void Moulting::take() {
         spec.reach = prepared->reach;
         prepared->snapshot = id.empty() ? take_snapshot(spec, *store) : store->load(id);
         prepared->packages = fingerprint_packages(folders).hex();
-        if (prepared->snapshot && (forced || (*prepared->snapshot)->id != active_id)) {
+        // Data files are no part of the id, but a change of them is a change.
+        if (prepared->snapshot && (forced || !active || differs(diff(*active, **prepared->snapshot)))) {
           prepared->memfd = make_memfd(**prepared->snapshot, *store);
         }
         return prepared;
