@@ -63,4 +63,11 @@ std::string label_at(const Json& object, const char* name) {
   return value->dump();
 }
 
+std::string cause_of(const Json& generation) {
+  const std::string cause = text_at(generation, "cause");
+  const std::string detail = text_at(generation, "cause_detail");
+  if (detail.empty()) return cause;
+  return detail.starts_with(cause) ? detail : cause + " (" + detail + ")";
+}
+
 }  // namespace moult::ctl

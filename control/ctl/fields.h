@@ -23,4 +23,7 @@ const Json& list_at(const Json& object, const char* name);    // an empty list w
 std::vector<std::string> texts_at(const Json& object, const char* name);
 std::string label_at(const Json& object, const char* name);  // a number or text as text, "-" for none
 
+// "change (views.py changed)" of a generation; the detail alone where it says the cause itself.
+std::string cause_of(const Json& generation);
+
 }  // namespace moult::ctl

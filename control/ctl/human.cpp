@@ -58,7 +58,7 @@ std::string human_bytes(double bytes) {
 }
 
 std::string human_seconds(double seconds) {
-  if (seconds < 0) seconds = 0;
+  if (seconds <= 0) return "0s";
   if (seconds < 0.0095) return fmt::format("{}ms", short_number(seconds * 1000));
   if (seconds < 0.9995) return fmt::format("{:.0f}ms", seconds * 1000);
   if (seconds < 9.95 && seconds != std::floor(seconds)) return fmt::format("{:.1f}s", seconds);
@@ -92,8 +92,9 @@ std::string human_time(const std::string& text, const Look& look) {
   const auto time = parse_rfc3339(text);
   if (!time) return printable(text);
   const double ago = std::chrono::duration<double>(look.now - *time).count();
-  const std::string when = fmt::format("{} {}Z", text.substr(0, 10), text.substr(11, 8));
+  std::string when = fmt::format("{} {}Z", text.substr(0, 10), text.substr(11, 8));
   if (ago < 0 || look.now == WallTime{}) return when;
+  if (ago < 1) return when + " (just now)";
   return fmt::format("{} ({} ago)", when, human_seconds(std::floor(ago)));
 }
 

@@ -15,13 +15,13 @@ std::string items(std::string_view title, const std::vector<std::string>& lines)
 }
 
 std::string clock_of(const std::string& rfc3339) {
-  return rfc3339.size() >= 19 ? rfc3339.substr(0, 10) + ' ' + rfc3339.substr(11, 8) + 'Z' : rfc3339;
+  return rfc3339.size() >= 19 ? fmt::format("{} {}Z", rfc3339.substr(0, 10), rfc3339.substr(11, 8)) : rfc3339;
 }
 
 void flatten(std::string& text, const std::string& path, const Json& value) {
   if (value.is_object()) {
     for (const auto& [name, inner] : value.items())
-      flatten(text, path.empty() ? name : path + '.' + name, inner);
+      flatten(text, path.empty() ? name : fmt::format("{}.{}", path, name), inner);
     return;
   }
   const bool settings =
@@ -40,8 +40,8 @@ void flatten(std::string& text, const std::string& path, const Json& value) {
 std::string members(const Json& data) {
   std::string text;
   for (const auto& [name, value] : data.items()) {
-    if (value.is_null() || value == "") continue;
     const std::string shown = value.is_string() ? printable(value.get<std::string>()) : value.dump();
+    if (value.is_null() || shown.empty()) continue;
     text += fmt::format(" {}={}", name, shown);
   }
   return text;

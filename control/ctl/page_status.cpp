@@ -26,12 +26,6 @@ void join(std::string& text, std::string_view more, std::string_view separator =
   text += more;
 }
 
-std::string cause_of(const Json& generation) {
-  const std::string cause = text_at(generation, "cause");
-  const std::string detail = text_at(generation, "cause_detail");
-  return detail.empty() ? cause : fmt::format("{} ({})", cause, detail);
-}
-
 std::string place_of(const Json& object) {
   const std::string file = text_at(object, "file");
   const std::uint64_t line = whole_at(object, "line");
@@ -47,7 +41,8 @@ std::string_view isolation_in_words(const std::string& isolation) {
 
 std::string serving_facts(const Json& app, const Json& active, const Look& look) {
   std::string code = text_at(active, "root");
-  const std::string callable = text_at(app, "callable");
+  std::string callable = text_at(app, "callable");
+  callable.erase(0, callable.rfind(':') + 1);  // "module:callable" too
   std::string entry = text_at(app, "entry");
   if (!callable.empty()) entry += ':' + callable;
   join(code, entry);

@@ -15,11 +15,6 @@ std::string time_of_day(const std::string& rfc3339) {
                               : or_dash(rfc3339);
 }
 
-std::string cause_of(const Json& row) {
-  const std::string detail = text_at(row, "cause_detail");
-  return detail.empty() ? text_at(row, "cause") : fmt::format("{}: {}", text_at(row, "cause"), detail);
-}
-
 }  // namespace
 
 std::string list_table(const Json& result, const Look& look) {

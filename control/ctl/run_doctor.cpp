@@ -105,11 +105,13 @@ int run_doctor(Invocation& invocation) {
     if (const auto facts = socket_facts(path, invocation.surroundings().uid))
       checks.push_back(check_socket(*facts));
   }
-  checks.push_back(check_modules(host_modules(own_folder())));
-  checks.push_back(check_open_files(soft_limit(RLIMIT_NOFILE)));
-  checks.push_back(check_processes(soft_limit(RLIMIT_NPROC)));
   checks.push_back(check_inotify(inotify_facts()));
-  checks.push_back(check_disk(disk_facts(state_folder(invocation.surroundings()))));
+  if (from_daemon.empty()) {  // a daemon that runs knows its own limits and folders better
+    checks.push_back(check_modules(host_modules(own_folder())));
+    checks.push_back(check_open_files(soft_limit(RLIMIT_NOFILE)));
+    checks.push_back(check_processes(soft_limit(RLIMIT_NPROC)));
+    checks.push_back(check_disk(disk_facts(state_folder(invocation.surroundings()))));
+  }
   for (Json& one : from_daemon) checks.push_back(std::move(one));
   bool healthy = true;
   for (const Json& one : checks) healthy = healthy && text_at(one, "status") != "error";

@@ -19,7 +19,8 @@ TEST_CASE("bytes, seconds and numbers are short for people") {
   CHECK(human_seconds(59.7) == "1m00s");
   CHECK(human_seconds(3725) == "1h02m");
   CHECK(human_seconds(183600) == "2d3h");
-  CHECK(human_seconds(-1) == "0.0ms");
+  CHECK(human_seconds(0) == "0s");
+  CHECK(human_seconds(-1) == "0s");
   CHECK(human_number(0) == "0");
   CHECK(human_number(11.42) == "11.4");
   CHECK(human_number(103000) == "103k");
@@ -29,6 +30,7 @@ TEST_CASE("times show how long ago they were, other text stays") {
   Look look;
   look.now = *parse_rfc3339("2026-11-21T12:00:00Z");
   CHECK(human_time("2026-11-21T11:59:57.500Z", look) == "2026-11-21 11:59:57Z (3s ago)");
+  CHECK(human_time("2026-11-21T12:00:00.000Z", look) == "2026-11-21 12:00:00Z (just now)");
   CHECK(human_time("2026-11-21T12:30:00Z", look) == "2026-11-21 12:30:00Z");
   CHECK(human_time("soon", look) == "soon");
   CHECK_FALSE(parse_rfc3339("2026-11-21 11:59:57"));

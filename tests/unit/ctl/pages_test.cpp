@@ -187,7 +187,7 @@ TEST_CASE("the generations show errors of the rejected and who is pinned") {
          {"error", "Boom"}},
         {{"generation", 13}, {"state", "active"}, {"cause", "rollback"}, {"served_seconds", 60}}}}};
   const std::string table = generations_table(result, Look{});
-  CHECK(contains(table, "change: a.py; Boom"));
+  CHECK(contains(table, "change (a.py); Boom"));
   CHECK(contains(table, "active (pinned)"));
   CHECK(contains(table, "1m00s"));
 }
