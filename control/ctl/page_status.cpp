@@ -36,7 +36,7 @@ std::string_view isolation_in_words(const std::string& isolation) {
   if (isolation == "own") return "sub-interpreter with its own GIL";
   if (isolation == "shared") return "sub-interpreter, shared GIL";
   if (isolation == "process") return "process of its own";
-  return isolation == "" ? "" : "unknown isolation";
+  return isolation.empty() ? "" : "unknown isolation";
 }
 
 std::string serving_facts(const Json& app, const Json& active, const Look& look) {

@@ -27,6 +27,9 @@ int run_items(Invocation& invocation, const std::string& method, Json params, co
           : invocation.call(method, params);
   if (!result) {
     if (invocation.is_interrupted()) return exit_code(ErrorCode::interrupted);
+    // The end that --timeout asked for; what was printed stays lines alone.
+    const bool over = invocation.options().follow && result.error().code == ErrorCode::timed_out;
+    if (over) return exit_code(ErrorCode::timed_out);
     return invocation.fail(result.error());
   }
   for (const Json& item : list_at(*result, list)) show_one(invocation, item, line);
