@@ -192,7 +192,8 @@ void Home::make_workers(const py::Attached& py) {
                            make_.spec.multiprocess,
                            errors_stream_.get(),
                            types.file_wrapper.get()};
-  shared_.emplace(WorkerShared{interpreter_, callable_.get(), std::move(types), facts, natives_, [this] {
+  shared_.emplace(WorkerShared{interpreter_, callable_.get(), interrupted_.get(), std::move(types), facts,
+                               natives_, [this] {
                                  const std::scoped_lock lock(mutex_);
                                  ++workers_left_;
                                  changed_.notify_all();
@@ -309,7 +310,7 @@ void Home::interrupt(std::size_t worker, std::uint64_t call) {
     std::unique_lock lock(self->mutex_);
     const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
     lock.unlock();
-    if (serving) self->workers_[worker]->interrupt(scope.token(), call, self->interrupted_.get());
+    if (serving) self->workers_[worker]->interrupt(scope.token(), call);
   }).detach();
 }
 

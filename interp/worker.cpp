@@ -65,16 +65,19 @@ void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
     const auto request = lane::decode_request(received.packet);
     if (!request) continue;
     const py::AttachScope scope(state);
-    begin_call(request->head.call);
+    begin_call(scope.token(), request->head.call);
     server.serve(scope.token(), *request);
     end_call(scope.token());
     tell_opened(scope.token(), shared_.natives);
   }
 }
 
-void Worker::begin_call(std::uint64_t call) {
+void Worker::begin_call(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
   serving_ = call;
+  interrupted_ = unwanted_ == call;
+  if (interrupted_) PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
+  unwanted_.reset();
 }
 
 void Worker::end_call(const py::Attached&) {
@@ -85,11 +88,15 @@ void Worker::end_call(const py::Attached&) {
   interrupted_ = false;
 }
 
-void Worker::interrupt(const py::Attached&, std::uint64_t call, PyObject* exception) {
+void Worker::interrupt(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
-  if (serving_ != call) return;
-  interrupted_ = true;
-  PyThreadState_SetAsyncExc(thread_id_, exception);
+  if (serving_ == call) {
+    interrupted_ = true;
+    PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
+  } else {
+    // Its request may still lie on the lane. If it is over already, its number never comes again.
+    unwanted_ = call;
+  }
 }
 
 }  // namespace moult

@@ -13,7 +13,8 @@ namespace moult {
 // the home after the last worker has left.
 struct WorkerShared {
   PyInterpreterState* interpreter = nullptr;
-  PyObject* callable = nullptr;  // borrowed
+  PyObject* callable = nullptr;     // borrowed
+  PyObject* interrupted = nullptr;  // borrowed: the exception of an interrupt
   WsgiTypes types;
   EnvironFacts facts;
   Natives& natives;
@@ -31,9 +32,9 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   void start();
-  // Raises `exception` in this worker if it still serves `call`. By a visitor who is attached to
-  // the same interpreter.
-  void interrupt(const py::Attached& py, std::uint64_t call, PyObject* exception);
+  // Raises `interrupted` in this worker if it still serves `call`, or when it begins to. By a
+  // visitor who is attached to the same interpreter.
+  void interrupt(const py::Attached& py, std::uint64_t call);
 
   bool has_left() const { return left_; }
   void join() { thread_.join(); }
@@ -43,7 +44,7 @@ class Worker {
  private:
   void run();
   void serve_lane(PyThreadState* state, WsgiServer& server);
-  void begin_call(std::uint64_t call);
+  void begin_call(const py::Attached& py, std::uint64_t call);
   void end_call(const py::Attached& py);
 
   std::size_t index_;
@@ -54,6 +55,7 @@ class Worker {
 
   std::mutex mutex_;  // taken with the GIL held, nothing waits inside
   std::optional<std::uint64_t> serving_;
+  std::optional<std::uint64_t> unwanted_;  // to be interrupted, and not begun when that was said
   unsigned long thread_id_ = 0;
   bool interrupted_ = false;
 };

@@ -165,10 +165,10 @@ class Extensions(case.HostCase):
     def test_numpy_is_refused_each_time(self):
         for _ in range(2):
             refused = self.refused(NUMPY)
-            self.assertIn("numpy.core._multiarray_umath", refused)
+            self.assertIn("core._multiarray_umath", str(refused))
             self.assertIn("does not support loading in subinterpreters", str(refused))
 
-    @unittest.skipUnless(case.has_package("cryptography"), "no cryptography")
+    @unittest.skipUnless(case.has_package("cryptography.fernet"), "no cryptography")
     def test_cryptography_is_refused_each_time(self):
         for _ in range(2):
             self.assertTrue(self.refused(CRYPTOGRAPHY))

@@ -230,6 +230,14 @@ class Interrupting(case.HostCase):
             self.interrupt(interp, interp.lane.calls)
             self.assertEqual(interp.get("/").body, b"done")
 
+    def test_an_interrupt_may_come_before_its_call_has_begun(self):
+        interp = self.serve(self.LOOP)
+        self.interrupt(interp, interp.lane.calls + 2)
+        self.assertEqual(interp.get("/").body, b"done")
+        interp.lane.send_request("/loop")
+        self.interrupt(interp, interp.lane.calls)
+        self.assertIn("moult.Interrupted", interp.lane.finish().failed)
+
     def test_the_stack_of_a_running_call(self):
         interp = self.serve(self.LOOP)
         call = interp.lane.send_request("/sleep")
