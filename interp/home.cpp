@@ -26,6 +26,7 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  OpenedFiles(make.spec.roots.empty() ? std::vector{make.spec.tree} : make.spec.roots),
                  services.events,
                  services.main_thread,
+                 services.code,
                  make.mode == py::Mode::main};
 }
 

@@ -16,6 +16,7 @@ struct HostServices {
   Events& events;
   const BootCode& boot;
   MainThread& main_thread;
+  CodeCache& code;
   // Making an interpreter with its first imports, and ending one, happen one at a time.
   std::timed_mutex& lifecycle;
   std::string module_dir;

@@ -51,8 +51,10 @@ std::string module_folder(const py::Attached& py, PyObject* module) {
     ::_exit(1);
   }
   MainThread main_thread;
+  CodeCache code;
   std::timed_mutex lifecycle;
-  Host host(channel, HostServices{events, *boot, main_thread, lifecycle, folder, timezone_of_process()});
+  Host host(channel,
+            HostServices{events, *boot, main_thread, code, lifecycle, folder, timezone_of_process()});
   std::thread([&host] { host.command(); }).detach();
   events.booted();
   main_thread.serve(PyThreadState_Get());

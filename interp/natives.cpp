@@ -43,6 +43,42 @@ PyObject* snapshot_holds(PyObject* self, PyObject* folder) {
   return PyBool_FromLong(natives.snapshot && !name.empty() && natives.snapshot->holds(name));
 }
 
+PyObject* snapshot_names(PyObject* self, PyObject* folder) {
+  const Natives& natives = natives_of(self);
+  py::Ref names = py::Ref::steal(PyList_New(0));
+  if (!names || !natives.snapshot || !PyUnicode_Check(folder)) return names.release();
+  const std::string_view path = view_of(folder);
+  PyErr_Clear();
+  for (const std::string_view name : natives.snapshot->names_in(path)) {
+    const py::Ref item = py::Ref::steal(
+        PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "surrogateescape"));
+    if (!item || PyList_Append(names.get(), item.get()) != 0) return nullptr;
+  }
+  return names.release();
+}
+
+PyObject* cached_code(PyObject* self, PyObject* path) {
+  Natives& natives = natives_of(self);
+  if (!content_of(self, path)) Py_RETURN_NONE;
+  const std::string_view name = view_of(path);
+  const auto code = natives.code.find(name, natives.snapshot->hash_of(name));
+  if (!code) Py_RETURN_NONE;
+  return PyBytes_FromStringAndSize(code->data(), static_cast<Py_ssize_t>(code->size()));
+}
+
+PyObject* keep_code(PyObject* self, PyObject* args) {
+  PyObject* path = nullptr;
+  PyObject* code = nullptr;
+  if (!PyArg_ParseTuple(args, "US", &path, &code)) return nullptr;
+  Natives& natives = natives_of(self);
+  if (content_of(self, path)) {
+    const std::string_view name = view_of(path);
+    natives.code.keep(name, natives.snapshot->hash_of(name),
+                      {PyBytes_AS_STRING(code), static_cast<std::size_t>(PyBytes_GET_SIZE(code))});
+  }
+  Py_RETURN_NONE;
+}
+
 PyObject* log_write(PyObject* self, PyObject* args) {
   const auto py = py::Attached::by_caller();
   int stream = 0;
@@ -137,6 +173,10 @@ PyMethodDef kFunctions[] = {
     {"snapshot_get", snapshot_get, METH_O, "snapshot_get(path): bytes of that source, or None."},
     {"snapshot_has", snapshot_has, METH_O, "snapshot_has(path): is it a source of this generation?"},
     {"snapshot_holds", snapshot_holds, METH_O, "snapshot_holds(folder): are there sources below it?"},
+    {"snapshot_names", snapshot_names, METH_O,
+     "snapshot_names(folder): what lies in it; folders end in '/'."},
+    {"cached_code", cached_code, METH_O, "cached_code(path): marshalled code of that very source, or None."},
+    {"keep_code", keep_code, METH_VARARGS, "keep_code(path, code): for cached_code."},
     {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
     {"notice", notice, METH_VARARGS, "notice(level, text, file='', line=0): tells the daemon."},
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/code_cache.h"
 #include "interp/events.h"
 #include "interp/log_pipe.h"
 #include "interp/main_thread.h"
@@ -22,6 +23,7 @@ struct Natives {
   OpenedFiles opened;
   Events& events;
   MainThread& main_thread;
+  CodeCache& code;
   bool is_main = false;
   Py_ssize_t modules_seen = 0;  // the size of sys.modules when it was last looked through
 };

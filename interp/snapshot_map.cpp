@@ -95,7 +95,7 @@ std::size_t SnapshotMap::lower_bound(std::string_view path) const {
 
 std::optional<std::string_view> SnapshotMap::find(std::string_view path) const {
   const std::size_t at = lower_bound(path);
-  if (at == count_ || name(at) != path) return std::nullopt;
+  if (!is_at(at, path)) return std::nullopt;
   return std::string_view(base_ + entries_[at].content_offset, entries_[at].content_length);
 }
 
@@ -103,6 +103,27 @@ bool SnapshotMap::holds(std::string_view folder) const {
   const std::string prefix = std::string(folder) + "/";
   const std::size_t at = lower_bound(prefix);
   return at < count_ && name(at).starts_with(prefix);
+}
+
+std::vector<std::string_view> SnapshotMap::names_in(std::string_view folder) const {
+  const std::string prefix = std::string(folder) + "/";
+  std::vector<std::string_view> names;
+  std::size_t at = lower_bound(prefix);
+  while (at < count_ && name(at).starts_with(prefix)) {
+    const std::string_view rest = name(at).substr(prefix.size());
+    const std::size_t slash = rest.find('/');
+    names.push_back(rest.substr(0, slash == std::string_view::npos ? slash : slash + 1));
+    // Past everything else in that folder: '0' follows '/'.
+    at = slash == std::string_view::npos ? at + 1
+                                         : lower_bound(prefix + std::string(rest.substr(0, slash)) + "0");
+  }
+  return names;
+}
+
+std::string_view SnapshotMap::hash_of(std::string_view path) const {
+  const std::size_t at = lower_bound(path);
+  if (!is_at(at, path)) return {};
+  return {static_cast<const char*>(static_cast<const void*>(entries_[at].hash)), sizeof entries_[at].hash};
 }
 
 }  // namespace moult

@@ -55,7 +55,7 @@ void WsgiServer::serve(const py::Attached& py, const lane::Request& request) {
   const py::Ref start_response = make_start_response(py, types_.responder, &response_);
   const py::Ref environ = input && start_response ? environs_.build(py, request, input.get()) : py::Ref();
   const bool ok = environ && call_app(py, environ.get(), start_response.get());
-  if (!ok) fail_call(py);
+  if (!ok) fail_call(py, request.head);
   if (!response_.ended()) response_.fail(py, "the client has gone");
   if (response_.was_cut()) {
     log_error(py, "the app yielded more than its Content-Length; the rest was dropped", {});
@@ -173,9 +173,10 @@ bool WsgiServer::close(const py::Attached&, PyObject* result) {
   return static_cast<bool>(py::Ref::steal(PyObject_CallNoArgs(close.get())));
 }
 
-void WsgiServer::fail_call(const py::Attached& py) {
+void WsgiServer::fail_call(const py::Attached& py, const lane::RequestHead& head) {
   const py::ErrorText error = py::take_error(py);
-  log_error(py, error.line, error.traceback);
+  log_error(py, fmt::format("{} {} failed", head.method, head.target),
+            error.traceback.empty() ? error.line : error.traceback);
   response_.fail(py, error.traceback.empty() ? error.line : error.traceback);
 }
 

@@ -39,7 +39,7 @@ class WsgiServer {
   bool deliver_file(const py::Attached& py, PyObject* wrapper, bool& done);
   bool finish(const py::Attached& py, PyObject* result);
   bool close(const py::Attached& py, PyObject* result);
-  void fail_call(const py::Attached& py);
+  void fail_call(const py::Attached& py, const lane::RequestHead& head);
   void log_error(const py::Attached& py, std::string_view what, std::string_view traceback);
 
   PyObject* callable_;

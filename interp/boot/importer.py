@@ -3,6 +3,7 @@
 import importlib.machinery
 import importlib.util
 import linecache
+import marshal
 import os
 import sys
 
@@ -76,7 +77,13 @@ class SnapshotLoader(importlib.machinery.SourceFileLoader):
         raise OSError("a snapshot has no times")
 
     def get_code(self, fullname):
-        return self.source_to_code(self.get_data(self.path), self.path)
+        """Compiles, unless another generation in this host had the very same source."""
+        known = _moult.cached_code(self.path)
+        if known is not None:
+            return marshal.loads(known)
+        code = self.source_to_code(self.get_data(self.path), self.path)
+        _moult.keep_code(self.path, marshal.dumps(code))
+        return code
 
 
 class SnapshotFinder:
@@ -110,6 +117,18 @@ class SnapshotFinder:
             spec.submodule_search_locations = [base]
             return spec
         return None
+
+    def iter_modules(self, prefix=""):
+        """For pkgutil.iter_modules, by which Django finds commands and migrations."""
+        names = {}
+        for name in [*_moult.snapshot_names(self.path), *self._names_on_disk()]:
+            is_package = name.endswith("/")
+            if is_package and not _moult.snapshot_has(f"{self.path}/{name}__init__.py"):
+                continue
+            stem = name.rstrip("/").partition(".")[0]
+            if stem != "__init__" and stem.isidentifier():
+                names[stem] = names.get(stem, False) or is_package
+        return [(prefix + name, is_package) for name, is_package in sorted(names.items())]
 
     def invalidate_caches(self):
         self._disk_time = None

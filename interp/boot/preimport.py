@@ -1,5 +1,6 @@
 """Runs in the main interpreter only: loads what sub-interpreters must find already there."""
 
+import faulthandler
 import importlib
 import importlib.machinery
 import importlib.util
@@ -10,6 +11,9 @@ STANDARD = ("datetime", "decimal", "ctypes", "_elementtree", "pyexpat")
 
 done = set()
 
+# A crash says where on the host's stderr. Sub-interpreters may not import it.
+faulthandler.enable()
+
 
 def standard(path="", name=""):
     """Modules whose C state the first interpreter keeps for all later ones (cpython.md, section e).
@@ -19,9 +23,6 @@ def standard(path="", name=""):
             importlib.import_module(module)
         except ImportError:
             pass
-    import faulthandler
-
-    faulthandler.enable()  # a crash says where on the host's stderr; sub-interpreters may not import it
     if sys.version_info >= (3, 13):
         import syslog
 

@@ -86,6 +86,23 @@ class Snapshots(case.HostCase):
             """)
         self.assertEqual(interp.get().body, b"some datasome data")
 
+    def test_pkgutil_lists_the_snapshots_modules(self):
+        self.tree.write({"pkg/__init__.py": "", "pkg/one.py": "", "pkg/sub/__init__.py": "", "pkg/plain/data.py": ""})
+        interp = self.serve("""
+            import pkgutil
+            import pkg
+            def application(env, start):
+                start('200 OK', []); return [repr([(m.name, m.ispkg) for m in pkgutil.iter_modules(pkg.__path__, 'pkg.')]).encode()]
+            """)
+        self.tree.write({"pkg/two.py": ""})
+        self.assertEqual(eval(interp.get().body), [("pkg.one", False), ("pkg.sub", True)])
+
+    def test_a_source_that_goes_back_and_forth_is_never_mistaken(self):
+        for value in (1, 2, 1, 1, 3, 2):
+            self.tree.write({"part.py": f"VALUE = {value}\n"})
+            interp = self.serve("import part\ndef application(env, start):\n    start('200 OK', []); return [str(part.VALUE).encode()]\n")
+            self.assertEqual(interp.get().body, str(value).encode())
+
     def test_source_encodings(self):
         source = "# -*- coding: latin-1 -*-\nVALUE = '\xe9'\n".encode("latin-1")
         self.tree.write({"late.py": source})

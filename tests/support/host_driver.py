@@ -5,7 +5,7 @@ a deadline. The Python under test is $MOULT_HOST_PYTHON, its module lies in $MOU
 """
 
 import array
-import collections
+import hashlib
 import json
 import os
 import shutil
@@ -76,7 +76,8 @@ def snapshot_bytes(files):
     for name, data in ordered:
         entries.append(
             struct.pack(
-                "<QIIQQ32s", start + len(names), len(name), 0, start + name_total + len(contents), len(data), b""
+                "<QIIQQ32s", start + len(names), len(name), 0, start + name_total + len(contents), len(data),
+                hashlib.sha256(data).digest(),
             )
         )
         names += name

@@ -93,3 +93,28 @@ TEST_CASE("damaged snapshots are refused") {
   std::memcpy(many.data() + 8, &count, 8);
   CHECK_FALSE(open(many));
 }
+
+TEST_CASE("the names in a folder are its files and its folders once each") {
+  const auto map = open(image({{"/app/a.py", ""},
+                               {"/app/b/c.py", ""},
+                               {"/app/b/d/e.py", ""},
+                               {"/app/b.py", ""},
+                               {"/app/b0.py", ""},
+                               {"/app/z/y.py", ""},
+                               {"/apple.py", ""}}));
+  // '.' < '/' < '0': the order of bytes, not of folders.
+  REQUIRE_FALSE(map);
+  const auto sorted = open(image({{"/app/a.py", ""},
+                                  {"/app/b.py", ""},
+                                  {"/app/b/c.py", ""},
+                                  {"/app/b/d/e.py", ""},
+                                  {"/app/b0.py", ""},
+                                  {"/app/z/y.py", ""},
+                                  {"/apple.py", ""}}));
+  REQUIRE(sorted);
+  CHECK(sorted->names_in("/app") == std::vector<std::string_view>{"a.py", "b.py", "b/", "b0.py", "z/"});
+  CHECK(sorted->names_in("/app/b") == std::vector<std::string_view>{"c.py", "d/"});
+  CHECK(sorted->names_in("/nothing").empty());
+  CHECK(sorted->hash_of("/app/a.py").size() == 32);
+  CHECK(sorted->hash_of("/app").empty());
+}
