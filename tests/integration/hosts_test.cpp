@@ -20,7 +20,7 @@ constexpr const char* kNumpyApp =
     "    start_response('200 OK', [])\n"
     "    return [str(numpy.arange(5).sum()).encode(), b' v1']\n";
 constexpr const char* kCryptographyApp =
-    "from cryptography.hazmat.primitives import hashes\n"
+    "from cryptography.fernet import Fernet\n"
     "from cryptography.hazmat.primitives.asymmetric import ed25519\n"
     "def application(environ, start_response):\n"
     "    key = ed25519.Ed25519PrivateKey.generate()\n"
@@ -123,7 +123,7 @@ TEST_CASE("promise 5: a crash in C code takes one host, not the daemon nor an ap
 
 TEST_CASE("promise 5: a host that dies at every start is given a pause, and the daemon stays") {
   DaemonProcess daemon;
-  const AppTree app = daemon.add_app("crash", "isolation = \"process\"");
+  const AppTree app = daemon.add_app("crash", "isolation = \"process\"\nqueue_timeout = \"300ms\"");
   app.write("app.py", "import os\nos.abort()\n");
   daemon.start_listening();
   CHECK(eventually([&] {

@@ -143,7 +143,8 @@ TEST_CASE("what an app prints goes line by line into its log, with app and gener
 
 TEST_CASE("an ASGI app is refused with a sentence that says why") {
   DaemonProcess daemon;
-  daemon.add_app("asgi").write("app.py", "async def application(scope, receive, send):\n    pass\n");
+  daemon.add_app("asgi", "queue_timeout = \"300ms\"")
+      .write("app.py", "async def application(scope, receive, send):\n    pass\n");
   daemon.start();
   const Answer status = daemon.status("asgi");
   CHECK(contains(status.text("/rejected/error"), "ASGI"));

@@ -84,8 +84,11 @@ Answer ControlClient::call(std::string_view method, std::string_view parameters,
 
 Answer ControlClient::send_line(std::string_view line, Deadline deadline) {
   const std::string bytes = std::string(line) + "\n";
-  if (::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
-    throw std::runtime_error("the control socket takes no more");
+  // What the daemon no longer wants to read is not an error here: its answer may say why.
+  for (std::size_t sent = 0; sent < bytes.size();) {
+    const ssize_t part = ::send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (part < 0) break;
+    sent += static_cast<std::size_t>(part);
   }
   while (true) {
     Answer answer(read_line(deadline));
