@@ -98,7 +98,7 @@ TEST_CASE("an exception is 500 without its inner detail, with it when debug is o
     const HttpResponse response = features.get("/raises");
     CHECK(response.status == 500);
     CHECK_FALSE(contains(response.body, "secret"));
-    CHECK(contains(features.daemon.app_log("features"), "a secret of the app"));
+    CHECK(eventually([&] { return contains(features.daemon.app_log("features"), "a secret of the app"); }));
   }
   const Features debugged("debug = true");
   CHECK(contains(debugged.get("/raises").body, "RuntimeError: a secret of the app"));
