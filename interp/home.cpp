@@ -7,7 +7,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 #include <thread>
 
@@ -52,7 +51,10 @@ Home::Home(const HostServices& services, MakeCommand make)
       make_(std::move(make)),
       natives_(natives_for(services, make_)),
       began_(Steady::now()) {
-  if (make_.mode == py::Mode::main) wake_ = Fd(::eventfd(0, EFD_CLOEXEC));
+  if (make_.mode != py::Mode::main) return;
+  auto pipe = make_pipe();
+  if (!pipe || !set_nonblocking(pipe->read) || !set_nonblocking(pipe->write)) return;
+  wake_.emplace(std::move(*pipe));
 }
 
 Home::~Home() = default;
@@ -135,7 +137,8 @@ bool Home::boot(const py::Attached& py) {
   }
   natives_.snapshot.emplace(std::move(*snapshot));
   const py::Ref natives = add_native_module(py, natives_);
-  const py::Ref spec = spec_object(py, make_, services_.module_dir, services_.timezone);
+  const py::Ref spec =
+      spec_object(py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1});
   if (natives && spec && services_.boot.run_all(py)) {
     const py::Ref boot = py::boot_function(py, "start", "boot");
     const py::Ref booted = boot ? py::Ref::steal(PyObject_CallOneArg(boot.get(), spec.get())) : py::Ref();
@@ -264,14 +267,19 @@ void Home::wait_for_retire(const py::Attached& py) {
   changed_.wait(lock, [&] { return retire_asked_; });
 }
 
-// The main thread, where Linux delivers the process' signals and where Python runs the app's
-// handlers for them: each signal ends the poll.
+// The main thread, where Python runs the app's signal handlers. Whichever thread a signal hits, its
+// C handler writes a byte to the pipe (signal.set_wakeup_fd in boot/guards.py); so does retire().
 void Home::wait_with_signals(const py::Attached& py) {
-  for (;;) {
+  for (bool over = false; !over;) {
     {
       const py::DetachScope detached(py);
-      pollfd wanted{wake_.get(), POLLIN, 0};
-      if (::poll(&wanted, 1, -1) > 0) return;
+      pollfd wanted{wake_->read.get(), POLLIN, 0};
+      ::poll(&wanted, 1, -1);
+      char bytes[64];
+      while (::read(wake_->read.get(), bytes, sizeof bytes) > 0) {
+      }
+      const std::scoped_lock lock(mutex_);
+      over = retire_asked_;
     }
     if (PyErr_CheckSignals() != 0) {
       log_text(py, natives_, 'e', "moult: a signal handler failed\n" + py::take_error(py).traceback);

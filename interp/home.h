@@ -80,7 +80,7 @@ class Home : public std::enable_shared_from_this<Home> {
   MakeCommand make_;
   Natives natives_;
   SteadyTime began_;
-  Fd wake_;  // process isolation only: readable once the home is to retire
+  std::optional<PipePair> wake_;  // process isolation only: readable when a signal came or at the end
   std::function<void()> on_end_;
 
   // Objects of the interpreter; touched on the home thread only, but for interrupted_ (visitors).

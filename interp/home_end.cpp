@@ -4,7 +4,6 @@
 
 #include <fmt/ranges.h>
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 #include <thread>
 
@@ -37,7 +36,8 @@ void Home::retire(Seconds timeout) {
     deadline_ = after(timeout);
     changed_.notify_all();
   }
-  if (wake_) ::eventfd_write(wake_.get(), 1);
+  // A full pipe wakes as well.
+  if (wake_) static_cast<void>(!::write(wake_->write.get(), "", 1));
   std::thread([self = shared_from_this()] { self->reap(); }).detach();
 }
 

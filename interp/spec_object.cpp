@@ -31,8 +31,7 @@ py::Ref dict(const std::vector<std::pair<std::string, std::string>>& values) {
 
 }  // namespace
 
-py::Ref spec_object(const py::Attached&, const MakeCommand& make, const std::string& module_dir,
-                    const std::optional<std::string>& host_tz) {
+py::Ref spec_object(const py::Attached&, const MakeCommand& make, const HostFacts& host) {
   const Spec& spec = make.spec;
   py::Ref result = py::Ref::steal(PyDict_New());
   const auto put = [&](const char* name, const py::Ref& value) {
@@ -49,8 +48,9 @@ py::Ref spec_object(const py::Attached&, const MakeCommand& make, const std::str
   put("warnings", list(spec.warnings));
   put("signals", text(spec.signals));
   put("python_flags", list(spec.python_flags));
-  put("module_dir", text(module_dir));
-  put("host_tz", host_tz ? text(*host_tz) : py::Ref::borrow(Py_None));
+  put("module_dir", text(host.module_dir));
+  put("host_tz", host.timezone ? text(*host.timezone) : py::Ref::borrow(Py_None));
+  put("wake_fd", py::Ref::steal(PyLong_FromLong(host.wake_fd)));
   return result;
 }
 

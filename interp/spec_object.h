@@ -8,9 +8,15 @@
 
 namespace moult {
 
-// What interp/boot/start.py gets: the protocol's `spec` as a dict, with `mode`, `module_dir` and
-// `host_tz`. Null with an exception pending.
-py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const std::string& module_dir,
-                    const std::optional<std::string>& host_tz);
+// What a host adds to the spec.
+struct HostFacts {
+  const std::string& module_dir;
+  const std::optional<std::string>& timezone;
+  int wake_fd = -1;  // process isolation: for signal.set_wakeup_fd
+};
+
+// What interp/boot/start.py gets: the protocol's `spec` as a dict, with `mode`, `module_dir`,
+// `host_tz` and `wake_fd`. Null with an exception pending.
+py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostFacts& host);
 
 }  // namespace moult

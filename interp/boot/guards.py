@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 def install(spec, is_main):
     publish_module()
     if is_main:
-        guard_main_signals()
+        guard_main_signals(spec["wake_fd"])
         return
     guard_timezone(spec["host_tz"])
     guard_locale()
@@ -130,8 +130,11 @@ def guard_signals():
     _signal.set_wakeup_fd = set_wakeup_fd
 
 
-def guard_main_signals():
-    """In process isolation signals are the app's, but for those that the host lives by."""
+def guard_main_signals(wake_fd):
+    """In process isolation signals are the app's, but for those that the host lives by. The main
+    thread waits outside of Python; a byte on wake_fd tells it to run the handlers."""
+    if wake_fd >= 0:
+        _signal.set_wakeup_fd(wake_fd, warn_on_full_buffer=False)
     ours = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGCHLD}
     real = _signal.signal
 

@@ -8,7 +8,7 @@ from _moult import entry, environment, errors, extensions, guards, importer, shu
 
 
 def boot(spec):
-    """`spec` has the members of the protocol's `spec`, and `mode`, `module_dir`, `host_tz`."""
+    """`spec` has the members of the protocol's `spec`, and `mode`, `module_dir`, `host_tz`, `wake_fd`."""
     global own_folder
     own_folder = spec["module_dir"] + "/"
     is_main = spec["mode"] == "main"
