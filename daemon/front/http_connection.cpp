@@ -72,7 +72,10 @@ void HttpConnection::on_readable() {
     case Phase::body: eof_ ? client_gone() : collect_body(); break;
     case Phase::answering:
       if (eof_) check_hangup();
-      if (eof_ && !body_done_) body_broken_ = true;
+      if (eof_ && !body_done_) {
+        body_broken_ = true;
+        body_refusal_ = {400, "The body ended too early."};
+      }
       feed_body();
       break;
     case Phase::draining: eof_ ? close() : drain_body(); break;
@@ -125,6 +128,7 @@ void HttpConnection::sweep(SteadyTime now) {
       refuse({408, "The request did not arrive in time."});
     } else if (phase_ == Phase::answering) {
       body_broken_ = true;
+      body_refusal_ = {408, "The request did not arrive in time."};
       feed_body();
     } else {
       close();

@@ -191,6 +191,10 @@ void HttpConnection::on_failure(Call&, CallFailure failure, std::string_view det
     client_gone();
     return;
   }
+  if (failure == CallFailure::app_error && body_broken_) {  // it failed for want of the rest of the body
+    refuse(body_refusal_);
+    return;
+  }
   const FailurePage page = page_of(failure);
   const bool tells = debug_ && failure == CallFailure::app_error;
   send_page(page.status, page.sentence, page.headers, tells ? detail : std::string_view());

@@ -172,7 +172,8 @@ TEST_CASE("a body over max_body is refused with 413, with a length and without o
   HttpConnection chunked(features.address());
   chunked.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
   const std::string piece = "10000\r\n" + std::string(0x10000, 'a') + "\r\n";
-  chunked.send(piece);
+  chunked.send(piece);  // enough for the app to be called
+  CHECK(eventually([&] { return features.daemon.status("features").number("/calls/running") == 1; }));
   chunked.send(piece);
   CHECK(chunked.read_response().status == 413);
 }
