@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include <thread>
 
-// The first half of a home's life: making, booting, loading, serving. home_end.cpp has the rest.
+// The first half of a home's life: making, booting, loading, serving. home_end.cpp has the rest, and
+// home_visits.cpp what other threads do meanwhile.
 
 namespace moult {
 
@@ -97,7 +98,8 @@ bool Home::make_sub(PyThreadState*& state) {
   for (const std::string& path : make_.spec.preimport) {
     const std::string problem = services_.main_thread.preimport("extension", path, "", kLifecycleWait);
     if (!problem.empty())
-      natives_.events.notice({make_.interp, "warning", "pre-import of " + path + ": " + problem, "", 0});
+      natives_.events.notice(
+          {make_.interp, "warning", fmt::format("pre-import of {}: {}", path, problem), "", 0});
   }
   // Its own working folder, shared with the threads that come from this one: unshare(2).
   if (::unshare(CLONE_FS) == 0) {
@@ -284,73 +286,6 @@ void Home::wait_with_signals(const py::Attached& py) {
     if (PyErr_CheckSignals() != 0) {
       log_text(py, natives_, 'e', "moult: a signal handler failed\n" + py::take_error(py).traceback);
     }
-  }
-}
-
-// A visit of another thread to this home's interpreter, which does not end meanwhile. Refused
-// before the interpreter is booted and once it begins to end.
-class Home::Visit {
- public:
-  explicit Visit(Home& home) : home_(home) {
-    const std::scoped_lock lock(home_.mutex_);
-    allowed_ = home_.open_for_visits_;
-    if (allowed_) ++home_.visitors_;
-  }
-  ~Visit() {
-    if (!allowed_) return;
-    const std::scoped_lock lock(home_.mutex_);
-    --home_.visitors_;
-    home_.changed_.notify_all();
-  }
-  Visit(const Visit&) = delete;
-  Visit& operator=(const Visit&) = delete;
-  explicit operator bool() const { return allowed_; }
-
- private:
-  Home& home_;
-  bool allowed_ = false;
-};
-
-void Home::interrupt(std::size_t worker, std::uint64_t call) {
-  std::thread([self = shared_from_this(), worker, call] {
-    const Visit visit(*self);
-    if (!visit) return;
-    const py::VisitScope scope(self->interpreter_);
-    std::unique_lock lock(self->mutex_);
-    const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
-    lock.unlock();
-    if (serving) self->workers_[worker]->interrupt(scope.token(), call);
-  }).detach();
-}
-
-void Home::tell_stack() {
-  std::thread([self = shared_from_this()] {
-    std::string text = "this interpreter cannot be visited now";
-    {
-      const Visit visit(*self);
-      if (visit) {
-        const py::VisitScope scope(self->interpreter_);
-        const py::Ref stack = py::boot_function(scope.token(), "shutdown", "stack");
-        const py::Ref result = stack ? py::Ref::steal(PyObject_CallNoArgs(stack.get())) : py::Ref();
-        text = result ? py::text_of(scope.token(), result.get()) : py::take_error(scope.token()).line;
-      }
-    }
-    self->natives_.events.stack(self->make_.interp, text);
-  }).detach();
-}
-
-// The app is still being imported and is to go: raises in the importing thread until it gives way.
-void Home::hurry_import() {
-  for (;;) {
-    {
-      const Visit visit(*this);
-      if (!visit) return;
-      const py::VisitScope scope(interpreter_);
-      const std::scoped_lock lock(mutex_);
-      if (phase_ != Phase::making || Steady::now() > deadline_) return;
-      PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
-    }
-    std::this_thread::sleep_for(Milliseconds(100));
   }
 }
 

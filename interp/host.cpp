@@ -22,7 +22,7 @@ struct Packet {
 
 Packet receive(int channel, std::span<char> buffer) {
   iovec slice{buffer.data(), buffer.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> control;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> control{};
   msghdr message{};
   message.msg_iov = &slice;
   message.msg_iovlen = 1;

@@ -28,7 +28,8 @@ void MainThread::post(Job job) {
   changed_.notify_one();
 }
 
-std::string MainThread::preimport(std::string function, std::string path, std::string name, Seconds timeout) {
+std::string MainThread::preimport(const std::string& function, const std::string& path,
+                                  const std::string& name, Seconds timeout) {
   auto done = std::make_shared<std::promise<std::string>>();
   std::future<std::string> outcome = done->get_future();
   post([=](const py::Attached& py) { done->set_value(call_preimport(py, function, path, name)); });

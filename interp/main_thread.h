@@ -21,7 +21,8 @@ class MainThread {
   void post(Job job);
   // Posts a call of `function` of the boot module `preimport` with `arguments` and waits for its
   // end: "" or what went wrong. The caller has no interpreter attached.
-  std::string preimport(std::string function, std::string path, std::string name, Seconds timeout);
+  std::string preimport(const std::string& function, const std::string& path, const std::string& name,
+                        Seconds timeout);
 
   // Called by main, with the main interpreter's state attached. Does not return.
   [[noreturn]] void serve(PyThreadState* state);
