@@ -110,7 +110,8 @@ class Moult:
 
     def processes(self):
         """pid -> memory in KiB (Pss, Rss, Private) of the daemon and its hosts."""
-        return {pid: memory(pid) for pid in session(self.process.pid)}
+        hosts = [host["pid"] for host in self.control("hosts")["hosts"]]
+        return {pid: memory(pid) for pid in [self.process.pid, *hosts]}
 
 
 def get(connection, path="/"):
@@ -131,17 +132,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def session(leader):
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.getsid(int(name)) == leader:
-                found.append(int(name))
-        except ProcessLookupError:
-            pass
-    return found
 
 
 def memory(pid):

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <csignal>
 #include <string>
 #include <thread>
@@ -39,7 +40,8 @@ struct Detached {
     try {
       const int pid = static_cast<int>(daemon.call("version").number("/pid"));
       daemon.call("shutdown", R"({"timeout":1})");
-      if (!eventually([&] { return ::kill(pid, 0) != 0; })) ::kill(pid, SIGKILL);
+      const auto gone = [&] { return ::waitpid(pid, nullptr, WNOHANG) == pid || ::kill(pid, 0) != 0; };
+      if (!eventually(gone)) ::kill(pid, SIGKILL);
     } catch (const std::exception&) {  // it never came up
     }
   }

@@ -60,7 +60,7 @@ class DaemonProcess {
   void kill();
   bool is_running() { return child_ && child_->is_running(); }
   pid_t pid() const { return child_->pid(); }
-  std::vector<pid_t> processes() const { return child_->session(); }
+  std::vector<pid_t> processes() const { return child_->family(); }
 
   // --- asking it ------------------------------------------------------------------------------
   // The first TCP listener ("127.0.0.1:34567"), or the n-th listener of the log.
