@@ -68,7 +68,7 @@ TEST_CASE("a NumPy app is served without its user doing anything") {
 }
 
 TEST_CASE("a python3-cryptography app is served without its user doing anything") {
-  check_extension_app("cryptography", kCryptographyApp, "signed");
+  check_extension_app("cryptography.fernet", kCryptographyApp, "signed");
 }
 
 TEST_CASE("isolation = process gives an app a host of its own, with the same life") {
