@@ -76,7 +76,7 @@ void Home::run_sub() {
   const bool made = make_sub(state);
   if (state != nullptr) {
     const auto py = py::Attached::by_caller();
-    if (made && load(py)) wait_for_retire(py);
+    if (made && !is_retiring() && load(py)) wait_for_retire(py);
     end_sub(py, state);
   } else if (claim(Phase::over)) {
     natives_.events.retired(make_.interp, Steady::now() - began_);
@@ -87,7 +87,7 @@ void Home::run_sub() {
 void Home::run_main(const py::Attached& py) {
   home_thread_ = PyThread_get_thread_ident();
   enter_folder();
-  if (boot(py) && load(py)) wait_for_retire(py);
+  if (boot(py) && !is_retiring() && load(py)) wait_for_retire(py);
   end_main(py);
 }
 
@@ -165,6 +165,7 @@ bool Home::load(const py::Attached& py) {
       load ? py::Ref::steal(PyObject_CallFunction(load.get(), "sss", entry.kind.c_str(), entry.target.c_str(),
                                                   entry.callable.c_str()))
            : py::Ref();
+  end_import(py);
   PyObject* module_name = nullptr;
   PyObject* callable_name = nullptr;
   PyObject* callable = nullptr;
@@ -188,6 +189,18 @@ bool Home::load(const py::Attached& py) {
   }
   reject(py, "boot");
   return false;
+}
+
+bool Home::is_retiring() {
+  const std::scoped_lock lock(mutex_);
+  return retire_asked_;
+}
+
+// From here on nobody hurries the import, and what was raised for it and not yet seen is void.
+void Home::end_import(const py::Attached&) {
+  const std::scoped_lock lock(mutex_);
+  importing_ = false;
+  PyThreadState_SetAsyncExc(home_thread_, nullptr);
 }
 
 void Home::make_workers(const py::Attached& py) {

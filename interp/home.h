@@ -51,6 +51,8 @@ class Home : public std::enable_shared_from_this<Home> {
   void enter_folder();
   bool boot(const py::Attached& py);
   bool load(const py::Attached& py);
+  bool is_retiring();
+  void end_import(const py::Attached& py);
   void make_workers(const py::Attached& py);
   void tell_made(const py::Attached& py, std::string callable);
   void fill_report(const py::Attached& py, MadeEvent& event);
@@ -93,6 +95,7 @@ class Home : public std::enable_shared_from_this<Home> {
   std::mutex mutex_;  // the innermost lock: nobody waits for a GIL while holding it
   std::condition_variable changed_;
   Phase phase_ = Phase::making;
+  bool importing_ = true;  // or not even begun
   bool retire_asked_ = false;
   SteadyTime ending_began_{};
   SteadyTime deadline_{};

@@ -44,7 +44,7 @@ void Home::retire(Seconds timeout) {
 // Waits for the end in place of the commander, and calls it off when it takes too long.
 void Home::reap() {
   std::unique_lock lock(mutex_);
-  if (phase_ == Phase::making) std::thread([self = shared_from_this()] { self->hurry_import(); }).detach();
+  if (importing_) std::thread([self = shared_from_this()] { self->hurry_import(); }).detach();
   const SteadyTime last = deadline_ + std::chrono::duration_cast<Steady::duration>(kGrace);
   const bool over =
       changed_.wait_until(lock, last, [&] { return phase_ == Phase::over || phase_ == Phase::abandoned; });
@@ -128,7 +128,7 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
     if (phase_ == Phase::abandoned) return {"moult-home"};
     phase_ = Phase::ending;
   }
-  PyThreadState_SetAsyncExc(home_thread_, nullptr);
+  end_import(py);
   std::vector<std::string> stuck = wait_for_workers(py);
   if (!stuck.empty()) return stuck;
   std::vector<std::string> names = call_with_seconds(py, "quiesce", remaining(Seconds(0.05)));

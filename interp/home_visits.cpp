@@ -63,14 +63,15 @@ void Home::tell_stack() {
 void Home::hurry_import() {
   for (;;) {
     {
-      const Visit visit(*this);
-      if (!visit) return;
+      const std::scoped_lock lock(mutex_);
+      if (!importing_ || Steady::now() > deadline_) return;
+    }
+    if (const Visit visit(*this); visit) {  // else it is not booted yet
       const py::VisitScope scope(interpreter_);
       const std::scoped_lock lock(mutex_);
-      if (phase_ != Phase::making || Steady::now() > deadline_) return;
-      PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
+      if (importing_) PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
     }
-    std::this_thread::sleep_for(Milliseconds(100));
+    std::this_thread::sleep_for(Milliseconds(50));
   }
 }
 

@@ -322,6 +322,16 @@ def application(env, start): threading.Event().wait()
         self.assertEqual(self.host.wait("retired", "abandoned")["event"], "retired")
         self.assert_serves_others()
 
+    def test_a_make_that_is_called_off_at_once_goes_quickly(self):
+        self.tree.write({"app.py": "import time\nwhile True: time.sleep(0.01)\n"})
+        for _ in range(5):
+            interp = self.host.begin(self.tree, self.tree / "app.py")
+            interp.ask_retire(5)
+            event = self.host.wait("retired", "abandoned", interp=interp.number)
+            self.assertEqual(event["event"], "retired")
+            self.assertLess(event["seconds"], 3)
+        self.assert_serves_others()
+
     def test_the_host_leaves_when_the_daemon_does(self):
         interp = self.make("import time\ndef application(env, start):\n    while True: pass\n")
         interp.lane.send_request()
