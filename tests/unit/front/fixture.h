@@ -173,4 +173,14 @@ class Front {
   bool closed = false;
 };
 
+inline bool ends_with_body(const std::string& response, std::string_view body) {
+  return response.ends_with("\r\n\r\n" + std::string(body));
+}
+
+inline std::size_t count(std::string_view text, std::string_view what) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) ++found;
+  return found;
+}
+
 }  // namespace moult::test
