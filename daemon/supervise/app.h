@@ -53,6 +53,7 @@ class App final : public Moulting::Owner {
   const Dispatcher& dispatcher() const { return dispatcher_; }
   const CallStats& stats() const { return stats_; }
   AppLog& log() { return log_; }
+  const AppLog& log() const { return log_; }
   const WhyLog& why() const { return why_; }
   const Settle& settle() const { return settle_; }
   WatchStatus watch_status() const;

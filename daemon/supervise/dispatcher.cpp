@@ -62,7 +62,9 @@ void Dispatcher::hand_out_queued() {
 }
 
 void Dispatcher::on_worker_idle(Generation& generation, Interpreter&, Worker& worker) {
-  stats_.on_call_done(Steady::now(), Steady::now() - worker.started());
+  const SteadyTime now = Steady::now();
+  stats_.on_call_done(now, now - worker.started());
+  if (worker.failed) ++stats_.errors;
   if (&generation == active_) hand_out_queued();
 }
 
@@ -136,6 +138,8 @@ void Dispatcher::refuse(Call& call, CallFailure failure) {
   if (&call == first_ || call.previous != nullptr) dequeue(call);
   call.target = nullptr;
   ++stats_.refused;
+  if (failure == CallFailure::queue_full) ++stats_.queue_full;
+  if (failure == CallFailure::queue_timeout) ++stats_.queue_late;
   call.client->on_failure(call, failure, {});
 }
 

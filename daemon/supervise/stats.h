@@ -20,7 +20,9 @@ class CallStats {
   std::uint64_t timeouts = 0;      // call_timeout
   std::uint64_t drain_killed = 0;  // outlived drain_timeout
   std::uint64_t refused = 0;       // 503: queue full or late, app stopped or unavailable
-  std::uint64_t lost = 0;          // 502: the host died
+  std::uint64_t queue_full = 0;    // of these
+  std::uint64_t queue_late = 0;
+  std::uint64_t lost = 0;  // 502: the host died
   std::uint64_t retried = 0;
 
  private:

@@ -29,6 +29,7 @@ bool Worker::start(Call& call) {
   call_id_ = call.head.call;
   started_ = Steady::now();
   interrupts = 0;
+  failed = false;
   call.worker = this;
   call.started = started_;
   return true;
@@ -105,6 +106,7 @@ bool Worker::on_packet(lane::Received& received) {
       case lane::FrameType::head:
         if (const auto head = lane::decode_head(received.packet)) {
           call->head_seen = true;
+          failed = head->status >= 500;
           call->client->on_head(*call, *head, head->body, end);
         }
         break;
@@ -119,6 +121,7 @@ bool Worker::on_packet(lane::Received& received) {
         }
         break;
       case lane::FrameType::failed:
+        failed = true;
         call->client->on_failure(*call, interrupts > 0 ? CallFailure::call_timeout : CallFailure::app_error,
                                  chunk->data);
         break;

@@ -62,6 +62,7 @@ class Worker {
   // Kept by whoever watches deadlines: when the thread was last interrupted, and how often.
   SteadyTime interrupted_at{};
   int interrupts = 0;
+  bool failed = false;     // the last call was answered with a status of 500 or above
   SteadyTime broken_at{};  // when the other end was found closed
 
  private:
