@@ -1,1 +1,34 @@
-int main() { return 0; }
+#include "daemon/daemon.h"
+
+#include <csignal>
+#include <cstdio>
+
+namespace {
+
+int answer(const moult::CommandLineAnswer& answer) {
+  std::fputs(answer.text.c_str(), answer.exit_code == 0 ? stdout : stderr);
+  return answer.exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace moult;
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto parsed = parse_options(argc, argv);
+  if (const auto* done = std::get_if<CommandLineAnswer>(&parsed)) return answer(*done);
+  const DaemonOptions& options = std::get<DaemonOptions>(parsed);
+  const Surroundings surroundings = current_surroundings();
+  if (options.command == DaemonCommand::check) return answer(check_config(options.config, config_folder(surroundings)));
+
+  Log log(options.log_format, options.log_level);
+  uv::set_background_threads(4);
+  uv::Loop loop;
+  Daemon daemon(loop, log, options, surroundings);
+  if (const auto started = daemon.start(); !started) {
+    std::fputs(format_errors(started.error()).c_str(), stderr);
+    return exit_code(started.error().front().code);
+  }
+  loop.run();
+  return 0;
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "control/event_log.h"
+#include "control/method.h"
+#include "daemon/front/http_server.h"
+
+namespace moult {
+
+class Daemon;
+
+// Registers every method of docs/control.md. `daemon` and `events` must outlive `methods`' calls.
+void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog& events);
+
+// The parts of it, by file.
+void serve_app_commands(control::Methods& methods, Daemon& daemon);   // commands_apps.cpp: what changes apps
+void serve_app_views(control::Methods& methods, Daemon& daemon);      // commands_views.cpp: what shows them
+void serve_daemon_commands(control::Methods& methods, Daemon& daemon);  // commands_daemon.cpp
+
+// Access lines to the daemon's log.
+AccessLog access_log_to(Log& log);
+
+}  // namespace moult

@@ -1,0 +1,234 @@
+#include "daemon/commands.h"
+#include "daemon/daemon.h"
+#include "daemon/doctor.h"
+#include "daemon/pending.h"
+#include "daemon/status.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <unistd.h>
+
+namespace moult {
+
+using control::Json;
+using control::Reply;
+
+namespace {
+
+std::uint64_t own_memory() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long size = 0;
+  unsigned long resident = 0;
+  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  return read == 2 ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+Json errors_to_json(const ConfigErrors& errors) {
+  Json rows = Json::array();
+  for (const Error& error : errors) {
+    rows.push_back({{"message", error.message}, {"file", error.file}, {"line", error.line}, {"hint", error.hint}});
+  }
+  return rows;
+}
+
+void fail_config(Reply reply, const ConfigErrors& errors) {
+  Error error = errors.front();
+  error.code = ErrorCode::config_invalid;
+  if (errors.size() > 1) error.message += fmt::format(" (and {} more)", errors.size() - 1);
+  reply.fail(error, {{"errors", errors_to_json(errors)}});
+}
+
+Json version_page(const Daemon& daemon) {
+  Json pythons = Json::array();
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(daemon.module_folder(), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("_moult_host.") || !name.ends_with(".so")) continue;
+    pythons.push_back({{"abi", name.substr(12, name.size() - 15)}, {"module", entry.path().string()}});
+  }
+  return {{"version", MOULT_VERSION},
+          {"protocol", 1},
+          {"pid", ::getpid()},
+          {"uid", ::getuid()},
+          {"boot", daemon.boot()},
+          {"started", rfc3339(daemon.started_wall())},
+          {"uptime_seconds", Seconds(Steady::now() - daemon.started()).count()},
+          {"socket", daemon.control_path()},
+          {"config_folder", daemon.config().daemon.folder},
+          {"state_folder", daemon.state_folder()},
+          {"pythons", pythons}};
+}
+
+// Waits until each of the hosts has gone or an app refuses to leave it.
+void recycle(Daemon& daemon, const Json& params, Reply reply) {
+  HostPool& hosts = daemon.supervisor().hosts();
+  const int wanted = params.value("host", 0);
+  std::vector<std::pair<int, int>> going;  // number, pid
+  for (Host* host : hosts.hosts()) {
+    if (wanted == 0 || host->number() == wanted) going.emplace_back(host->number(), host->pid());
+  }
+  if (wanted != 0 && going.empty()) {
+    reply.fail({ErrorCode::failed, fmt::format("there is no host {}", wanted), {}, {}, 0, "moultctl hosts lists them"});
+    return;
+  }
+  std::vector<std::string> apps;
+  for (const App* app : daemon.supervisor().apps()) {
+    const Generation* active = app->moulting().active();
+    if (active == nullptr) continue;
+    const bool moves = std::any_of(going.begin(), going.end(), [&](const auto& host) {
+      const Host* living = hosts.find(host.first);
+      return living != nullptr && active->lives_on(*living);
+    });
+    if (moves) apps.push_back(app->config().name);
+  }
+  for (const auto& [number, pid] : going) {
+    if (Host* host = hosts.find(number)) hosts.recycle(*host, "moultctl recycle");
+  }
+  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(300)), "the recycling");
+  Pending::poll(pending, [&daemon, going, apps](Pending& self) {
+    HostPool& pool = daemon.supervisor().hosts();
+    for (const std::string& name : apps) {
+      const App* app = daemon.supervisor().find(name);
+      if (app == nullptr || !app->moulting().last_rejected() || app->moulting().attempt_view()) continue;
+      const AttemptOutcome outcome{.kind = AttemptOutcome::Kind::rejected,
+                                   .generation = app->moulting().last_rejected()->number,
+                                   .previous = app->moulting().active() != nullptr ? app->moulting().active()->number() : 0,
+                                   .rejection = app->moulting().last_rejected()->rejection};
+      const Generation* active = app->moulting().active();
+      const bool stays = active != nullptr && std::any_of(going.begin(), going.end(), [&](const auto& host) {
+                           const Host* living = pool.find(host.first);
+                           return living != nullptr && active->lives_on(*living);
+                         });
+      if (!stays) continue;
+      self.fail(rejection_error(outcome), rejection_more(name, outcome));
+      return true;
+    }
+    const bool all_gone = std::all_of(going.begin(), going.end(), [&](const auto& host) { return pool.find(host.first) == nullptr; });
+    if (!all_gone) return false;
+    const std::vector<Host*> now = pool.hosts();
+    Json rows = Json::array();
+    for (const auto& [number, pid] : going) {
+      const Host* replacement = nullptr;
+      for (const Host* host : now) {
+        if (host->number() > number && replacement == nullptr) replacement = host;
+      }
+      rows.push_back({{"id", number},
+                      {"pid", pid},
+                      {"replaced_by", replacement != nullptr ? Json(replacement->number()) : Json(nullptr)},
+                      {"new_pid", replacement != nullptr ? Json(replacement->pid()) : Json(nullptr)},
+                      {"elapsed_seconds", self.elapsed().count()}});
+    }
+    self.ok({{"hosts", rows}});
+    return true;
+  });
+}
+
+void check_config(Daemon& daemon, const Json& params, Reply reply) {
+  const std::string folder = params.value("folder", daemon.config().daemon.folder);
+  if (folder.empty()) {
+    reply.fail({ErrorCode::failed, "moultd run has no config folder"});
+    return;
+  }
+  using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
+  const auto shared = std::make_shared<Reply>(std::move(reply));
+  uv::compute_in_background<Loaded>(
+      daemon.loop(), [folder] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
+      [folder, shared](Loaded loaded) {
+        if (!*loaded) {
+          fail_config(std::move(*shared), loaded->error());
+          return;
+        }
+        std::vector<std::string> files;
+        std::vector<std::string> names;
+        if (!(*loaded)->daemon.source_file.empty()) files.push_back((*loaded)->daemon.source_file);
+        for (const AppConfig& app : (*loaded)->apps) {
+          files.push_back(app.source_file);
+          names.push_back(app.name);
+        }
+        shared->ok({{"folder", folder}, {"files", files}, {"apps", names}});
+      });
+}
+
+void reload_config(Daemon& daemon, const Json&, Reply reply) {
+  const auto shared = std::make_shared<Reply>(std::move(reply));
+  daemon.reload_config([shared](const tl::expected<ConfigChange, ConfigErrors>& change) {
+    if (!change) {
+      fail_config(std::move(*shared), change.error());
+      return;
+    }
+    Json changed = Json::array();
+    for (const AppChange& app : change->changed) {
+      changed.push_back({{"app", app.name}, {"effect", app.new_generation ? "generation" : app.routes ? "routes" : "limits"}});
+    }
+    shared->ok({{"added", change->added}, {"removed", change->removed}, {"changed", changed}, {"daemon", change->daemon_keys}, {"warnings", Json::array()}});
+  });
+}
+
+}  // namespace
+
+Json daemon_page(const Daemon& daemon) {
+  std::vector<std::string> listening;
+  for (const ListenAddress& address : daemon.http().addresses()) listening.push_back(to_string(address));
+  const HttpCounters& counters = daemon.http().counters();
+  Json warnings = Json::array();
+  if (!daemon.config_errors().empty()) warnings.push_back("the config files on disk have errors and are not in force");
+  return {{"version", MOULT_VERSION},
+          {"pid", ::getpid()},
+          {"uptime_seconds", Seconds(Steady::now() - daemon.started()).count()},
+          {"memory_bytes", own_memory()},
+          {"listening", listening},
+          {"config_folder", daemon.config().daemon.folder},
+          {"state_folder", daemon.state_folder()},
+          {"connections", counters.open},
+          {"requests", counters.requests},
+          {"hosts", const_cast<Daemon&>(daemon).supervisor().hosts().hosts().size()},
+          {"config_errors", errors_to_json(daemon.config_errors())},
+          {"warnings", warnings}};
+}
+
+void serve_daemon_commands(control::Methods& methods, Daemon& daemon) {
+  methods.serve("version", [&daemon](const Json&, Reply reply) { reply.ok(version_page(daemon)); });
+  methods.serve("hosts", [&daemon](const Json&, Reply reply) {
+    reply.ok({{"hosts", host_rows(daemon.supervisor(), daemon.supervisor().hosts())}});
+  });
+  methods.serve("recycle", [&daemon](const Json& params, Reply reply) { recycle(daemon, params, std::move(reply)); });
+  methods.serve("config.check", [&daemon](const Json& params, Reply reply) { check_config(daemon, params, std::move(reply)); });
+  methods.serve("config.reload", [&daemon](const Json& params, Reply reply) { reload_config(daemon, params, std::move(reply)); });
+  methods.serve("doctor", [&daemon](const Json&, Reply reply) { reply.ok({{"checks", doctor_checks(daemon)}}); });
+  methods.serve("shutdown", [&daemon](const Json& params, Reply reply) {
+    int calls = 0;
+    for (const App* app : daemon.supervisor().apps()) calls += app->running();
+    reply.ok({{"outcome", "stopping"}, {"pid", ::getpid()}, {"apps", daemon.supervisor().apps().size()}, {"calls", calls}});
+    std::optional<Milliseconds> deadline;
+    if (params.contains("timeout")) deadline = timeout_of(params, Seconds(0));
+    daemon.shut_down(deadline);
+  });
+}
+
+void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog& events) {
+  control::serve_common(methods);
+  events.serve(methods);
+  serve_app_views(methods, daemon);
+  serve_app_commands(methods, daemon);
+  serve_daemon_commands(methods, daemon);
+}
+
+AccessLog access_log_to(Log& log) {
+  return [&log](const AccessRecord& record) {
+    log.info(fmt::format("{} {}", record.method, record.target),
+             {{"client", std::string(record.remote_addr)},
+              {"app", std::string(record.app)},
+              {"status", std::to_string(record.status)},
+              {"bytes", std::to_string(record.bytes)},
+              {"seconds", fmt::format("{:.6f}", record.duration.count())},
+              {"cut", record.cut ? "true" : "false"}});
+  };
+}
+
+}  // namespace moult

@@ -1,0 +1,304 @@
+#include "daemon/daemon.h"
+
+#include "daemon/commands.h"
+#include "daemon/snapshot/content_hash.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <unistd.h>
+
+namespace moult {
+
+namespace {
+
+std::string folder_of_program() {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length <= 0) return ".";
+  const std::string program(path, static_cast<std::size_t>(length));
+  return program.substr(0, program.rfind('/'));
+}
+
+std::string host_modules(const Surroundings& surroundings) {
+  const std::string asked = surroundings.variable("MOULT_MODULES");
+  return asked.empty() ? folder_of_program() + "/../lib/moult" : asked;
+}
+
+std::string chosen_folder(const Surroundings& surroundings, const DaemonOptions& options) {
+  return options.config.empty() ? config_folder(surroundings) : options.config;
+}
+
+tl::unexpected<ConfigErrors> stop(Error error) { return tl::unexpected(ConfigErrors{std::move(error)}); }
+
+}  // namespace
+
+Daemon::Daemon(uv::Loop& loop, Log& log, DaemonOptions options, Surroundings surroundings)
+    : loop_(loop),
+      log_(log),
+      options_(std::move(options)),
+      surroundings_(std::move(surroundings)),
+      module_folder_(host_modules(surroundings_)),
+      started_(Steady::now()),
+      started_wall_(std::chrono::system_clock::now()) {
+  boot_ = fmt::format("{:x}", std::chrono::duration_cast<Milliseconds>(started_wall_.time_since_epoch()).count());
+}
+
+Daemon::~Daemon() {
+  signals_.clear();
+  config_watch_.reset();
+  status_.reset();
+  control_.reset();
+  http_.reset();
+  supervisor_.reset();
+}
+
+tl::expected<void, ConfigErrors> Daemon::start() {
+  auto config = read_config();
+  if (!config) return tl::unexpected(config.error());
+  config_ = std::move(*config);
+  if (auto locked = take_lock(); !locked) return stop(locked.error());
+
+  std::string state = options_.state.empty() ? moult::state_folder(surroundings_) : options_.state;
+  if (options_.command == DaemonCommand::run && options_.state.empty()) {
+    // What one file had served must not be taken for the past of another with the same name.
+    const AppConfig& app = config_.apps.at(0);
+    state += "/run/" + hash_of(app.tree + "\n" + app.entry).short_hex();
+  }
+  for (const AppConfig& app : config_.apps) {
+    if (auto made = make_folders(fmt::format("{}/apps/{}", state, app.name)); !made) return stop(made.error());
+  }
+  inotify_ = std::make_unique<Inotify>(loop_);
+  probes_ = std::make_unique<PythonProbes>(loop_);
+  events_ = std::make_unique<control::EventLog>(loop_, boot_);
+  bridge_ = std::make_unique<EventBridge>(*events_);
+  services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_, nullptr, state,
+                                                  options_.command == DaemonCommand::run, true});
+  supervisor_ = std::make_unique<Supervisor>(*services_, module_folder_);
+  http_ = std::make_unique<HttpServer>(loop_, log_, config_.daemon);
+  if (config_.daemon.access_log) http_->set_access_log(access_log_to(log_));
+  if (auto listening = listen_to(config_); !listening) return stop(listening.error());
+  if (auto opened = open_control(); !opened) return stop(opened.error());
+  arm_signals();
+  supervisor_->start(config_);
+  fill_routes(config_);
+  if (options_.command == DaemonCommand::serve) {
+    config_watch_ = std::make_unique<ConfigWatch>(loop_, *inotify_, config_folder_, [this] { reload_config({}); });
+  }
+  tell_start();
+  return {};
+}
+
+tl::expected<Config, ConfigErrors> Daemon::read_config() const {
+  if (options_.command != DaemonCommand::run) return load_config(chosen_folder(surroundings_, options_));
+  char folder[4096];
+  if (::getcwd(folder, sizeof folder) == nullptr) return stop(last_os_error("the current folder"));
+  auto config = config_for_run(options_.run, folder);
+  if (!config) return stop(config.error());
+  return std::move(*config);
+}
+
+Result<> Daemon::take_lock() {
+  MOULT_ASSIGN(const SocketPaths paths, socket_paths(surroundings_));
+  control_path_ = paths.control;
+  if (options_.command == DaemonCommand::run) return {};
+  config_folder_ = chosen_folder(surroundings_, options_);
+  MOULT_ASSIGN(lock_, InstanceLock::acquire(lock_path(surroundings_, config_folder_),
+                                            {::getpid(), control_path_, config_folder_}));
+  return {};
+}
+
+Result<> Daemon::open_control() {
+  serve_methods(methods_, *this, *events_);
+  MOULT_ASSIGN(const SocketPaths paths, socket_paths(surroundings_));
+  if (paths.own_folder) MOULT_TRY(make_private_folder(paths.folder, surroundings_.uid));
+  auto control = control::Server::listen(loop_, methods_, log_, paths.control, control::Access::change);
+  std::string status_path = paths.status;
+  if (!control && options_.command == DaemonCommand::run) {
+    // Another daemon has the usual place; this one is found by its own name.
+    control_path_ = fmt::format("{}/run-{}.sock", paths.folder, ::getpid());
+    status_path = fmt::format("{}/run-{}-status.sock", paths.folder, ::getpid());
+    control = control::Server::listen(loop_, methods_, log_, control_path_, control::Access::change);
+    if (control) log_.info(fmt::format("another daemon runs; this one answers to: moultctl -s {}", control_path_));
+  }
+  if (!control) return fail(control.error());
+  control_ = std::move(*control);
+  auto status = control::Server::listen(loop_, methods_, log_, status_path, control::Access::read);
+  if (status) {
+    status_ = std::move(*status);
+  } else {
+    log_.warning(fmt::format("no status socket: {}", status.error().message));
+  }
+  return {};
+}
+
+// Binds what is new; what is bound already stays as it is.
+Result<> Daemon::listen_to(const Config& config) {
+  std::vector<ListenAddress> fresh;
+  for (const ListenAddress& address : listeners_of(config)) {
+    auto& routes = routes_[to_string(address)];
+    if (routes) continue;
+    routes = std::make_unique<Routes>();
+    auto listening = http_->listen(address, *routes);
+    if (listening) {
+      fresh.push_back(address);
+      continue;
+    }
+    routes_.erase(to_string(address));
+    for (const ListenAddress& bound : fresh) {
+      http_->stop_listening(bound);
+      routes_.erase(to_string(bound));
+    }
+    return fail(std::move(listening.error()));
+  }
+  return {};
+}
+
+void Daemon::stop_listening_to_others(const Config& config) {
+  const std::vector<ListenAddress> wanted = listeners_of(config);
+  for (const ListenAddress& address : listeners_of(config_)) {
+    if (std::find(wanted.begin(), wanted.end(), address) != wanted.end()) continue;
+    http_->stop_listening(address);
+    // Connections that came by this listener live on: their next request finds no route.
+    *routes_[to_string(address)] = Routes();
+    old_routes_.push_back(std::move(routes_[to_string(address)]));
+    routes_.erase(to_string(address));
+  }
+}
+
+void Daemon::fill_routes(const Config& config) {
+  for (const ListenAddress& address : listeners_of(config)) {
+    *routes_.at(to_string(address)) = supervisor_->routes_for(config, address);
+  }
+}
+
+void Daemon::reload_config(Reloaded reloaded) {
+  if (options_.command == DaemonCommand::run || phase_ != Phase::running) {
+    if (reloaded) {
+      reloaded(stop({ErrorCode::failed, options_.command == DaemonCommand::run ? "moultd run has no config to reload"
+                                                                               : "the daemon is stopping"}));
+    }
+    return;
+  }
+  if (reloading_) {
+    reload_again_.push_back(std::move(reloaded));
+    return;
+  }
+  reloading_ = true;
+  using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
+  uv::compute_in_background<Loaded>(
+      loop_,
+      [folder = config_folder_] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
+      [this, reloaded = std::move(reloaded)](Loaded loaded) {
+        reloading_ = false;
+        auto applied = phase_ == Phase::running ? apply(std::move(*loaded))
+                                                : stop({ErrorCode::interrupted, "the daemon is stopping"});
+        if (reloaded) reloaded(std::move(applied));
+        if (reload_again_.empty()) return;
+        auto waiting = std::exchange(reload_again_, {});
+        reload_config([waiting](const tl::expected<ConfigChange, ConfigErrors>& result) {
+          for (const Reloaded& one : waiting) {
+            if (one) one(result);
+          }
+        });
+      });
+}
+
+tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, ConfigErrors> loaded) {
+  const auto refuse = [&](ConfigErrors errors) {
+    config_errors_ = errors;
+    log_.error("the changed configuration was not applied: what runs stays as it is");
+    std::vector<std::string> texts;
+    for (const Error& error : errors) {
+      log_.error(describe(error));
+      texts.push_back(describe(error));
+    }
+    bridge_->event("config.rejected", "", {{"errors", std::move(texts)}});
+    return tl::unexpected(std::move(errors));
+  };
+  if (!loaded) return refuse(loaded.error());
+  ConfigChange change = diff(config_, *loaded);
+  config_errors_.clear();
+  if (change.empty()) return change;
+  for (const AppConfig& app : loaded->apps) {
+    if (auto made = make_folders(fmt::format("{}/apps/{}", state_folder(), app.name)); !made) return refuse({made.error()});
+  }
+  if (auto listening = listen_to(*loaded); !listening) return refuse({listening.error()});
+  http_->configure(loaded->daemon);
+  supervisor_->apply(*loaded, change);
+  stop_listening_to_others(*loaded);
+  config_ = std::move(*loaded);
+  fill_routes(config_);
+  http_->set_access_log(config_.daemon.access_log ? access_log_to(log_) : AccessLog());
+  log_.info(fmt::format("configuration applied: {}", summary(change)));
+  std::vector<std::string> changed;
+  for (const AppChange& app : change.changed) changed.push_back(app.name);
+  bridge_->event("config.applied", "", {{"added", change.added}, {"removed", change.removed}, {"changed", changed}});
+  return change;
+}
+
+std::vector<std::string> Daemon::urls_of(const AppConfig& app) const {
+  std::vector<std::string> urls;
+  std::vector<RoutePattern> routes = app.routes;
+  if (routes.empty()) routes.emplace_back();
+  for (const ListenAddress& address : listeners_of(config_, app)) {
+    std::string base = to_string(address);
+    if (!address.is_unix()) {
+      ListenAddress bound = address;
+      bound.port = http_->port_of(address).value_or(address.port);
+      base = "http://" + to_string(bound);
+    }
+    for (const RoutePattern& route : routes) {
+      urls.push_back(fmt::format("{}{}{}", base, route.prefix.empty() ? "/" : route.prefix,
+                                 route.host.empty() ? "" : fmt::format(" (host {})", route.host)));
+    }
+  }
+  return urls;
+}
+
+void Daemon::tell_start() {
+  for (const ListenAddress& address : http_->addresses()) log_.info("listening", {{"address", to_string(address)}});
+  log_.debug("control socket", {{"path", control_path_}});
+  bridge_->event("daemon.started", "", {{"pid", static_cast<std::int64_t>(::getpid())}});
+  if (options_.command == DaemonCommand::run) {
+    const AppConfig& app = config_.apps.at(0);
+    for (const std::string& url : urls_of(app)) log_.info(fmt::format("serving {} of {} at {}", app.entry, app.tree, url));
+  } else if (config_.apps.empty()) {
+    log_.warning(fmt::format("no apps are configured: put one file per app into {}/apps", config_folder_));
+  }
+}
+
+void Daemon::arm_signals() {
+  for (const int number : {SIGTERM, SIGINT}) {
+    signals_.push_back(std::make_unique<uv::Signal>(loop_, number, [this] { shut_down(std::nullopt); }));
+  }
+  signals_.push_back(std::make_unique<uv::Signal>(loop_, SIGHUP, [this] { reload_config({}); }));
+}
+
+void Daemon::shut_down(std::optional<Milliseconds> deadline) {
+  if (phase_ != Phase::running) {
+    log_.warning("stopping at once");
+    supervisor_->hosts().kill_all();
+    return;
+  }
+  phase_ = Phase::draining;
+  config_watch_.reset();
+  Milliseconds longest{1'000};
+  for (const AppConfig& app : config_.apps) longest = std::max(longest, app.drain_timeout);
+  const Milliseconds wait = deadline.value_or(longest);
+  log_.info("stopping: calls in flight end first");
+  bridge_->event("daemon.stopping", "", {{"pid", static_cast<std::int64_t>(::getpid())}});
+  http_->stop(wait, [this] {
+    phase_ = Phase::ending;
+    constexpr Milliseconds kEnd{15'000};
+    supervisor_->shut_down(kEnd, [this] {
+      events_->end_streams();
+      log_.info("stopped");
+      loop_.stop();
+    });
+  });
+}
+
+}  // namespace moult

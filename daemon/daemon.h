@@ -1,0 +1,102 @@
+#pragma once
+
+#include "control/event_log.h"
+#include "control/method.h"
+#include "control/server.h"
+#include "daemon/config/instance_lock.h"
+#include "daemon/config/options.h"
+#include "daemon/config/paths.h"
+#include "daemon/config_watch.h"
+#include "daemon/events.h"
+#include "daemon/front/http_server.h"
+#include "daemon/supervise/supervisor.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moult {
+
+// The whole daemon: builds the parts, wires them, starts and stops them in order. One per process,
+// owned by main; loop thread only. Ends through shut_down(), which stops the loop.
+class Daemon {
+ public:
+  Daemon(uv::Loop& loop, Log& log, DaemonOptions options, Surroundings surroundings);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // All errors of the configuration, or the one that stops the start.
+  tl::expected<void, ConfigErrors> start();
+
+  // Stops accepting, lets calls in flight end, ends apps and hosts, then stops the loop. A second
+  // call kills at once. The deadline: the longest drain_timeout when none is given.
+  void shut_down(std::optional<Milliseconds> deadline);
+
+  // Reads the files again in the background and applies them, all or nothing.
+  using Reloaded = std::function<void(tl::expected<ConfigChange, ConfigErrors>)>;
+  void reload_config(Reloaded reloaded);
+
+  // For the methods of the control socket.
+  uv::Loop& loop() { return loop_; }
+  Supervisor& supervisor() { return *supervisor_; }
+  const Supervisor& supervisor() const { return *supervisor_; }
+  const Config& config() const { return config_; }
+  const ConfigErrors& config_errors() const { return config_errors_; }
+  const HttpServer& http() const { return *http_; }
+  const std::string& state_folder() const { return services_->state_folder; }
+  const std::string& control_path() const { return control_path_; }
+  const std::string& module_folder() const { return module_folder_; }
+  const std::string& boot() const { return boot_; }
+  SteadyTime started() const { return started_; }
+  WallTime started_wall() const { return started_wall_; }
+  std::vector<std::string> urls_of(const AppConfig& app) const;
+
+ private:
+  tl::expected<Config, ConfigErrors> read_config() const;
+  Result<> take_lock();
+  Result<> open_control();
+  Result<> listen_to(const Config& config);
+  void stop_listening_to_others(const Config& config);
+  tl::expected<ConfigChange, ConfigErrors> apply(tl::expected<Config, ConfigErrors> loaded);
+  void fill_routes(const Config& config);
+  void tell_start();
+  void arm_signals();
+
+  uv::Loop& loop_;
+  Log& log_;
+  DaemonOptions options_;
+  Surroundings surroundings_;
+  Config config_;
+  ConfigErrors config_errors_;
+  std::string config_folder_;
+  std::string control_path_;
+  std::string module_folder_;
+  std::string boot_;
+  SteadyTime started_;
+  WallTime started_wall_;
+
+  std::optional<InstanceLock> lock_;
+  std::unique_ptr<Inotify> inotify_;
+  std::unique_ptr<PythonProbes> probes_;
+  LaneBuffers buffers_;
+  std::unique_ptr<control::EventLog> events_;
+  std::unique_ptr<EventBridge> bridge_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<Supervisor> supervisor_;
+  std::map<std::string, std::unique_ptr<Routes>> routes_;  // by the listener's address as configured
+  std::vector<std::unique_ptr<Routes>> old_routes_;  // of closed listeners; connections may know them
+  std::unique_ptr<HttpServer> http_;
+  control::Methods methods_;
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<control::Server> status_;
+  std::unique_ptr<ConfigWatch> config_watch_;
+  std::vector<std::unique_ptr<uv::Signal>> signals_;
+  bool reloading_ = false;
+  std::vector<Reloaded> reload_again_;
+  enum class Phase { running, draining, ending } phase_ = Phase::running;
+};
+
+}  // namespace moult

@@ -1,0 +1,391 @@
+#include "daemon/status.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace moult {
+
+using control::Json;
+
+namespace {
+
+Json nullable(std::uint64_t number) { return number == 0 ? Json(nullptr) : Json(number); }
+
+Json time_or_null(WallTime time) { return time == WallTime{} ? Json(nullptr) : Json(rfc3339(time)); }
+
+std::string short_id(const std::string& id) { return id.substr(0, 12); }
+
+Host* host_of(const Generation& generation) {
+  for (const auto& interpreter : generation.interpreters()) {
+    if (interpreter->host() != nullptr) return interpreter->host();
+  }
+  return nullptr;
+}
+
+// An interpreter's share of its host: nobody can say more exactly what an interpreter of a shared
+// process uses.
+std::uint64_t memory_of(const App& app) {
+  std::uint64_t bytes = 0;
+  for (const auto& generation : app.moulting().generations()) {
+    for (const auto& interpreter : generation->interpreters()) {
+      const Host* host = interpreter->host();
+      if (host != nullptr) bytes += host->resident_bytes() / std::max<std::size_t>(host->interpreters(), 1);
+    }
+  }
+  return bytes;
+}
+
+std::string gil_word(const std::string& isolation) { return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own"; }
+
+Json rejection_row(const GenerationRecord& record) {
+  return {{"generation", record.number},
+          {"time", rfc3339(record.ended)},
+          {"cause", cause_word(record.cause.kind)},
+          {"cause_detail", describe(record.cause)},
+          {"stage", stage_word(record.rejection.stage)},
+          {"error", record.rejection.error},
+          {"file", record.rejection.file},
+          {"line", record.rejection.line},
+          {"traceback", record.rejection.traceback},
+          {"make_seconds", record.make_seconds}};
+}
+
+std::vector<std::string> hints_of(const App& app) {
+  std::vector<std::string> hints;
+  const auto& rejected = app.moulting().last_rejected();
+  if (rejected) {
+    const Rejection& why = rejected->rejection;
+    hints.push_back(why.file.empty() ? "mend it and save: the next change tries again"
+                                     : fmt::format("mend {} line {} and save: the next change tries again", why.file, why.line));
+  }
+  if (app.moulting().active() == nullptr && !rejected && app.state() == AppState::stopped) {
+    hints.push_back(fmt::format("moultctl start {} takes it into service", app.config().name));
+  }
+  if (app.moulting().record().pinned) {
+    hints.push_back(fmt::format("moultctl thaw {} goes back to the code on the disk", app.config().name));
+  }
+  if (app.is_frozen()) hints.push_back(fmt::format("moultctl thaw {} applies what has changed", app.config().name));
+  return hints;
+}
+
+std::vector<std::string> warnings_of(const App& app) {
+  std::vector<std::string> warnings;
+  if (const auto& rejected = app.moulting().last_rejected()) {
+    warnings.push_back(fmt::format("generation {} was rejected", rejected->number));
+  }
+  const WatchStatus watch = app.watch_status();
+  if (!watch.note.empty()) warnings.push_back(watch.note);
+  for (const std::string& note : app.moulting().process_wide_notes()) {
+    warnings.push_back(fmt::format("the app asked its process for {}; its host was started with that", note));
+  }
+  return warnings;
+}
+
+}  // namespace
+
+std::string cause_word(CauseKind kind) {
+  switch (kind) {
+    case CauseKind::restart_file: return "touch";
+    case CauseKind::host_lost: return "recovery";
+    case CauseKind::settings: return "config";
+    default: return std::string(to_string(kind));
+  }
+}
+
+std::string stage_word(const std::string& stage) {
+  if (stage == "boot") return "interpreter";
+  if (stage == "callable") return "entry";
+  if (stage == "crash") return "import";
+  return stage;
+}
+
+Json list_row(const App& app) {
+  const Generation* active = app.moulting().active();
+  const std::string isolation = active != nullptr ? active->record().isolation : "";
+  Json routes = Json::array();
+  for (const RoutePattern& route : app.config().routes) routes.push_back(route.host + (route.prefix.empty() ? "/" : route.prefix));
+  if (routes.empty()) routes.push_back("/");
+  const SteadyTime now = Steady::now();
+  const bool serves = active != nullptr && app.serving_since() != SteadyTime{};
+  return {{"name", app.config().name},
+          {"state", to_string(app.state())},
+          {"generation", active != nullptr ? Json(active->number()) : Json(nullptr)},
+          {"isolation", isolation},
+          {"gil", gil_word(isolation)},
+          {"calls", {{"running", app.running()}, {"queued", app.dispatcher().queued()}}},
+          {"requests_per_second", app.stats().per_second(now)},
+          {"p95_seconds", app.stats().calls == 0 ? Json(nullptr) : Json(app.stats().p95_seconds())},
+          {"memory_bytes", memory_of(app)},
+          {"uptime_seconds", serves ? Seconds(now - app.serving_since()).count() : 0.0},
+          {"reloads", app.moulting().reloads},
+          {"note", app.note()},
+          {"routes", routes},
+          {"watch", app.watch_word()}};
+}
+
+Json generation_rows(const App& app) {
+  Json rows = Json::array();
+  const auto& record = app.moulting().record();
+  std::vector<GenerationRecord> all = record.history;
+  for (const auto& generation : app.moulting().generations()) {
+    if (generation->number() == 0 || generation->record().rejection.stage == "stale") continue;
+    std::erase_if(all, [&](const GenerationRecord& kept) { return kept.number == generation->number(); });
+    all.push_back(generation->record());
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.number > b.number; });
+  const Generation* active = app.moulting().active();
+  for (const GenerationRecord& generation : all) {
+    const Host* host = nullptr;
+    std::size_t calls = 0;
+    for (const auto& alive : app.moulting().generations()) {
+      if (alive->number() != generation.number || alive->state() != generation.state) continue;
+      host = host_of(*alive);
+      calls = static_cast<std::size_t>(alive->in_flight());
+    }
+    const bool is_active = active != nullptr && active->number() == generation.number;
+    const WallTime since = generation.ended != WallTime{} ? generation.ended
+                           : generation.activated != WallTime{} ? generation.activated
+                                                                : generation.created;
+    const WallTime end = generation.ended != WallTime{} ? generation.ended : std::chrono::system_clock::now();
+    rows.push_back({{"generation", generation.number},
+                    {"state", to_string(generation.state)},
+                    {"cause", cause_word(generation.cause.kind)},
+                    {"cause_detail", describe(generation.cause)},
+                    {"created", rfc3339(generation.created)},
+                    {"since", rfc3339(since)},
+                    {"snapshot", short_id(generation.snapshot)},
+                    {"vcs_commit", generation.commit.substr(0, 12)},
+                    {"root", generation.tree},
+                    {"files", generation.files},
+                    {"host", host != nullptr ? Json(host->number()) : Json(nullptr)},
+                    {"host_pid", host != nullptr ? Json(host->pid()) : Json(nullptr)},
+                    {"calls", calls},
+                    {"calls_served", generation.calls},
+                    {"make_seconds", generation.make_seconds},
+                    {"served_seconds", generation.activated == WallTime{} ? 0.0 : Seconds(end - generation.activated).count()},
+                    {"error", generation.rejection.stage == "stale" ? "" : generation.rejection.error},
+                    {"file", generation.rejection.file},
+                    {"line", generation.rejection.line},
+                    {"can_roll_back", !is_active && generation.activated != WallTime{} && !generation.snapshot.empty()}});
+  }
+  return rows;
+}
+
+Json status_page(const App& app, const std::vector<std::string>& urls) {
+  Json page = list_row(app);
+  const Moulting& moulting = app.moulting();
+  const Generation* active = moulting.active();
+  const AppConfig& config = app.config();
+  page["root"] = active != nullptr ? active->record().tree : config.tree;
+  page["entry"] = config.entry;
+  page["callable"] = active != nullptr ? active->record().callable : config.callable;
+  page["config_file"] = config.source_file;
+  page["urls"] = urls;
+  page["log_file"] = app.log().file();
+  page["active"] = nullptr;
+  std::size_t workers = 0;
+  std::size_t busy = 0;
+  if (active != nullptr) {
+    const GenerationRecord& record = active->record();
+    const Host* host = host_of(*active);
+    for (const auto& interpreter : active->interpreters()) {
+      workers += interpreter->workers().size();
+      busy += static_cast<std::size_t>(interpreter->busy());
+    }
+    page["active"] = {{"generation", record.number},
+                      {"state", to_string(record.state)},
+                      {"cause", cause_word(record.cause.kind)},
+                      {"cause_detail", describe(record.cause)},
+                      {"since", rfc3339(record.activated)},
+                      {"snapshot", short_id(record.snapshot)},
+                      {"vcs_commit", record.commit.substr(0, 12)},
+                      {"root", record.tree},
+                      {"python", record.python},
+                      {"host", host != nullptr ? Json(host->number()) : Json(nullptr)},
+                      {"host_pid", host != nullptr ? Json(host->pid()) : Json(nullptr)},
+                      {"interpreters", active->interpreters().size()},
+                      {"make_seconds", record.make_seconds},
+                      {"calls", busy}};
+  }
+  page["attempt"] = nullptr;
+  if (const auto attempt = moulting.attempt_view()) {
+    page["attempt"] = {{"generation", nullable(attempt->generation)},
+                       {"state", attempt->stage == "warmup" ? "warming" : "making"},
+                       {"cause", cause_word(attempt->cause.kind)},
+                       {"cause_detail", describe(attempt->cause)},
+                       {"since", rfc3339(attempt->since)},
+                       {"stage", attempt->stage}};
+  }
+  page["rejected"] = moulting.last_rejected() ? rejection_row(*moulting.last_rejected()) : Json(nullptr);
+  page["generations"] = generation_rows(app);
+  const WatchStatus watch = app.watch_status();
+  page["watch_note"] = watch.note;
+  page["watched_files"] = watch.files;
+  page["watched_folders"] = watch.folders;
+  page["last_change"] = time_or_null(app.last_change());
+  page["frozen"] = app.is_frozen();
+  page["pinned_generation"] = moulting.record().pinned ? Json(moulting.record().pinned->generation) : Json(nullptr);
+  page["workers"] = {{"total", workers}, {"idle", workers - busy}};
+  page["queue"] = {{"length", app.dispatcher().queued()},
+                   {"limit", config.queue},
+                   {"oldest_seconds", app.dispatcher().oldest_wait(Steady::now()).count()}};
+  const CallStats& stats = app.stats();
+  page["counters"] = {{"requests", stats.calls},
+                      {"errors_5xx", stats.errors + stats.timeouts + stats.refused + stats.lost},
+                      {"reloads", moulting.reloads},
+                      {"rejected", moulting.rejections},
+                      {"rollbacks", moulting.rollbacks},
+                      {"drain_killed", stats.drain_killed},
+                      {"call_killed", stats.timeouts},
+                      {"queue_full", stats.queue_full},
+                      {"queue_late", stats.queue_late},
+                      {"host_deaths", moulting.host_deaths},
+                      {"retried", stats.retried}};
+  page["warnings"] = warnings_of(app);
+  page["hints"] = hints_of(app);
+  return page;
+}
+
+Json host_rows(const Supervisor& supervisor, HostPool& hosts) {
+  Json rows = Json::array();
+  for (const Host* host : hosts.hosts()) {
+    std::set<std::string> apps;
+    std::size_t workers = 0;
+    std::size_t abandoned = 0;
+    for (const App* app : supervisor.apps()) {
+      for (const auto& generation : app->moulting().generations()) {
+        for (const auto& interpreter : generation->interpreters()) {
+          if (interpreter->host() != host) continue;
+          apps.insert(app->config().name);
+          workers += interpreter->workers().size();
+          if (interpreter->state() == Interpreter::State::abandoned) ++abandoned;
+        }
+      }
+    }
+    const bool ending = host->state() == Host::State::leaving;
+    const bool starting = host->state() == Host::State::starting;
+    const std::uint64_t memory = host->resident_bytes();
+    const double uptime = Seconds(Steady::now() - host->started()).count();
+    rows.push_back({{"id", host->number()},
+                    {"pid", host->pid()},
+                    {"state", ending ? "ending" : host->recycling ? "recycling" : starting ? "starting" : "running"},
+                    {"kind", host->dedicated ? "process" : "shared"},
+                    {"python", host->key().python.version()},
+                    {"executable", host->key().python.executable},
+                    {"gil", host->key().mode == InterpreterMode::own || host->dedicated ? "own" : "shared"},
+                    {"apps", apps},
+                    {"interpreters", host->interpreters()},
+                    {"workers", workers},
+                    {"abandoned", abandoned},
+                    {"memory_bytes", memory},
+                    {"memory_growth_bytes", host->baseline_bytes == 0 || memory < host->baseline_bytes ? 0 : memory - host->baseline_bytes},
+                    {"started", rfc3339(std::chrono::system_clock::now() - std::chrono::duration_cast<Milliseconds>(Seconds(uptime)))},
+                    {"uptime_seconds", uptime},
+                    {"note", host->recycle_reason}});
+  }
+  return rows;
+}
+
+Json why_page(const App& app) {
+  const Moulting& moulting = app.moulting();
+  const Generation* active = moulting.active();
+  std::string waiting = app.settle().waits_for(Steady::now());
+  if (waiting.empty()) waiting = moulting.waiting_for();
+  std::string answer;
+  if (active != nullptr) {
+    answer = fmt::format("generation {} serves since {}: {}", active->number(), rfc3339(active->record().activated),
+                         describe(active->record().cause));
+  } else {
+    answer = fmt::format("nothing serves: {} is {}", app.config().name, to_string(app.state()));
+  }
+  if (moulting.last_rejected()) answer += "; " + app.note();
+  if (!waiting.empty()) answer += fmt::format("; the next attempt waits: {}", waiting);
+  Json history = Json::array();
+  for (const WhyEntry& entry : app.why().entries()) {
+    std::string text = entry.path;
+    if (!entry.rule.empty()) text += fmt::format("{}{}", text.empty() ? "" : ": ", entry.rule);
+    if (entry.count > 1) text += fmt::format(" ({} times)", entry.count);
+    history.push_back({{"time", rfc3339(entry.time)}, {"event", entry.what}, {"text", text}});
+  }
+  std::vector<std::string> facts;
+  const WatchStatus watch = app.watch_status();
+  facts.push_back(fmt::format("watching: {}, {} files in {} folders", app.watch_word(), watch.files, watch.folders));
+  if (!watch.note.empty()) facts.push_back(watch.note);
+  if (const auto attempt = moulting.attempt_view()) {
+    facts.push_back(fmt::format("an attempt is under way ({}): {}", attempt->stage, describe(attempt->cause)));
+  }
+  std::vector<std::string> hints = hints_of(app);
+  hints.push_back(fmt::format("moultctl reload {} makes a new generation in any case", app.config().name));
+  return {{"app", app.config().name}, {"state", to_string(app.state())}, {"answer", answer},   {"facts", facts},
+          {"waiting_for", waiting},   {"history", history},              {"hints", hints}};
+}
+
+Json compat_page(const App& app) {
+  const Moulting& moulting = app.moulting();
+  const Generation* active = moulting.active();
+  const std::string isolation = active != nullptr ? active->record().isolation : "";
+  const AppRecord& record = moulting.record();
+  const bool remembered = record.verdict == Verdict::needs_process;
+  std::string reason = record.verdict_reason;
+  if (!remembered) {
+    reason = isolation.empty()       ? "nothing serves yet"
+             : isolation == "own"    ? "all that it imports can live in an interpreter with its own GIL"
+             : isolation == "shared" ? "all that it imports can live in sub-interpreters; this Python shares one GIL between them"
+                                     : "isolation = \"process\" in its settings, or the table for this Python";
+  }
+  Json extensions = Json::array();
+  if (active != nullptr) {
+    for (const ExtensionNote& note : active->extensions()) {
+      extensions.push_back({{"module", note.module},
+                            {"file", note.path},
+                            {"kind", note.kind.empty() ? "unknown" : note.kind},
+                            {"verdict", note.kind == "multi-phase" ? "any" : note.kind == "single-phase" ? "shared" : "any"},
+                            {"note", ""}});
+    }
+  }
+  for (const ExtensionNote& note : moulting.refused_extensions()) {
+    extensions.push_back({{"module", note.module}, {"file", note.path}, {"kind", note.kind.empty() ? "unknown" : note.kind}, {"verdict", "process"}, {"note", note.error}});
+  }
+  Json fallbacks = Json::array();
+  if (active != nullptr) {
+    for (const ExtensionNote& note : active->fell_back()) {
+      fallbacks.push_back({{"module", note.module}, {"error", note.error}, {"used", ""}});
+    }
+  }
+  Json process_wide = Json::array();
+  for (const std::string& note : moulting.process_wide_notes()) process_wide.push_back({{"what", note}, {"file", ""}, {"line", 0}});
+  return {{"app", app.config().name},
+          {"isolation", isolation},
+          {"gil", gil_word(isolation)},
+          {"python", active != nullptr ? active->record().python : ""},
+          {"asked_isolation", app.config().isolation == Isolation::automatic     ? "auto"
+                              : app.config().isolation == Isolation::interpreter ? "interpreter"
+                                                                                 : "process"},
+          {"asked_gil", app.config().gil == GilMode::automatic ? "auto" : app.config().gil == GilMode::own ? "own" : "shared"},
+          {"reason", reason},
+          {"remembered", remembered},
+          {"extensions", extensions},
+          {"fallbacks", fallbacks},
+          {"process_wide", process_wide}};
+}
+
+Json rejection_more(const std::string& app, const AttemptOutcome& outcome) {
+  return {{"app", app},
+          {"generation", nullable(outcome.generation)},
+          {"serving", nullable(outcome.previous)},
+          {"stage", stage_word(outcome.rejection.stage)}};
+}
+
+Error rejection_error(const AttemptOutcome& outcome) {
+  const Rejection& rejection = outcome.rejection;
+  const std::string what = outcome.generation == 0 ? "the code" : fmt::format("generation {}", outcome.generation);
+  std::string hint = outcome.previous == 0 ? "nothing serves; the next change tries again"
+                                           : fmt::format("generation {} still serves; the next change tries again", outcome.previous);
+  return {ErrorCode::code_rejected, fmt::format("{} was rejected: {}", what, rejection.error), rejection.traceback,
+          rejection.file, rejection.line, std::move(hint)};
+}
+
+}  // namespace moult

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "control/method.h"
+#include "daemon/supervise/supervisor.h"
+
+#include <string>
+
+namespace moult {
+
+// What the daemon is, as JSON in the shapes of docs/control.md. Functions of the state at the moment;
+// none changes anything.
+
+class Daemon;
+control::Json daemon_page(const Daemon& daemon);  // in commands_daemon.cpp
+
+control::Json list_row(const App& app);
+control::Json status_page(const App& app, const std::vector<std::string>& urls);
+control::Json generation_rows(const App& app);
+control::Json host_rows(const Supervisor& supervisor, HostPool& hosts);
+control::Json why_page(const App& app);
+control::Json compat_page(const App& app);
+
+// data of a code_rejected error: app, generation, serving, stage.
+control::Json rejection_more(const std::string& app, const AttemptOutcome& outcome);
+Error rejection_error(const AttemptOutcome& outcome);
+
+// What the protocol calls a cause.
+std::string cause_word(CauseKind kind);
+// The stages of docs/control.md.
+std::string stage_word(const std::string& stage);
+
+}  // namespace moult
