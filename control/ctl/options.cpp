@@ -2,7 +2,7 @@
 
 #include "control/words.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include <charconv>
@@ -146,6 +146,8 @@ const CLI::App* find_command(const CLI::App& parent, const std::string& name) {
   return nullptr;
 }
 
+constexpr std::string_view kNoCommand = "A subcommand is required";  // CLI11's RequiredError
+
 // What CLI11 does not say by itself: that a command is unknown, and the nearest one.
 std::string describe(const CLI::App& app, const std::vector<std::string>& arguments,
                      const std::string& otherwise) {
@@ -164,7 +166,18 @@ std::string describe(const CLI::App& app, const std::vector<std::string>& argume
     return fmt::format("there is no command `{}`{}", word,
                        near.empty() ? "" : "\n  did you mean `" + near + "`?");
   }
-  return otherwise;
+  if (otherwise != kNoCommand) return otherwise;
+  return app.get_parent() == nullptr ? "name a command"
+                                     : fmt::format("name one: {} {}", app.get_name(), fmt::join(names, "|"));
+}
+
+// `help` and `help COMMAND`, as git and docker have it.
+std::vector<std::string> help_as_option(std::vector<std::string> arguments) {
+  if (!arguments.empty() && arguments[0] == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  return arguments;
 }
 
 // `rollback APP GENERATION`: the number follows the name.
@@ -201,7 +214,8 @@ std::optional<double> parse_seconds(const std::string& text) {
   return std::nullopt;
 }
 
-std::variant<Options, Quit> parse_options(const std::vector<std::string>& arguments) {
+std::variant<Options, Quit> parse_options(const std::vector<std::string>& words) {
+  const std::vector<std::string> arguments = help_as_option(words);
   Options options;
   std::string timeout;
   CLI::App app("Looks at and steers the apps that moultd serves.", "moultctl");

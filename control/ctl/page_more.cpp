@@ -50,10 +50,12 @@ std::string members(const Json& data) {
 }  // namespace
 
 std::string why_page(const Json& result, const Look& look) {
-  std::string text = fmt::format("{}: {}\n", in_tone(text_at(result, "app"), Tone::strong, look),
-                                 printable(text_at(result, "answer")));
+  const std::string answer = text_at(result, "answer");
+  std::string text =
+      fmt::format("{}: {}\n", in_tone(text_at(result, "app"), Tone::strong, look), printable(answer));
   const std::string waiting = text_at(result, "waiting_for");
-  if (!waiting.empty()) text += fmt::format("waits for {}\n", printable(waiting));
+  const bool is_said = answer.find(waiting) != std::string::npos;
+  if (!is_said) text += fmt::format("the next attempt waits: {}\n", printable(waiting));
   text += items("because", texts_at(result, "facts"));
   std::vector<std::string> history;
   for (const Json& one : list_at(result, "history")) {

@@ -212,9 +212,10 @@ std::string daemon_page(const Json& result, const Look& look) {
   text += bullets("warnings", texts_at(daemon, "warnings"), look);
   std::vector<std::string> errors;
   for (const Json& error : list_at(daemon, "config_errors")) {
-    const std::string place = place_of(error);
-    errors.push_back(place.empty() ? text_at(error, "message")
-                                   : fmt::format("{}: {}", place, text_at(error, "message")));
+    std::string line = place_of(error);
+    join(line, text_at(error, "message"), ": ");
+    if (!text_at(error, "hint").empty()) line += fmt::format(" ({})", text_at(error, "hint"));
+    errors.push_back(std::move(line));
   }
   text += bullets("the config on disk is not applied", errors, look);
   return text + '\n' + list_table(result, look);

@@ -54,16 +54,16 @@ std::string generations_table(const Json& result, const Look& look) {
       .column("HOST", Align::right);
   table.column("CALLS", Align::right).column("MADE IN", Align::right).column("SERVED", Align::right);
   table.column("BACK").column("CAUSE");
+  // A commit says nothing of what was changed after it: the snapshot stands for the code.
   for (const Json& row : list_at(result, "generations")) {
     const std::string state = text_at(row, "state");
-    const std::string commit = text_at(row, "vcs_commit");
     const std::string error = text_at(row, "error");
     const bool pinned = has(result, "pinned_generation") &&
                         whole_at(result, "pinned_generation") == whole_at(row, "generation");
     table.row({label_at(row, "generation"),
                {pinned ? state + " (pinned)" : state, tone_of_state(state)},
                time_of_day(text_at(row, "since")),
-               or_dash(commit.empty() ? text_at(row, "snapshot") : commit),
+               or_dash(text_at(row, "snapshot")),
                label_at(row, "host"),
                std::to_string(whole_at(row, "calls")),
                human_seconds(number_at(row, "make_seconds")),

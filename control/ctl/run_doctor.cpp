@@ -88,7 +88,8 @@ Json check_daemon(Invocation& invocation, Json& checks) {
     return Json{{"name", "daemon"}, {"status", "ok"}, {"text", "answers at " + path}, {"hint", ""}};
   }
   Error error = result.error();
-  std::replace(error.detail.begin(), error.detail.end(), '\n', ';');
+  for (std::size_t at = 0; (at = error.detail.find('\n', at)) != std::string::npos;)
+    error.detail.replace(at, 1, "; ");
   const bool unreachable = error.code == ErrorCode::unreachable;
   return Json{{"name", "daemon"},
               {"status", unreachable ? "warning" : "error"},

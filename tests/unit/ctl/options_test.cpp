@@ -103,6 +103,19 @@ TEST_CASE("help and version are no errors") {
   CHECK(quit({"reload", "--help"}).text.find("moultctl reload") != std::string::npos);
 }
 
+TEST_CASE("help is a word too, for those who know it from git") {
+  CHECK(quit({"help"}).text == quit({"--help"}).text);
+  CHECK(quit({"help"}).code == 0);
+  CHECK(quit({"help", "reload"}).text == quit({"reload", "--help"}).text);
+  CHECK(good({"status", "help"}).apps == Words{"help"});
+}
+
+TEST_CASE("a group of commands without one of them lists them") {
+  CHECK(quit({"config"}).code == 2);
+  CHECK(quit({"config"}).text.find("name one: config show|check|reload") != std::string::npos);
+  CHECK(quit({}).text.find("name a command") != std::string::npos);
+}
+
 TEST_CASE("seconds have units") {
   CHECK(parse_seconds("30") == 30.0);
   CHECK(parse_seconds("1.5s") == 1.5);

@@ -192,6 +192,28 @@ TEST_CASE("the generations show errors of the rejected and who is pinned") {
   CHECK(contains(table, "1m00s"));
 }
 
+TEST_CASE("generations of one commit are told apart by their code") {
+  const Json row{{"generation", 15}, {"snapshot", "5f0c1ea9b3d1"}, {"vcs_commit", "a1b2c3d"}};
+  CHECK(contains(generations_table({{"generations", {row}}}, Look{}), " 5f0c1ea9b3d1 "));
+}
+
+TEST_CASE("what the next attempt waits for is said once") {
+  const Json long_answer{
+      {"app", "blog"}, {"answer", "generation 14 serves; waits: frozen"}, {"waiting_for", "frozen"}};
+  CHECK(why_page(long_answer, Look{}) == "blog: generation 14 serves; waits: frozen\n");
+  const Json short_answer{{"app", "blog"}, {"answer", "generation 14 serves"}, {"waiting_for", "frozen"}};
+  CHECK(why_page(short_answer, Look{}) == "blog: generation 14 serves\nthe next attempt waits: frozen\n");
+}
+
+TEST_CASE("the daemon's page shows the errors of its config with what was meant") {
+  const Json error{{"message", "thread: unknown key"},
+                   {"file", "/c/a.toml"},
+                   {"line", 2},
+                   {"hint", "did you mean `threads`?"}};
+  CHECK(contains(daemon_page({{"daemon", {{"config_errors", {error}}}}}, Look{}),
+                 "  - /c/a.toml:2: thread: unknown key (did you mean `threads`?)\n"));
+}
+
 TEST_CASE("outcomes are sentences") {
   CHECK(outcome_line({{"app", "blog"},
                       {"outcome", "switched"},
