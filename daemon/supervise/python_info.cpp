@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <unistd.h>
-#include <cstdlib>
+#include <charconv>
 
 namespace moult {
 
@@ -26,6 +26,15 @@ Error unsafe(const PythonInfo& python, std::string why, std::string hint) {
                {},
                0,
                std::move(hint)};
+}
+
+// False when `text` is anything but a number.
+bool read_number(const std::string& text, int& number) {
+  const char* end = text.data() + text.size();
+  unsigned value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  number = static_cast<int>(value);
+  return error == std::errc() && stop == end && number >= 0;
 }
 
 }  // namespace
@@ -69,6 +78,16 @@ Result<InterpreterMode> choose_mode(const PythonInfo& python, GilMode gil, Isola
     if (!own_is_safe) return fail(unsafe(python, "3.14.4 is the first release without known crashes", hint));
   }
   if (isolation == Isolation::process) return InterpreterMode::main;
+  if (isolation == Isolation::interpreter && python.free_threaded) {
+    return fail(Error{ErrorCode::config_invalid,
+                      fmt::format("isolation = \"interpreter\" is not possible on Python {}: it is a "
+                                  "free-threaded build",
+                                  python.version()),
+                      {},
+                      {},
+                      0,
+                      "leave isolation = \"auto\", or use isolation = \"process\""});
+  }
   if (isolation == Isolation::automatic && (verdict == Verdict::needs_process || python.free_threaded)) {
     return InterpreterMode::main;
   }
@@ -94,11 +113,14 @@ Result<PythonInfo> parse_probe(std::string_view output, const std::string& asked
   if (lines.size() != 8 || lines[0] != "moult-probe") return fail(unusable);
   PythonInfo info;
   info.executable = lines[1];
-  info.major = std::atoi(lines[2].c_str());
-  info.minor = std::atoi(lines[3].c_str());
-  info.micro = std::atoi(lines[4].c_str());
+  if (!read_number(lines[2], info.major) || !read_number(lines[3], info.minor) ||
+      !read_number(lines[4], info.micro)) {
+    return fail(unusable);
+  }
   info.final_release = lines[5] == "final";
   info.suffix = lines[6];
+  const bool is_suffix = info.suffix.starts_with('.') && info.suffix.find('/') == std::string::npos;
+  if (!info.executable.starts_with('/') || !is_suffix) return fail(unusable);
   info.free_threaded = lines[7] == "1";
   if (!info.at_least(3, 11)) {
     return fail(Error{ErrorCode::config_invalid,
