@@ -9,8 +9,8 @@ namespace moult {
 
 namespace {
 
-// What CPython, Cython, PyO3, NumPy, protobuf and subprocess say in a sub-interpreter.
-constexpr std::array<std::string_view, 9> kTexts{
+// What CPython, Cython, PyO3, NumPy, psycopg2, protobuf, rpds and subprocess say in a sub-interpreter.
+constexpr std::array kTexts = std::to_array<std::string_view>({
     "does not support loading in subinterpreters",
     "can only be loaded into one interpreter per process",
     "do not yet support subinterpreters",
@@ -20,7 +20,13 @@ constexpr std::array<std::string_view, 9> kTexts{
     "failed to import from subinterpreter",
     "supported for isolated subinterpreters",
     "not supported within subinterpreters",
-};
+    "not supported for subinterpreters",
+    "main thread of the main interpreter",
+    "subinterpreter can't use syslog",
+    "cannot import name 'encodings' from 'psycopg2._psycopg'",
+    "A Message class can only inherit from Message",
+    "_abc_impl is set to a wrong type",
+});
 
 }  // namespace
 
