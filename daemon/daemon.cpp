@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <unistd.h>
 
 namespace moult {
 
@@ -42,8 +42,10 @@ Daemon::Daemon(uv::Loop& loop, Log& log, DaemonOptions options, Surroundings sur
       surroundings_(std::move(surroundings)),
       module_folder_(host_modules(surroundings_)),
       started_(Steady::now()),
-      started_wall_(std::chrono::system_clock::now()) {
-  boot_ = fmt::format("{:x}", std::chrono::duration_cast<Milliseconds>(started_wall_.time_since_epoch()).count());
+      started_wall_(std::chrono::system_clock::now()),
+      soon_(loop) {
+  boot_ =
+      fmt::format("{:x}", std::chrono::duration_cast<Milliseconds>(started_wall_.time_since_epoch()).count());
 }
 
 Daemon::~Daemon() {
@@ -68,14 +70,15 @@ tl::expected<void, ConfigErrors> Daemon::start() {
     state += "/run/" + hash_of(app.tree + "\n" + app.entry).short_hex();
   }
   for (const AppConfig& app : config_.apps) {
-    if (auto made = make_folders(fmt::format("{}/apps/{}", state, app.name)); !made) return stop(made.error());
+    if (auto made = make_folders(fmt::format("{}/apps/{}", state, app.name)); !made)
+      return stop(made.error());
   }
   inotify_ = std::make_unique<Inotify>(loop_);
   probes_ = std::make_unique<PythonProbes>(loop_);
   events_ = std::make_unique<control::EventLog>(loop_, boot_);
   bridge_ = std::make_unique<EventBridge>(*events_);
-  services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_, nullptr, state,
-                                                  options_.command == DaemonCommand::run, true});
+  services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_,
+                                                  nullptr, state, options_.command == DaemonCommand::run});
   supervisor_ = std::make_unique<Supervisor>(*services_, module_folder_);
   http_ = std::make_unique<HttpServer>(loop_, log_, config_.daemon);
   if (config_.daemon.access_log) http_->set_access_log(access_log_to(log_));
@@ -84,9 +87,7 @@ tl::expected<void, ConfigErrors> Daemon::start() {
   arm_signals();
   supervisor_->start(config_);
   fill_routes(config_);
-  if (options_.command == DaemonCommand::serve) {
-    config_watch_ = std::make_unique<ConfigWatch>(loop_, *inotify_, config_folder_, [this] { reload_config({}); });
-  }
+  watch_config();
   tell_start();
   return {};
 }
@@ -121,7 +122,8 @@ Result<> Daemon::open_control() {
     control_path_ = fmt::format("{}/run-{}.sock", paths.folder, ::getpid());
     status_path = fmt::format("{}/run-{}-status.sock", paths.folder, ::getpid());
     control = control::Server::listen(loop_, methods_, log_, control_path_, control::Access::change);
-    if (control) log_.info(fmt::format("another daemon runs; this one answers to: moultctl -s {}", control_path_));
+    if (control)
+      log_.info(fmt::format("another daemon runs; this one answers to: moultctl -s {}", control_path_));
   }
   if (!control) return fail(control.error());
   control_ = std::move(*control);
@@ -147,10 +149,7 @@ Result<> Daemon::listen_to(const Config& config) {
       continue;
     }
     routes_.erase(to_string(address));
-    for (const ListenAddress& bound : fresh) {
-      http_->stop_listening(bound);
-      routes_.erase(to_string(bound));
-    }
+    for (const ListenAddress& bound : fresh) close_listener(bound);
     return fail(std::move(listening.error()));
   }
   return {};
@@ -160,12 +159,24 @@ void Daemon::stop_listening_to_others(const Config& config) {
   const std::vector<ListenAddress> wanted = listeners_of(config);
   for (const ListenAddress& address : listeners_of(config_)) {
     if (std::find(wanted.begin(), wanted.end(), address) != wanted.end()) continue;
-    http_->stop_listening(address);
-    // Connections that came by this listener live on: their next request finds no route.
-    *routes_[to_string(address)] = Routes();
-    old_routes_.push_back(std::move(routes_[to_string(address)]));
-    routes_.erase(to_string(address));
+    close_listener(address);
   }
+}
+
+// Connections that came by this listener live on, and so do its routes.
+void Daemon::close_listener(const ListenAddress& address) {
+  http_->stop_listening(address);
+  old_routes_.push_back(std::move(routes_[to_string(address)]));
+  routes_.erase(to_string(address));
+}
+
+void Daemon::watch_config() {
+  const bool wanted = options_.command == DaemonCommand::serve && config_.daemon.reload == Toggle::on;
+  if (wanted == (config_watch_ != nullptr)) return;
+  config_watch_.reset();
+  if (!wanted) return;
+  config_watch_ =
+      std::make_unique<ConfigWatch>(loop_, *inotify_, config_folder_, [this] { reload_config({}); });
 }
 
 void Daemon::fill_routes(const Config& config) {
@@ -177,8 +188,9 @@ void Daemon::fill_routes(const Config& config) {
 void Daemon::reload_config(Reloaded reloaded) {
   if (options_.command == DaemonCommand::run || phase_ != Phase::running) {
     if (reloaded) {
-      reloaded(stop({ErrorCode::failed, options_.command == DaemonCommand::run ? "moultd run has no config to reload"
-                                                                               : "the daemon is stopping"}));
+      reloaded(stop({ErrorCode::failed, options_.command == DaemonCommand::run
+                                            ? "moultd run has no config to reload"
+                                            : "the daemon is stopping"}));
     }
     return;
   }
@@ -190,7 +202,9 @@ void Daemon::reload_config(Reloaded reloaded) {
   using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
   uv::compute_in_background<Loaded>(
       loop_,
-      [folder = config_folder_] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
+      [folder = config_folder_] {
+        return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder));
+      },
       [this, reloaded = std::move(reloaded)](Loaded loaded) {
         reloading_ = false;
         auto applied = phase_ == Phase::running ? apply(std::move(*loaded))
@@ -223,19 +237,28 @@ tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, Conf
   config_errors_.clear();
   if (change.empty()) return change;
   for (const AppConfig& app : loaded->apps) {
-    if (auto made = make_folders(fmt::format("{}/apps/{}", state_folder(), app.name)); !made) return refuse({made.error()});
+    if (auto made = make_folders(fmt::format("{}/apps/{}", state_folder(), app.name)); !made)
+      return refuse({made.error()});
   }
   if (auto listening = listen_to(*loaded); !listening) return refuse({listening.error()});
   http_->configure(loaded->daemon);
+  for (const std::string& name : change.removed) {
+    const App* gone = supervisor_->find(name);
+    for (const auto& routes : old_routes_) {
+      if (gone != nullptr) routes->remove(gone->route_target());
+    }
+  }
   supervisor_->apply(*loaded, change);
   stop_listening_to_others(*loaded);
   config_ = std::move(*loaded);
   fill_routes(config_);
+  soon_.start(Milliseconds(0), [this] { watch_config(); });
   http_->set_access_log(config_.daemon.access_log ? access_log_to(log_) : AccessLog());
   log_.info(fmt::format("configuration applied: {}", summary(change)));
   std::vector<std::string> changed;
   for (const AppChange& app : change.changed) changed.push_back(app.name);
-  bridge_->event("config.applied", "", {{"added", change.added}, {"removed", change.removed}, {"changed", changed}});
+  bridge_->event("config.applied", "",
+                 {{"added", change.added}, {"removed", change.removed}, {"changed", changed}});
   return change;
 }
 
@@ -259,12 +282,14 @@ std::vector<std::string> Daemon::urls_of(const AppConfig& app) const {
 }
 
 void Daemon::tell_start() {
-  for (const ListenAddress& address : http_->addresses()) log_.info("listening", {{"address", to_string(address)}});
+  for (const ListenAddress& address : http_->addresses())
+    log_.info("listening", {{"address", to_string(address)}});
   log_.debug("control socket", {{"path", control_path_}});
   bridge_->event("daemon.started", "", {{"pid", static_cast<std::int64_t>(::getpid())}});
   if (options_.command == DaemonCommand::run) {
     const AppConfig& app = config_.apps.at(0);
-    for (const std::string& url : urls_of(app)) log_.info(fmt::format("serving {} of {} at {}", app.entry, app.tree, url));
+    for (const std::string& url : urls_of(app))
+      log_.info(fmt::format("serving {} of {} at {}", app.entry, app.tree, url));
   } else if (config_.apps.empty()) {
     log_.warning(fmt::format("no apps are configured: put one file per app into {}/apps", config_folder_));
   }

@@ -60,6 +60,8 @@ class Daemon {
   Result<> open_control();
   Result<> listen_to(const Config& config);
   void stop_listening_to_others(const Config& config);
+  void close_listener(const ListenAddress& address);
+  void watch_config();
   tl::expected<ConfigChange, ConfigErrors> apply(tl::expected<Config, ConfigErrors> loaded);
   void fill_routes(const Config& config);
   void tell_start();
@@ -87,12 +89,13 @@ class Daemon {
   std::unique_ptr<Services> services_;
   std::unique_ptr<Supervisor> supervisor_;
   std::map<std::string, std::unique_ptr<Routes>> routes_;  // by the listener's address as configured
-  std::vector<std::unique_ptr<Routes>> old_routes_;  // of closed listeners; connections may know them
+  std::vector<std::unique_ptr<Routes>> old_routes_;        // of closed listeners; connections may know them
   std::unique_ptr<HttpServer> http_;
   control::Methods methods_;
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<control::Server> status_;
-  std::unique_ptr<ConfigWatch> config_watch_;
+  std::unique_ptr<ConfigWatch> config_watch_;  // none with `reload = "off"`
+  uv::Timer soon_;                             // ends the watch outside of its own callback
   std::vector<std::unique_ptr<uv::Signal>> signals_;
   bool reloading_ = false;
   std::vector<Reloaded> reload_again_;

@@ -19,10 +19,11 @@ int main(int argc, char** argv) {
   if (const auto* done = std::get_if<CommandLineAnswer>(&parsed)) return answer(*done);
   const DaemonOptions& options = std::get<DaemonOptions>(parsed);
   const Surroundings surroundings = current_surroundings();
-  if (options.command == DaemonCommand::check) return answer(check_config(options.config, config_folder(surroundings)));
+  if (options.command == DaemonCommand::check)
+    return answer(check_config(options.config, config_folder(surroundings)));
 
   Log log(options.log_format, options.log_level);
-  uv::set_background_threads(4);
+  uv::set_background_threads(8);
   uv::Loop loop;
   Daemon daemon(loop, log, options, surroundings);
   if (const auto started = daemon.start(); !started) {

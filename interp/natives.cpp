@@ -236,15 +236,16 @@ void log_rest(const py::Attached& py, Natives& natives) {
 
 namespace {
 
-// Sources that late imports took from outside the snapshot.
+// Files of late imports.
 void add_new_modules(const py::Attached& py, Natives& natives, std::vector<std::string>& files) {
   const Py_ssize_t modules = PyDict_Size(PyImport_GetModuleDict());
   if (modules == natives.modules_seen) return;
-  natives.modules_seen = modules;
-  const py::Ref ask = py::boot_function(py, "start", "new_outside_files");
+  const py::Ref ask = py::boot_function(py, "start", "new_files");
   const py::Ref found = ask ? py::Ref::steal(PyObject_CallNoArgs(ask.get())) : py::Ref();
   PyErr_Clear();
   if (!found || !PyList_Check(found.get())) return;
+  constexpr Py_ssize_t kFullList = 500;  // FILES_AT_A_TIME of boot/start.py
+  if (PyList_GET_SIZE(found.get()) < kFullList) natives.modules_seen = modules;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(found.get()); ++i) {
     files.push_back(py::text_of(py, PyList_GET_ITEM(found.get(), i)));
   }

@@ -24,6 +24,10 @@ void Routes::add(std::string host, std::string prefix, RouteTarget* target) {
   entries_.insert(std::upper_bound(entries_.begin(), entries_.end(), entry, before), std::move(entry));
 }
 
+void Routes::remove(const RouteTarget& target) {
+  std::erase_if(entries_, [&target](const Entry& entry) { return entry.target == &target; });
+}
+
 Routes::Match Routes::find(std::string_view host, std::string_view path) const {
   for (const Entry& entry : entries_) {
     if (!entry.host.empty() && entry.host != host) continue;

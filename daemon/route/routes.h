@@ -28,6 +28,7 @@ class Routes {
   };
 
   void add(std::string host, std::string prefix, RouteTarget* target);
+  void remove(const RouteTarget& target);
   // `host` lower case without port; `path` percent-decoded. A prefix matches whole segments: "/shop"
   // takes "/shop" and "/shop/x", not "/shopping". A named host wins over any host.
   Match find(std::string_view host, std::string_view path) const;

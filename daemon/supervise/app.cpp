@@ -28,6 +28,10 @@ std::string stream_name(char stream) {
   }
 }
 
+bool is_code(const std::string& path) {
+  return path.ends_with(".py") || path.ends_with(".so") || path.ends_with(".pyc");
+}
+
 CauseKind cause_of(const ChangeBatch& batch) {
   for (const Change& change : batch.changes) {
     if (change.kind == ChangeKind::restart_file) return CauseKind::restart_file;
@@ -138,6 +142,7 @@ bool App::set_frozen(Freeze freeze) {
   const bool was = settle_.is_frozen();
   if (frozen) {
     settle_.freeze();
+    moulting_.dismiss_doubts();
   } else {
     settle_.thaw();
     // What a roll-back holds back is a change like any other now.
@@ -201,7 +206,7 @@ std::string App::note() const {
 WatchStatus App::watch_status() const { return watcher_ ? watcher_->status() : WatchStatus{}; }
 
 std::string App::watch_word() const {
-  if (config_.reload == Toggle::off || !services_.reload) return "off";
+  if (config_.reload == Toggle::off) return "off";
   if (settle_.is_frozen()) return "frozen";
   if (moulting_.record().pinned) return "pinned";
   return watcher_ ? std::string(to_string(watcher_->status().mode)) : "off";
@@ -230,14 +235,27 @@ void App::on_switched(Generation& active) {
     services_.log.info("app ready", {{"app", config_.name}, {"generation", std::to_string(active.number())}});
   }
   watch(moulting_.packages(), {});
-  if (watcher_) watcher_->add_files(active.foreign_files(), FileRole::imported);
+  if (watcher_) {
+    watcher_->forget_files();
+    watch_files_used({active.files_used().begin(), active.files_used().end()});
+  }
   if (!settle_.is_empty()) arm_settle();
 }
 
 void App::on_files_used(Generation& generation, const std::vector<std::string>& files) {
-  if (!watcher_ || files.empty()) return;
-  const bool opened = generation.state() != GenerationState::making;
-  watcher_->add_files(files, opened ? FileRole::opened : FileRole::imported);
+  // Those of a generation on its way out wake nobody any more.
+  const GenerationState state = generation.state();
+  if (state == GenerationState::draining || state == GenerationState::standby || is_final(state)) return;
+  watch_files_used(files);
+}
+
+void App::watch_files_used(const std::vector<std::string>& files) {
+  if (!watcher_) return;
+  std::vector<std::string> code;
+  std::vector<std::string> data;
+  for (const std::string& file : files) (is_code(file) ? code : data).push_back(file);
+  if (!code.empty()) watcher_->add_files(code, FileRole::imported);
+  if (!data.empty()) watcher_->add_files(data, FileRole::opened);
 }
 
 void App::on_log_line(Generation& generation, char stream, std::string_view line) {
@@ -264,7 +282,7 @@ void App::on_change(const Change& change) {
   last_change_ = std::chrono::system_clock::now();
   services_.events.event("change.seen", config_.name,
                          {{"files", std::vector<std::string>{change.path}}, {"count", std::int64_t{1}}});
-  const bool off = config_.reload == Toggle::off || !services_.reload;
+  const bool off = config_.reload == Toggle::off;
   if (off && change.kind != ChangeKind::restart_file) {
     why_.add(last_change_, change.path, "ignored", "reload is off");
     services_.events.event("change.ignored", config_.name, {{"reason", "reload off"}});
@@ -276,14 +294,19 @@ void App::on_change(const Change& change) {
     services_.events.event("change.ignored", config_.name, {{"reason", "frozen"}});
     return;
   }
-  moulting_.mark_stale(fmt::format("{} changed while it was made", change.path));
+  moulting_.on_change_seen(change.path);
   arm_settle();
 }
 
 void App::arm_settle() {
   const SteadyTime now = Steady::now();
   if (settle_.is_due(now)) {
-    on_settled();
+    if (now >= moulting_.not_before()) {
+      on_settled();
+    } else {
+      settle_timer_.start(std::chrono::ceil<Milliseconds>(moulting_.not_before() - now),
+                          [this] { arm_settle(); });
+    }
     return;
   }
   if (const auto at = settle_.next_deadline()) {
@@ -302,7 +325,7 @@ void App::on_settled() {
   }
   services_.events.event("change.settled", config_.name,
                          {{"files", std::move(files)}, {"count", static_cast<std::int64_t>(batch.count)}});
-  moulting_.attempt({cause_of(batch), detail, batch.forced}, Moulting::Purpose::serve, {}, {});
+  moulting_.on_change_settled({cause_of(batch), detail, batch.forced});
 }
 
 // Watches the app as it is now; a watcher that fits stays. `on_ready` is called in any case.
@@ -316,8 +339,8 @@ void App::watch(const std::vector<std::string>& packages, std::function<void()> 
   watched_ = spec;
   watcher_ = std::make_unique<TreeWatcher>(services_.loop, services_.inotify, std::move(spec), why_,
                                            [this](const Change& change) { on_change(change); });
-  if (Generation* active = moulting_.active(); active != nullptr) {
-    watcher_->add_files(active->foreign_files(), FileRole::imported);
+  if (const Generation* active = moulting_.active(); active != nullptr) {
+    watch_files_used({active->files_used().begin(), active->files_used().end()});
   }
   watcher_->start([this, tree, on_ready = std::move(on_ready)] {
     if (on_ready) {

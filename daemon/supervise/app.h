@@ -48,6 +48,7 @@ class App final : public Moulting::Owner {
   std::string note() const;  // why it is not simply running; ""
   const AppConfig& config() const { return config_; }
   RouteTarget& route_target() { return route_target_; }
+  const RouteTarget& route_target() const { return route_target_; }
   Moulting& moulting() { return moulting_; }
   const Moulting& moulting() const { return moulting_; }
   const Dispatcher& dispatcher() const { return dispatcher_; }
@@ -74,6 +75,7 @@ class App final : public Moulting::Owner {
   void arm_settle();
   void on_settled();
   void watch(const std::vector<std::string>& packages, std::function<void()> on_ready);
+  void watch_files_used(const std::vector<std::string>& files);
   void fill_route_target();
 
   Services& services_;

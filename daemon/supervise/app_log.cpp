@@ -15,27 +15,50 @@ namespace moult {
 
 namespace {
 
-// Runs in the background. Errors cannot be told to anybody but the log itself.
-void append_and_rotate(const std::string& file, const std::string& text, std::uint64_t max_size, int keep) {
-  struct stat status {};
-  if (::stat(file.c_str(), &status) == 0 &&
-      static_cast<std::uint64_t>(status.st_size) + text.size() > max_size && status.st_size > 0) {
-    for (int number = keep; number > 1; --number) {
-      std::rename(fmt::format("{}.{}", file, number - 1).c_str(), fmt::format("{}.{}", file, number).c_str());
-    }
-    if (keep > 0) {
-      std::rename(file.c_str(), (file + ".1").c_str());
-    } else {
-      ::unlink(file.c_str());
-    }
+void rotate(const std::string& file, int keep) {
+  for (int number = keep; number > 1; --number) {
+    std::rename(fmt::format("{}.{}", file, number - 1).c_str(), fmt::format("{}.{}", file, number).c_str());
   }
+  if (keep > 0) {
+    std::rename(file.c_str(), (file + ".1").c_str());
+  } else {
+    ::unlink(file.c_str());
+  }
+}
+
+// The lines at the start of `text` that fit into `room` bytes; at least one.
+std::string_view lines_that_fit(std::string_view text, std::uint64_t room) {
+  if (text.size() <= room) return text;
+  const std::size_t last =
+      room == 0 ? std::string_view::npos : text.rfind('\n', static_cast<std::size_t>(room) - 1);
+  if (last != std::string_view::npos) return text.substr(0, last + 1);
+  return text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
+}
+
+bool append(const std::string& file, std::string_view text) {
   const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
-    if (written <= 0) return;
-    rest.remove_prefix(static_cast<std::size_t>(written));
+  if (!fd) return false;
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd.get(), text.data(), text.size());
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+// Runs in the background. Errors cannot be told to anybody but the log itself.
+void append_and_rotate(const std::string& file, std::string_view text, std::uint64_t max_size, int keep) {
+  while (!text.empty()) {
+    struct stat status {};
+    const std::uint64_t size =
+        ::stat(file.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+    std::string_view slice = lines_that_fit(text, max_size > size ? max_size - size : 0);
+    if (size > 0 && size + slice.size() > max_size) {
+      rotate(file, keep);
+      slice = lines_that_fit(text, max_size);
+    }
+    if (!append(file, slice)) return;
+    text.remove_prefix(slice.size());
   }
 }
 
@@ -71,10 +94,12 @@ bool parse_log_line(std::string_view text, LogLine& line) {
   char stream[16] = {};
   int used = 0;
   const std::string copy(text.substr(0, 80));
-  if (std::sscanf(copy.c_str(), "%d-%d-%dT%d:%d:%d.%dZ [%lu] %15[a-z]: %n", &parts.tm_year, &parts.tm_mon,
+  // sscanf takes numbers of any length: a line that lost its front must not pass for one of year 26.
+  if (copy.size() < 24 || copy[4] != '-' || copy[10] != 'T' ||
+      std::sscanf(copy.c_str(), "%d-%d-%dT%d:%d:%d.%dZ [%lu] %15[a-z]:%n", &parts.tm_year, &parts.tm_mon,
                   &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &millisecond, &generation,
                   stream, &used) != 9 ||
-      used == 0) {
+      used == 0 || copy[static_cast<std::size_t>(used)] != ' ') {
     return false;
   }
   parts.tm_year -= 1900;
@@ -82,7 +107,7 @@ bool parse_log_line(std::string_view text, LogLine& line) {
   line.time = std::chrono::system_clock::from_time_t(::timegm(&parts)) + Milliseconds(millisecond);
   line.generation = generation;
   line.stream = stream;
-  line.text = text.substr(std::min(static_cast<std::size_t>(used), text.size()));
+  line.text = text.substr(static_cast<std::size_t>(used) + 1);
   return true;
 }
 
@@ -99,6 +124,7 @@ AppLog::~AppLog() {
 }
 
 void AppLog::add(LogLine line) {
+  std::replace(line.text.begin(), line.text.end(), '\n', ' ');
   std::string text = to_text(line);
   text += '\n';
   if (buffer_.size() + text.size() > kBufferMax) {
@@ -112,7 +138,11 @@ void AppLog::add(LogLine line) {
     }
     buffer_ += text;
   }
-  for (std::size_t i = 0; i < followers_.size(); ++i) followers_[i].second(line);
+  // A follower may leave while one is told.
+  for (const auto& [id, on_line] : std::vector(followers_)) {
+    const auto is_it = [id = id](const auto& follower) { return follower.first == id; };
+    if (std::any_of(followers_.begin(), followers_.end(), is_it)) on_line(line);
+  }
   lines_.push_back(std::move(line));
   if (lines_.size() > kKept) lines_.pop_front();
   flush();

@@ -6,16 +6,23 @@
 
 #include <unistd.h>
 #include <algorithm>
+#include <filesystem>
 
 namespace moult {
 
 namespace {
 
-// "/srv/app/lib" below the configured tree, as seen from the resolved one.
+// "/srv/app/lib" below the configured tree, as seen from the resolved one; else nothing.
 std::string rebase(const std::string& path, const std::string& from, const std::string& to) {
   if (path == from) return to;
   if (path.starts_with(from + "/")) return to + path.substr(from.size());
-  return path;
+  return {};
+}
+
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
 }
 
 std::vector<std::string> split_path(const std::string& text) {
@@ -133,8 +140,20 @@ HostKey host_key(const AppConfig& app, const PythonInfo& python, InterpreterMode
   return key;
 }
 
-MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const AppRecord& record,
-                         const Environment& environment) {
+ResolvedPlace place_of(const AppConfig& app) { return {app.path, app.cwd}; }
+
+void resolve(ResolvedPlace& place) {
+  for (std::string& folder : place.path) folder = real_path(folder);
+  if (!place.cwd.empty()) place.cwd = real_path(place.cwd);
+}
+
+MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const ResolvedPlace& place,
+                         const AppRecord& record, const Environment& environment) {
+  // What lies below the tree moves with it, the rest is where it was when the attempt began.
+  const auto placed = [&](const std::string& configured, const std::string& resolved) {
+    std::string rebased = rebase(configured, app.tree, snapshot.root);
+    return rebased.empty() ? resolved : rebased;
+  };
   MakeCommand command;
   command.app = app.name;
   command.threads = app.threads;
@@ -151,10 +170,13 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const A
     spec.entry.path = snapshot.root + "/" + entry.name;
   }
   spec.entry.callable = app.callable;
-  for (const std::string& folder : app.path) spec.path.push_back(rebase(folder, app.tree, snapshot.root));
+  for (std::size_t i = 0; i < app.path.size(); ++i) {
+    const bool known = i < place.path.size();
+    spec.path.push_back(placed(app.path[i], known ? place.path[i] : app.path[i]));
+  }
   for (const std::string& folder : split_path(value_of(environment, "PYTHONPATH")))
     spec.path.push_back(folder);
-  spec.cwd = app.cwd.empty() ? snapshot.root : rebase(app.cwd, app.tree, snapshot.root);
+  spec.cwd = app.cwd.empty() ? snapshot.root : placed(app.cwd, place.cwd.empty() ? app.cwd : place.cwd);
   spec.env = environment;
   spec.venv = app.venv;
   spec.argv = {spec.entry.path.empty() ? entry.name : spec.entry.path};

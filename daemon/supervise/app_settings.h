@@ -34,7 +34,16 @@ WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packa
                      const std::vector<std::string>& editable, Reach reach);
 HostKey host_key(const AppConfig& app, const PythonInfo& python, InterpreterMode mode,
                  const AppRecord& record, const Environment& environment);
-MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const AppRecord& record,
-                         const Environment& environment);
+// Folders of an app's configuration with symlinks followed, as the snapshot's paths are: so a
+// release keeps its own when the symlink is switched.
+struct ResolvedPlace {
+  std::vector<std::string> path;
+  std::string cwd;  // "": the tree
+};
+ResolvedPlace place_of(const AppConfig& app);  // as configured
+void resolve(ResolvedPlace& place);            // blocks; what is not there stays as it is
+
+MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const ResolvedPlace& place,
+                         const AppRecord& record, const Environment& environment);
 
 }  // namespace moult

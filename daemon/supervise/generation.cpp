@@ -13,6 +13,7 @@ constexpr Seconds kEndGrace{5.0};
 // A stuck thread is interrupted again and again: code may swallow one exception (cpython.md b).
 constexpr Milliseconds kInterruptAgain{1'000};
 constexpr int kInterruptsMax = 5;
+constexpr std::size_t kFilesUsedMax = 20'000;
 constexpr Milliseconds kBrokenLaneGrace{1'000};
 
 }  // namespace
@@ -185,12 +186,8 @@ bool Generation::has_abandoned_interpreter() const {
 }
 
 bool Generation::has_stuck_worker() const {
-  for (const auto& interpreter : interpreters_) {
-    for (const auto& worker : interpreter->workers()) {
-      if (worker->state() == Worker::State::stuck) return true;
-    }
-  }
-  return false;
+  return std::any_of(interpreters_.begin(), interpreters_.end(),
+                     [](const auto& interpreter) { return interpreter->has_stuck_worker(); });
 }
 
 void Generation::on_made(Interpreter&, const HostEvent& event) {
@@ -198,11 +195,10 @@ void Generation::on_made(Interpreter&, const HostEvent& event) {
   record_.python = event.python.empty() ? record_.python : event.python;
   extensions_ = event.extensions;
   fell_back_ = event.refused;
-  foreign_files_.insert(foreign_files_.end(), event.files.begin(), event.files.end());
+  note_files(event.files);
   if (++made_ < interpreters_.size() || !advance(GenerationEvent::made)) return;
   made_at_ = Steady::now();
   record_.make_seconds = Seconds(made_at_ - started_at_).count();
-  owner_.on_files_used(*this, foreign_files_);
   owner_.on_generation_made(*this);
 }
 
@@ -234,7 +230,7 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
 
 void Generation::on_note(Interpreter&, const HostEvent& event) {
   if (event.type == HostEventType::opened) {
-    owner_.on_files_used(*this, event.files);
+    note_files(event.files);
     return;
   }
   owner_.on_notice(*this, event);
@@ -249,6 +245,14 @@ void Generation::on_worker_idle(Interpreter& interpreter, Worker& worker) {
 void Generation::on_call_lost(Interpreter&, Call& call) { owner_.on_call_lost(*this, call); }
 
 void Generation::on_log_line(char stream, std::string_view line) { owner_.on_log_line(*this, stream, line); }
+
+void Generation::note_files(const std::vector<std::string>& files) {
+  std::vector<std::string> news;
+  for (const std::string& file : files) {
+    if (files_used_.size() < kFilesUsedMax && files_used_.insert(file).second) news.push_back(file);
+  }
+  if (!news.empty()) owner_.on_files_used(*this, news);
+}
 
 bool Generation::advance(GenerationEvent event) {
   const auto after = next(record_.state, event);

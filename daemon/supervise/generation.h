@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -119,7 +120,8 @@ class Generation final : public Interpreter::Owner {
   const std::vector<std::unique_ptr<Interpreter>>& interpreters() const { return interpreters_; }
   const std::vector<ExtensionNote>& extensions() const { return extensions_; }
   const std::vector<ExtensionNote>& fell_back() const { return fell_back_; }
-  const std::vector<std::string>& foreign_files() const { return foreign_files_; }
+  // What it imported and opened, extension modules included; without Python's own and installed ones.
+  const std::set<std::string>& files_used() const { return files_used_; }
   bool has_abandoned_interpreter() const;
   bool has_stuck_worker() const;
   SteadyTime draining_since() const { return draining_since_; }
@@ -134,6 +136,7 @@ class Generation final : public Interpreter::Owner {
   void on_worker_idle(Interpreter& interpreter, Worker& worker) override;
   void on_call_lost(Interpreter& interpreter, Call& call) override;
   void on_log_line(char stream, std::string_view line) override;
+  void note_files(const std::vector<std::string>& files);
   bool advance(GenerationEvent event);
   void arm_end_deadline(Seconds timeout);
 
@@ -145,7 +148,7 @@ class Generation final : public Interpreter::Owner {
   std::vector<std::unique_ptr<Interpreter>> interpreters_;
   std::vector<ExtensionNote> extensions_;
   std::vector<ExtensionNote> fell_back_;
-  std::vector<std::string> foreign_files_;
+  std::set<std::string> files_used_;
   std::size_t made_ = 0;
   SteadyTime started_at_{};
   SteadyTime made_at_{};

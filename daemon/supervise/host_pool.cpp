@@ -54,7 +54,8 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
     const std::size_t most = request.key.mode == InterpreterMode::own ? 1 : shared_hosts_max_;
     const int number = choose_host(fitting, most, request.fresh, !request.group.empty());
     if (Host* host = find(number); host != nullptr) {
-      if (!request.group.empty()) host->groups.push_back(request.group);
+      const bool known = std::count(host->groups.begin(), host->groups.end(), request.group) > 0;
+      if (!request.group.empty() && !known) host->groups.push_back(request.group);
       return host;
     }
   }

@@ -4,6 +4,7 @@
 #include "daemon/supervise/log_pipe.h"
 #include "daemon/supervise/worker.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,10 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   Worker* take_idle();  // most recently used first; null: none
   bool has_idle() const { return !idle_.empty(); }
   int busy() const { return busy_; }
+  bool has_stuck_worker() const {
+    return std::any_of(workers_.begin(), workers_.end(),
+                       [](const auto& worker) { return worker->state() == Worker::State::stuck; });
+  }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   void interrupt(Worker& worker);
   void give_back(Worker& worker);         // a worker that was taken and not used

@@ -28,6 +28,7 @@ struct Moulting::Prepared {
   std::vector<std::string> editable;
   Reach reach = Reach::tree;
   std::string reach_note;
+  ResolvedPlace place;
 };
 
 Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher,
@@ -100,13 +101,6 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
   for (const Waiter& left : interrupted) left({.kind = AttemptOutcome::Kind::stopped});
 }
 
-void Moulting::mark_stale(const std::string& why) {
-  if (!attempt_ || attempt_->stale || !attempt_->snapshot_id.empty() || attempt_->stage == Stage::python)
-    return;
-  attempt_->stale = true;
-  abandon_generation("stale", why);
-}
-
 // Ends what the attempt has made so far; the attempt itself stays.
 void Moulting::abandon_generation(std::string stage, std::string error) {
   attempt_deadline_.stop();
@@ -141,19 +135,28 @@ void Moulting::ask_python() {
   });
 }
 
+// Data files that the active generation opened count as its templates do (design.md section 5.3).
+SnapshotSpec Moulting::disk_spec() const {
+  SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
+  if (active_ == nullptr) return spec;
+  for (const std::string& file : active_->files_used()) {
+    if (!file.ends_with(".py")) spec.opened.push_back(file);
+  }
+  return spec;
+}
+
 void Moulting::take() {
   attempt_->stage = Stage::snapshot;
   preparing_ = true;
   const std::uint64_t serial = attempt_->serial;
-  SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
-  spec.opened = opened_;
+  SnapshotSpec spec = disk_spec();
   const bool forced = attempt_->cause.forced || attempt_->purpose == Purpose::check;
   const SnapshotPtr active = active_ != nullptr ? active_->snapshot() : nullptr;
   std::weak_ptr<int> alive = alive_;
   uv::compute_in_background<std::shared_ptr<Prepared>>(
       services_.loop,
       [store = store_, spec, id = attempt_->snapshot_id, folders = package_folders_, forced, active,
-       may_narrow = config_.single_file_allowed]() mutable {
+       place = place_of(config_), may_narrow = config_.single_file_allowed]() mutable {
         auto prepared = std::make_shared<Prepared>();
         prepared->editable = editable_roots(folders);
         spec.roots.insert(spec.roots.end(), prepared->editable.begin(), prepared->editable.end());
@@ -162,6 +165,8 @@ void Moulting::take() {
         spec.reach = prepared->reach;
         prepared->snapshot = id.empty() ? take_snapshot(spec, *store) : store->load(id);
         prepared->packages = fingerprint_packages(folders).hex();
+        prepared->place = std::move(place);
+        resolve(prepared->place);
         // Data files are no part of the id, but a change of them is a change.
         if (prepared->snapshot && (forced || !active || differs(diff(*active, **prepared->snapshot)))) {
           prepared->memfd = make_memfd(**prepared->snapshot, *store);
@@ -198,9 +203,13 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   if (attempt_->snapshot_id.empty()) last_disk_snapshot_ = attempt_->snapshot->id;
   const bool packages_changed = active_ != nullptr && attempt_->packages != active_->packages();
   attempt_->fresh_host = packages_changed || attempt_->cause.kind == CauseKind::restart;
+  attempt_->place = std::move(prepared->place);
   if (active_ != nullptr) {
     const SnapshotDiff difference = diff(*active_->snapshot(), *attempt_->snapshot);
     attempt_->same_as_active = !differs(difference);
+    // One process loads an extension module once (dlopen(3) goes by the file, not by its content).
+    attempt_->fresh_host |= std::any_of(difference.changed.begin(), difference.changed.end(),
+                                        [](const std::string& path) { return path.ends_with(".so"); });
     if (!attempt_->same_as_active && attempt_->cause.kind == CauseKind::change) {
       attempt_->cause.detail = summary(difference, *attempt_->snapshot);
     }
@@ -273,7 +282,7 @@ void Moulting::make() {
     if (i == 0) placement.fresh = false;  // the others may join it
     if (placement.current == nullptr || attempt.fresh_host) placement.current = *host;
   }
-  MakeCommand command = make_command(config_, *attempt.snapshot, record_, environment_);
+  MakeCommand command = make_command(config_, *attempt.snapshot, attempt.place, record_, environment_);
   command.generation = attempt.number;
   generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
                                                       attempt.snapshot, attempt.packages));
@@ -354,6 +363,7 @@ void Moulting::hold_or_switch() {
     conclude(std::move(outcome));
     return;
   }
+  if (must_wait_for_settle()) return;
   if (draining() >= static_cast<std::size_t>(config_.max_draining)) {
     waiting_for_ = fmt::format("{} older generations still drain (max_draining)", draining());
     why_.add(std::chrono::system_clock::now(), {}, "waiting", waiting_for_);

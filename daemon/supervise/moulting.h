@@ -64,9 +64,14 @@ class Moulting final : public Generation::Owner {
   // who wait for it wait for the new one.
   enum class Purpose { serve, check };
   void attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter);
-  // What the disk holds may be newer than the attempt: it will never be switched to. The owner calls
-  // attempt() when the change has settled.
-  void mark_stale(const std::string& why);
+  // Something changed on the disk. An attempt under way is in doubt: it is not switched to before
+  // on_change_settled has found that its sources are still those of the disk (moulting_doubt.cpp).
+  void on_change_seen(const std::string& path);
+  void on_change_settled(Cause cause);
+  // Lets an attempt in doubt pass: what follows the change is for a person to say (freeze).
+  void dismiss_doubts();
+  // Changes need not be looked at before: the app keeps changing its own sources while it is loaded.
+  SteadyTime not_before() const { return not_before_; }
   // Goes back: a standby at once, others through an attempt from their snapshot. 0: the one before.
   Result<> roll_back(std::uint64_t generation, Waiter waiter);
   void unpin();
@@ -115,6 +120,7 @@ class Moulting final : public Generation::Owner {
 
  private:
   enum class Stage { python, snapshot, make, warm_up, hold };
+  static constexpr int kSpoiledMax = 3;  // attempts in a row that a change may overtake
 
   // One attempt: from its cause to the switch or the rejection.
   struct Attempt {
@@ -126,10 +132,13 @@ class Moulting final : public Generation::Owner {
     SnapshotPtr snapshot;
     std::shared_ptr<Fd> memfd;
     std::string packages;
+    ResolvedPlace place;
     bool same_as_active = false;
     bool fresh_host = false;
     bool in_process = false;   // the ladder's second step
-    bool stale = false;        // the disk has changed: waits for attempt()
+    bool stale = false;        // the disk has changed: waits for on_change_settled()
+    int changes_seen = 0;      // since its snapshot was begun
+    int changes_judged = 0;    // of these: found to have changed nothing
     bool is_fallback = false;  // what served last, since the disk's code was rejected at the start
     int remakes = 0;           // because of process-wide state
     Generation* generation = nullptr;
@@ -142,6 +151,7 @@ class Moulting final : public Generation::Owner {
   // moulting.cpp: the attempt
   void begin(std::unique_ptr<Attempt> attempt);
   void ask_python();
+  SnapshotSpec disk_spec() const;
   void take();
   void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
   void make();
@@ -156,10 +166,19 @@ class Moulting final : public Generation::Owner {
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
   void abandon_generation(std::string stage, std::string error);
 
+  // moulting_doubt.cpp: changes during an attempt
+  bool is_in_doubt() const { return attempt_ && attempt_->changes_seen > attempt_->changes_judged; }
+  bool must_wait_for_settle();
+  void verify(Cause cause);
+  void on_verified(std::uint64_t serial, int judged, const Cause& cause, bool same);
+  void count_spoiled();
+
   // moulting_switch.cpp: switch, drain, standby, retire
   void switch_to(Generation& generation);
   void finish_drain(Generation& generation);
   void drop_standby();
+  std::vector<Waiter> call_off(const std::string& why);
+  void leave_stuck_hosts();
   void retire(Generation& generation);
   void bury_soon();
   void keep_snapshots();
@@ -208,7 +227,9 @@ class Moulting final : public Generation::Owner {
   std::vector<std::function<void()>> drain_waiters_;
   std::string waiting_for_;
   std::string last_disk_snapshot_;
-  std::vector<std::string> opened_;
+  std::string last_change_;  // the last path that put an attempt in doubt
+  int spoiled_ = 0;          // attempts in a row that a change overtook
+  SteadyTime not_before_{};
   std::optional<PythonInfo> python_;
   std::vector<std::string> package_folders_;
   std::vector<std::string> editable_;

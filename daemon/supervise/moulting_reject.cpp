@@ -43,6 +43,12 @@ bool Moulting::climb_ladder(const Rejection& rejection) {
 
 void Moulting::reject(Rejection rejection) {
   attempt_deadline_.stop();
+  if (is_in_doubt() && attempt_->purpose == Purpose::serve && spoiled_ < kSpoiledMax) {
+    // It may have failed because half of a change was missing. What follows will tell.
+    attempt_->stale = true;
+    return;
+  }
+  if (is_in_doubt()) count_spoiled();
   GenerationRecord record;
   record.number = attempt_->number;
   record.cause = attempt_->cause;

@@ -9,13 +9,6 @@
 
 namespace moult {
 
-namespace {
-
-// Standing by and abandoned hosts aside, this long after the switch the rest of the snapshots goes.
-constexpr std::size_t kSnapshotsKept = 5;
-
-}  // namespace
-
 void Moulting::switch_to(Generation& generation) {
   if (attempt_ && attempt_->generation == &generation) attempt_->generation = nullptr;
   Generation* old = std::exchange(active_, &generation);
@@ -110,11 +103,7 @@ Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
   ++rollbacks;
   const std::string disk = last_disk_snapshot_;
   if (standby_ != nullptr && standby_->number() == target->number) {
-    if (attempt_) {
-      for (Waiter& left : attempt_->waiters) left({.kind = AttemptOutcome::Kind::stopped});
-      abandon_generation("stale", "a roll-back took its place");
-      attempt_.reset();
-    }
+    std::vector<Waiter> left = call_off("a roll-back took its place");
     Generation& generation = *standby_;
     const std::uint64_t previous = active_->number();
     generation.record().cause = {CauseKind::rollback, std::to_string(target->number), true};
@@ -129,6 +118,7 @@ Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
               .snapshot = generation.record().snapshot,
               .isolation = generation.record().isolation});
     }
+    for (const Waiter& other : left) other({.kind = AttemptOutcome::Kind::stopped});
     owner_.on_state_changed();
     return {};
   }
@@ -141,6 +131,18 @@ Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
             if (waiter) waiter(outcome);
           });
   return {};
+}
+
+// Ends what is being attempted; returns those who wait for it.
+std::vector<Moulting::Waiter> Moulting::call_off(const std::string& why) {
+  std::vector<Waiter> left;
+  for (auto* attempt : {&next_, &attempt_}) {
+    if (*attempt) std::move((*attempt)->waiters.begin(), (*attempt)->waiters.end(), std::back_inserter(left));
+  }
+  if (attempt_) abandon_generation("stale", why);
+  attempt_.reset();
+  next_.reset();
+  return left;
 }
 
 void Moulting::unpin() {
@@ -164,13 +166,7 @@ void Moulting::stop() {
   stopping_ = true;
   backoff_.stop();
   backoff_until_.reset();
-  std::vector<Waiter> left;
-  for (auto* attempt : {&next_, &attempt_}) {
-    if (*attempt) std::move((*attempt)->waiters.begin(), (*attempt)->waiters.end(), std::back_inserter(left));
-  }
-  if (attempt_) abandon_generation("stale", "the app is being stopped");
-  attempt_.reset();
-  next_.reset();
+  std::vector<Waiter> left = call_off("the app is being stopped");
   drop_standby();
   dispatcher_.set_active(nullptr);
   if (Generation* old = std::exchange(active_, nullptr); old != nullptr) {
@@ -182,6 +178,7 @@ void Moulting::stop() {
 }
 
 void Moulting::sweep(SteadyTime now) {
+  leave_stuck_hosts();
   std::vector<Generation*> overdue;
   for (const auto& generation : generations_) {
     if (generation->state() != GenerationState::draining) continue;
@@ -200,6 +197,17 @@ void Moulting::sweep(SteadyTime now) {
       announce("call.killed", *generation, {{"reason", "drain_timeout"}});
     }
     if (generation->in_flight() == 0) finish_drain(*generation);
+  }
+}
+
+// A thread that no exception reaches holds a worker for good: the app moves to another host.
+void Moulting::leave_stuck_hosts() {
+  if (stopping_ || active_ == nullptr || !active_->has_stuck_worker()) return;
+  for (const auto& interpreter : active_->interpreters()) {
+    Host* host = interpreter->host();
+    if (host == nullptr || host->recycling || !interpreter->has_stuck_worker()) continue;
+    services_.hosts->recycle(*host, fmt::format("a call of {} cannot be ended", config_.name));
+    return;
   }
 }
 
@@ -337,8 +345,8 @@ void Moulting::keep_snapshots() {
   if (record_.active) add(record_.active->snapshot);
   if (record_.pinned) add(record_.pinned->snapshot);
   std::size_t kept = 0;
-  for (auto record = record_.history.rbegin(); record != record_.history.rend() && kept < kSnapshotsKept;
-       ++record) {
+  for (auto record = record_.history.rbegin();
+       record != record_.history.rend() && kept < services_.snapshots_kept; ++record) {
     if (record->activated == WallTime{}) continue;
     add(record->snapshot);
     ++kept;
@@ -347,13 +355,12 @@ void Moulting::keep_snapshots() {
   for (GenerationRecord& record : record_.history) {
     if (std::find(keep.begin(), keep.end(), record.snapshot) == keep.end()) record.snapshot.clear();
   }
-  constexpr std::uint64_t kMaxBytes = 512u << 20;
   uv::run_in_background(
       services_.loop,
-      [store = store_, keep] {
+      [store = store_, keep, most = services_.snapshot_bytes_max] {
         // Neither can fail in a way that somebody could act on: the next switch tries again.
         [[maybe_unused]] const auto synced = store->sync();
-        [[maybe_unused]] const auto pruned = store->prune(keep, kMaxBytes);
+        [[maybe_unused]] const auto pruned = store->prune(keep, most);
       },
       [] {});
 }

@@ -38,7 +38,9 @@ struct Services {
   HostPool* hosts = nullptr;  // set by the Supervisor, which owns it
   std::string state_folder;
   bool log_to_terminal = false;  // moultd run
-  bool reload = true;            // of the whole daemon
+  // `snapshot_max_size` and `snapshot_keep` of moult.toml, set by the Supervisor.
+  std::uint64_t snapshot_bytes_max = 512u << 20;
+  std::size_t snapshots_kept = 5;
 };
 
 }  // namespace moult

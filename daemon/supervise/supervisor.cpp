@@ -72,7 +72,8 @@ void Supervisor::place_hosts(const Config& config) {
       std::min({cores, std::max<std::size_t>(config.apps.size(), 1), std::size_t{4}});
   hosts_.configure(config.daemon.hosts > 0 ? static_cast<std::size_t>(config.daemon.hosts) : automatic,
                    config.daemon.host_memory_growth);
-  services_.reload = config.daemon.reload == Toggle::on;
+  services_.snapshot_bytes_max = config.daemon.snapshot_max_bytes;
+  services_.snapshots_kept = static_cast<std::size_t>(config.daemon.snapshot_keep);
 }
 
 void Supervisor::sweep() {

@@ -27,20 +27,24 @@ def load(kind, target, callable_name):
 
 known_files = set()
 own_folder = ""
+FILES_AT_A_TIME = 500  # what one message holds
 
 
-def new_outside_files():
-    """Sources that were imported since the last time from outside the snapshot and Python's own
-    folders: a change of one is a change of the app."""
-    found = []
+def new_files():
+    """Files that were imported since the last time, without Python's own and installed ones: a
+    change of one is a change of the app, also where .gitignore names it. Those outside the tree
+    come first. A full list means that there are more."""
+    found = set()
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or path in known_files:
-            continue
-        known_files.add(path)
-        if path.startswith("/") and not _moult.snapshot_has(path) and not is_pythons(path):
-            found.append(path)
-    return found
+        if isinstance(path, str) and path.startswith("/") and path not in known_files:
+            if is_pythons(path):
+                known_files.add(path)
+            else:
+                found.add(path)
+    batch = sorted(found, key=_moult.snapshot_has)[:FILES_AT_A_TIME]
+    known_files.update(batch)
+    return batch
 
 
 def is_pythons(path):
@@ -54,5 +58,5 @@ def spec_lib(prefix):
 
 
 def report():
-    """(module count, outside files, loaded extensions, refused extensions)."""
-    return len(sys.modules), new_outside_files(), list(extensions.loaded), list(extensions.refused)
+    """(module count, imported files, loaded extensions, refused extensions)."""
+    return len(sys.modules), new_files(), list(extensions.loaded), list(extensions.refused)

@@ -128,11 +128,11 @@ class Snapshots(case.HostCase):
 
 
 class Reports(case.HostCase):
-    def test_files_from_outside_are_told_also_late_ones(self):
+    def test_imported_files_are_told_also_late_ones(self):
         outside = case.Tree({"first.py": "", "second.py": ""})
         self.addCleanup(outside.remove)
         interp = self.serve("import first\ndef application(env, start):\n    import second\n    start('200 OK', []); return []\n", path=[outside.path])
-        self.assertEqual(interp.made["files"], [outside / "first.py"])
+        self.assertEqual(interp.made["files"], [outside / "first.py", self.tree / "app.py"])
         interp.get()
         self.assertEqual(self.host.wait("opened")["files"], [outside / "second.py"])
 
