@@ -125,7 +125,6 @@ AppLog::~AppLog() {
 
 void AppLog::add(LogLine line) {
   std::replace(line.text.begin(), line.text.end(), '\n', ' ');
-  std::replace(line.text.begin(), line.text.end(), '\n', ' ');
   std::string text = to_text(line);
   text += '\n';
   if (buffer_.size() + text.size() > kBufferMax) {
