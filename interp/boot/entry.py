@@ -17,7 +17,9 @@ class NoCallable(Exception):
 def load(kind, target, callable_name):
     """(module name, callable name, callable). Exceptions of the app's own code pass through."""
     if kind == "django":
-        return load_django(target, callable_name)
+        loaded = load_django(target, callable_name)
+        load_django_urls()
+        return loaded
     if kind == "file":
         module = import_file(target)
     else:
@@ -26,6 +28,7 @@ def load(kind, target, callable_name):
         module = import_module(target)
     name, found = find_callable(module, callable_name)
     check_callable(name, found, module)
+    load_django_urls()
     return module.__name__, name, found
 
 
@@ -93,6 +96,18 @@ def load_django(manage, callable_name):
     from django.core.wsgi import get_wsgi_application
 
     return "django.core.wsgi", "get_wsgi_application()", get_wsgi_application()
+
+
+def load_django_urls():
+    """Django imports its URL configuration, and with it the views, at the first request: too late to
+    find out that they are broken."""
+    if "django.core.handlers.wsgi" not in sys.modules:
+        return
+    from django.conf import settings
+    from django.urls import get_resolver
+
+    if settings.configured and getattr(settings, "ROOT_URLCONF", None):
+        get_resolver().url_patterns
 
 
 def settings_in(manage):

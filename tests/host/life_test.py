@@ -137,6 +137,27 @@ class Entries(case.HostCase):
         self.assertEqual((response.status, response.body, response.failed), (200, b"django", None))
         self.retire(interp)
 
+    @unittest.skipUnless(case.has_package("django"), "no Django")
+    def test_broken_views_of_django_are_found_before_the_first_request(self):
+        settings = "SECRET_KEY = 'x'\nROOT_URLCONF = 'site2.urls'\n"
+        self.tree.write({
+            "wsgi.py": """
+                import os
+                os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site2.settings')
+                from django.core.wsgi import get_wsgi_application
+                application = get_wsgi_application()
+                """,
+            "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site2.settings')\n",
+            "site2/__init__.py": "",
+            "site2/settings.py": settings,
+            "site2/urls.py": "from django.urls import path\nfrom . import views\nurlpatterns = [path('', views.index)]\n",
+            "site2/views.py": "import nosuch\n",
+        })
+        for target in ({"kind": "django", "path": self.tree / "manage.py"}, {"kind": "file", "path": self.tree / "wsgi.py"}):
+            event = self.host.reject(self.tree, target)
+            self.assertEqual(event["error"], "ModuleNotFoundError: No module named 'nosuch'")
+            self.assertEqual((event["file"], event["line"]), (str(self.tree / "site2/views.py"), 1))
+
 
 class Retiring(case.HostCase):
     def test_threads_and_atexit(self):
