@@ -68,7 +68,9 @@ Environment environment_of(const AppConfig& app, const Environment& daemon) {
   for (const auto& [name, value] : app.env) environment[name] = value;
   if (!app.venv.empty()) {
     environment["VIRTUAL_ENV"] = app.venv;
-    environment["PATH"] = app.venv + "/bin:" + value_of(environment, "PATH");
+    // An empty part of PATH is the current folder (environ(7)).
+    const std::string rest = value_of(environment, "PATH");
+    environment["PATH"] = app.venv + "/bin" + (rest.empty() ? "" : ":" + rest);
   }
   return environment;
 }
