@@ -42,10 +42,21 @@ std::vector<std::string> texts_of(const Json& json, const char* key) {
   return texts;
 }
 
+// 0 for what is no such number: a cast of what does not fit would be undefined, or somebody else's.
 template <typename Number>
-Number number_of(const Json& json, const char* key) {
+Number whole_of(const Json& json, const char* key) {
+  const auto fitting = [](auto number) {
+    return std::in_range<Number>(number) ? static_cast<Number>(number) : Number{};
+  };
   const auto found = json.find(key);
-  return found != json.end() && found->is_number() ? found->get<Number>() : Number{};
+  if (found == json.end() || !found->is_number_integer()) return {};
+  return found->is_number_unsigned() ? fitting(found->get<std::uint64_t>())
+                                     : fitting(found->get<std::int64_t>());
+}
+
+double number_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_number() ? found->get<double>() : 0.0;
 }
 
 std::vector<ExtensionNote> extensions_of(const Json& json, const char* key) {
@@ -118,11 +129,11 @@ Result<HostEvent> decode_event(std::string_view packet) {
     known = true;
   }
   if (!known) return fail(Error{ErrorCode::protocol, fmt::format("unknown host event \"{}\"", name)});
-  event.interp = number_of<std::uint64_t>(json, "interp");
+  event.interp = whole_of<std::uint64_t>(json, "interp");
   event.python = text_of(json, "python");
   event.callable = text_of(json, "callable");
-  event.seconds = number_of<double>(json, "seconds");
-  event.modules = number_of<int>(json, "modules");
+  event.seconds = number_of(json, "seconds");
+  event.modules = whole_of<int>(json, "modules");
   event.files = texts_of(json, "files");
   event.extensions = extensions_of(json, "extensions");
   event.refused = extensions_of(json, "refused");
@@ -130,7 +141,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.error = text_of(json, "error");
   event.traceback = text_of(json, "traceback");
   event.file = text_of(json, "file");
-  event.line = number_of<int>(json, "line");
+  event.line = whole_of<int>(json, "line");
   event.why = text_of(json, "why");
   event.threads = texts_of(json, "threads");
   event.level = text_of(json, "level");
