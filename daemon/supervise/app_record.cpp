@@ -65,6 +65,8 @@ Json generation_to_json(const GenerationRecord& record) {
           {"callable", record.callable},
           {"files", record.files},
           {"calls", record.calls},
+          {"drain_killed", record.drain_killed},
+          {"drain_seconds", record.drain_seconds},
           {"stage", record.rejection.stage},
           {"error", record.rejection.error},
           {"traceback", record.rejection.traceback},
@@ -90,6 +92,8 @@ GenerationRecord generation_from_json(const Json& json) {
   record.callable = json.value("callable", "");
   record.files = json.value("files", std::size_t{0});
   record.calls = json.value("calls", std::uint64_t{0});
+  record.drain_killed = json.value("drain_killed", std::uint64_t{0});
+  record.drain_seconds = json.value("drain_seconds", 0.0);
   record.rejection.stage = json.value("stage", "");
   record.rejection.error = json.value("error", "");
   record.rejection.traceback = json.value("traceback", "");
@@ -144,7 +148,7 @@ Result<AppRecord> decode_record(std::string_view text) {
     record.c_environment = json.value("c_environment", std::map<std::string, std::string>{});
     record.preimport = json.value("preimport", std::vector<std::string>{});
     for (const Json& generation : json.value("history", Json::array())) {
-      record.history.push_back(generation_from_json(generation));
+      record.remember(generation_from_json(generation));
     }
     return record;
   } catch (const Json::exception& error) {
