@@ -15,13 +15,13 @@ class Call;
 
 // Why the daemon answers a call itself. The front end turns it into a page.
 enum class CallFailure {
-  queue_full,      // 503 + Retry-After
-  queue_timeout,   // 503 + Retry-After
-  app_stopped,     // 503 + Retry-After
-  app_unavailable, // 503 + Retry-After: no generation serves (first start failed, host restarting)
-  app_error,       // 500: the app raised before it sent a head; `detail` is the traceback
-  host_lost,       // 502: the host died under it
-  call_timeout,    // 504: call_timeout or the end of a drain
+  queue_full,       // 503 + Retry-After
+  queue_timeout,    // 503 + Retry-After
+  app_stopped,      // 503 + Retry-After
+  app_unavailable,  // 503 + Retry-After: no generation serves (first start failed, host restarting)
+  app_error,        // 500: the app raised before it sent a head; `detail` is the traceback
+  host_lost,        // 502: the host died under it
+  call_timeout,     // 504: call_timeout or the end of a drain
 };
 
 // Where the answer of one call goes; implemented by a front end (or by the warm-up). Every function
@@ -69,7 +69,7 @@ class Call {
   CallClient* client = nullptr;
   lane::RequestHead head;
   std::span<const lane::Header> headers;
-  std::string_view body;  // the whole body, unless head.flags has kBodyStreams
+  std::string_view body;       // the whole body, unless head.flags has kBodyStreams
   bool safe_to_retry = false;  // GET, HEAD, OPTIONS without a streamed body
 
   // Supervise's own, from submit() to the end.

@@ -17,11 +17,20 @@ constexpr Seconds kDefaultTimeout{120};
 
 Json state_of(const App& app) { return std::string(to_string(app.state())); }
 
+// The app, or null after an answer: it may have been removed while the request waited.
+App* find_or_fail(Daemon& daemon, Pending& pending, const std::string& name) {
+  App* found = daemon.supervisor().find(name);
+  if (found == nullptr) pending.fail({ErrorCode::no_such_app, fmt::format("{} was removed", name)});
+  return found;
+}
+
 // Answers a request for a new generation once its attempt has ended.
 void answer(Pending& pending, App& app, const AttemptOutcome& outcome, Json result) {
   const std::string& name = app.config().name;
   switch (outcome.kind) {
-    case AttemptOutcome::Kind::rejected: pending.fail(rejection_error(outcome), rejection_more(name, outcome)); return;
+    case AttemptOutcome::Kind::rejected:
+      pending.fail(rejection_error(outcome), rejection_more(name, outcome));
+      return;
     case AttemptOutcome::Kind::failed: pending.fail(outcome.error); return;
     case AttemptOutcome::Kind::stopped:
       pending.fail({ErrorCode::interrupted, fmt::format("{}: something newer took the place of this", name)});
@@ -40,23 +49,25 @@ void answer(Pending& pending, App& app, const AttemptOutcome& outcome, Json resu
 
 // reload, restart, rollback: starts the operation with a waiter that answers as `wait` asks.
 template <typename Start>
-void start_and_wait(Daemon& daemon, App& app, const Json& params, Reply reply, const std::string& what, Json result, const Start& start) {
+void start_and_wait(Daemon& daemon, App& app, const Json& params, Reply reply, const std::string& what,
+                    Json result, const Start& start) {
   const std::string wait = params.value("wait", "switched");
   const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
                                      fmt::format("{} of {}", what, app.config().name));
   const std::string name = app.config().name;
   const Result<> started = start([&daemon, pending, wait, result, name](const AttemptOutcome& outcome) {
-    App* found = daemon.supervisor().find(name);
-    if (found == nullptr) {
-      pending->fail({ErrorCode::no_such_app, fmt::format("{} was removed", name)});
-      return;
-    }
+    App* found = find_or_fail(daemon, *pending, name);
+    if (found == nullptr) return;
     Json filled = result;
     const bool unchanged = outcome.kind == AttemptOutcome::Kind::unchanged;
-    if (!filled.contains("outcome")) filled["outcome"] = unchanged ? "unchanged" : wait == "ready" ? "ready" : wait == "drained" ? "drained" : "switched";
+    if (!filled.contains("outcome"))
+      filled["outcome"] = unchanged           ? "unchanged"
+                          : wait == "ready"   ? "ready"
+                          : wait == "drained" ? "drained"
+                                              : "switched";
     if (wait == "drained" && outcome.kind == AttemptOutcome::Kind::switched) {
       found->moulting().when_drained([&daemon, pending, outcome, filled, name] {
-        if (App* again = daemon.supervisor().find(name)) answer(*pending, *again, outcome, filled);
+        if (App* again = find_or_fail(daemon, *pending, name)) answer(*pending, *again, outcome, filled);
       });
       return;
     }
@@ -85,19 +96,19 @@ void start_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
     return;
   }
   const bool wait = params.value("wait", "ready") != "none";
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout), "the start of " + name);
+  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
+                                     "the start of " + name);
   // One that is still draining from its stop starts when that is over.
   const auto begin = [&daemon, pending, name, wait] {
-    App* found = daemon.supervisor().find(name);
-    if (found == nullptr) {
-      pending->fail({ErrorCode::no_such_app, fmt::format("{} was removed", name)});
-      return;
-    }
+    App* found = find_or_fail(daemon, *pending, name);
+    if (found == nullptr) return;
     found->start([&daemon, pending, name](const AttemptOutcome& outcome) {
-      App* again = daemon.supervisor().find(name);
+      App* again = find_or_fail(daemon, *pending, name);
       if (again != nullptr) answer(*pending, *again, outcome, {{"outcome", "started"}});
     });
-    if (!wait) pending->ok({{"app", name}, {"outcome", "requested"}, {"state", state_of(*found)}, {"generation", nullptr}});
+    if (!wait)
+      pending->ok(
+          {{"app", name}, {"outcome", "requested"}, {"state", state_of(*found)}, {"generation", nullptr}});
   };
   // One that is still draining from its stop starts when that is over.
   Pending::poll(pending, [&daemon, name, begin](Pending&) {
@@ -111,11 +122,16 @@ void start_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
 void stop_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string name = app.config().name;
   if (app.state() == AppState::stopped && app.moulting().generations().empty()) {
-    reply.ok({{"app", name}, {"outcome", "unchanged"}, {"state", "stopped"}, {"drain_killed", 0}, {"elapsed_seconds", 0.0}});
+    reply.ok({{"app", name},
+              {"outcome", "unchanged"},
+              {"state", "stopped"},
+              {"drain_killed", 0},
+              {"elapsed_seconds", 0.0}});
     return;
   }
   const Seconds longest = Seconds(app.config().drain_timeout) + Seconds(30);
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, longest), "the stop of " + name);
+  const auto pending =
+      Pending::make(daemon.loop(), std::move(reply), timeout_of(params, longest), "the stop of " + name);
   const std::uint64_t killed = app.stats().drain_killed;
   app.stop(App::Remember::yes, [&daemon, pending, name, killed] {
     const App* found = daemon.supervisor().find(name);
@@ -130,10 +146,16 @@ void stop_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
 void reload_app(Daemon& daemon, App& app, const Json& params, Reply reply, CauseKind kind) {
   if (app.state() == AppState::stopped) {
     if (kind == CauseKind::restart) {
-      start_app(daemon, app, params.contains("wait") && params["wait"] == "none" ? Json{{"wait", "none"}} : Json::object(), std::move(reply));
+      start_app(daemon, app,
+                params.contains("wait") && params["wait"] == "none" ? Json{{"wait", "none"}} : Json::object(),
+                std::move(reply));
       return;
     }
-    reply.fail({ErrorCode::not_running, fmt::format("{} is stopped", app.config().name), {}, {}, 0,
+    reply.fail({ErrorCode::not_running,
+                fmt::format("{} is stopped", app.config().name),
+                {},
+                {},
+                0,
                 fmt::format("moultctl start {}", app.config().name)});
     return;
   }
@@ -147,7 +169,8 @@ void reload_app(Daemon& daemon, App& app, const Json& params, Reply reply, Cause
 
 void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string name = app.config().name;
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout), "the check of " + name);
+  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
+                                     "the check of " + name);
   app.request(CauseKind::check, true, "moultctl", [pending, name](const AttemptOutcome& outcome) {
     if (outcome.kind == AttemptOutcome::Kind::rejected) {
       pending->fail(rejection_error(outcome), rejection_more(name, outcome));
@@ -161,9 +184,10 @@ void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
                    {"isolation", outcome.isolation},
                    {"warnings", Json::array()}});
     } else {
-      pending->fail(outcome.kind == AttemptOutcome::Kind::failed
-                        ? outcome.error
-                        : Error{ErrorCode::interrupted, fmt::format("{} changed while it was checked", name)});
+      pending->fail(
+          outcome.kind == AttemptOutcome::Kind::failed
+              ? outcome.error
+              : Error{ErrorCode::interrupted, fmt::format("{} changed while it was checked", name)});
     }
   });
 }
@@ -171,15 +195,19 @@ void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
 void roll_back_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::uint64_t wanted = params.value("generation", std::uint64_t{0});
   const std::string name = app.config().name;
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout), "the roll-back of " + name);
+  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
+                                     "the roll-back of " + name);
   const auto started = app.roll_back(wanted, [&daemon, pending, name](const AttemptOutcome& outcome) {
-    App* found = daemon.supervisor().find(name);
+    App* found = find_or_fail(daemon, *pending, name);
     if (found == nullptr) return;
     const auto& pin = found->moulting().record().pinned;
     Json from = nullptr;
-    if (outcome.cause.kind == CauseKind::rollback) from = std::strtoull(outcome.cause.detail.c_str(), nullptr, 10);
+    if (outcome.cause.kind == CauseKind::rollback)
+      from = std::strtoull(outcome.cause.detail.c_str(), nullptr, 10);
     answer(*pending, *found, outcome,
-           {{"outcome", "switched"}, {"from_generation", from}, {"pinned_generation", pin ? Json(pin->generation) : Json(outcome.generation)}});
+           {{"outcome", "switched"},
+            {"from_generation", from},
+            {"pinned_generation", pin ? Json(pin->generation) : Json(outcome.generation)}});
   });
   if (!started) pending->fail(started.error());
 }
@@ -216,10 +244,15 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon) {
   });
   for (const auto freeze : {App::Freeze::frozen, App::Freeze::thawed}) {
     const bool frozen = freeze == App::Freeze::frozen;
-    one(frozen ? "freeze" : "thaw", control::NoSelector::is_all, [freeze, frozen](Daemon&, App& app, const Json&, Reply reply) {
-      const bool changed = app.set_frozen(freeze);
-      reply.ok({{"app", app.config().name}, {"frozen", frozen}, {"outcome", !changed ? "unchanged" : frozen ? "frozen" : "thawed"}});
-    });
+    one(frozen ? "freeze" : "thaw", control::NoSelector::is_all,
+        [freeze, frozen](Daemon&, App& app, const Json&, Reply reply) {
+          const bool changed = app.set_frozen(freeze);
+          reply.ok({{"app", app.config().name},
+                    {"frozen", frozen},
+                    {"outcome", !changed ? "unchanged"
+                                : frozen ? "frozen"
+                                         : "thawed"}});
+        });
   }
   named("check", check_app);
   named("rollback", roll_back_app);

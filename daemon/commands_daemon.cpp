@@ -7,10 +7,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <unistd.h>
+#include <map>
 
 namespace moult {
 
@@ -26,13 +27,16 @@ std::uint64_t own_memory() {
   unsigned long resident = 0;
   const int read = std::fscanf(file, "%lu %lu", &size, &resident);
   std::fclose(file);
-  return read == 2 ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+  return read == 2
+             ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))
+             : 0;
 }
 
 Json errors_to_json(const ConfigErrors& errors) {
   Json rows = Json::array();
   for (const Error& error : errors) {
-    rows.push_back({{"message", error.message}, {"file", error.file}, {"line", error.line}, {"hint", error.hint}});
+    rows.push_back(
+        {{"message", error.message}, {"file", error.file}, {"line", error.line}, {"hint", error.hint}});
   }
   return rows;
 }
@@ -74,10 +78,15 @@ void recycle(Daemon& daemon, const Json& params, Reply reply) {
     if (wanted == 0 || host->number() == wanted) going.emplace_back(host->number(), host->pid());
   }
   if (wanted != 0 && going.empty()) {
-    reply.fail({ErrorCode::failed, fmt::format("there is no host {}", wanted), {}, {}, 0, "moultctl hosts lists them"});
+    reply.fail({ErrorCode::failed,
+                fmt::format("there is no host {}", wanted),
+                {},
+                {},
+                0,
+                "moultctl hosts lists them"});
     return;
   }
-  std::vector<std::string> apps;
+  std::map<std::string, std::uint64_t> apps;  // those that must move; the number of their next generation
   for (const App* app : daemon.supervisor().apps()) {
     const Generation* active = app->moulting().active();
     if (active == nullptr) continue;
@@ -85,21 +94,24 @@ void recycle(Daemon& daemon, const Json& params, Reply reply) {
       const Host* living = hosts.find(host.first);
       return living != nullptr && active->lives_on(*living);
     });
-    if (moves) apps.push_back(app->config().name);
+    if (moves) apps.emplace(app->config().name, app->moulting().record().next_generation);
   }
   for (const auto& [number, pid] : going) {
     if (Host* host = hosts.find(number)) hosts.recycle(*host, "moultctl recycle");
   }
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(300)), "the recycling");
+  const auto pending =
+      Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(300)), "the recycling");
   Pending::poll(pending, [&daemon, going, apps](Pending& self) {
     HostPool& pool = daemon.supervisor().hosts();
-    for (const std::string& name : apps) {
+    for (const auto& [name, next_generation] : apps) {
       const App* app = daemon.supervisor().find(name);
       if (app == nullptr || !app->moulting().last_rejected() || app->moulting().attempt_view()) continue;
-      const AttemptOutcome outcome{.kind = AttemptOutcome::Kind::rejected,
-                                   .generation = app->moulting().last_rejected()->number,
-                                   .previous = app->moulting().active() != nullptr ? app->moulting().active()->number() : 0,
-                                   .rejection = app->moulting().last_rejected()->rejection};
+      if (app->moulting().last_rejected()->number < next_generation) continue;
+      const AttemptOutcome outcome{
+          .kind = AttemptOutcome::Kind::rejected,
+          .generation = app->moulting().last_rejected()->number,
+          .previous = app->moulting().active() != nullptr ? app->moulting().active()->number() : 0,
+          .rejection = app->moulting().last_rejected()->rejection};
       const Generation* active = app->moulting().active();
       const bool stays = active != nullptr && std::any_of(going.begin(), going.end(), [&](const auto& host) {
                            const Host* living = pool.find(host.first);
@@ -109,7 +121,8 @@ void recycle(Daemon& daemon, const Json& params, Reply reply) {
       self.fail(rejection_error(outcome), rejection_more(name, outcome));
       return true;
     }
-    const bool all_gone = std::all_of(going.begin(), going.end(), [&](const auto& host) { return pool.find(host.first) == nullptr; });
+    const bool all_gone = std::all_of(going.begin(), going.end(),
+                                      [&](const auto& host) { return pool.find(host.first) == nullptr; });
     if (!all_gone) return false;
     const std::vector<Host*> now = pool.hosts();
     Json rows = Json::array();
@@ -138,7 +151,8 @@ void check_config(Daemon& daemon, const Json& params, Reply reply) {
   using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
   const auto shared = std::make_shared<Reply>(std::move(reply));
   uv::compute_in_background<Loaded>(
-      daemon.loop(), [folder] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
+      daemon.loop(),
+      [folder] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
       [folder, shared](Loaded loaded) {
         if (!*loaded) {
           fail_config(std::move(*shared), loaded->error());
@@ -164,9 +178,16 @@ void reload_config(Daemon& daemon, const Json&, Reply reply) {
     }
     Json changed = Json::array();
     for (const AppChange& app : change->changed) {
-      changed.push_back({{"app", app.name}, {"effect", app.new_generation ? "generation" : app.routes ? "routes" : "limits"}});
+      changed.push_back({{"app", app.name},
+                         {"effect", app.new_generation ? "generation"
+                                    : app.routes       ? "routes"
+                                                       : "limits"}});
     }
-    shared->ok({{"added", change->added}, {"removed", change->removed}, {"changed", changed}, {"daemon", change->daemon_keys}, {"warnings", Json::array()}});
+    shared->ok({{"added", change->added},
+                {"removed", change->removed},
+                {"changed", changed},
+                {"daemon", change->daemon_keys},
+                {"warnings", Json::array()}});
   });
 }
 
@@ -177,7 +198,8 @@ Json daemon_page(const Daemon& daemon) {
   for (const ListenAddress& address : daemon.http().addresses()) listening.push_back(to_string(address));
   const HttpCounters& counters = daemon.http().counters();
   Json warnings = Json::array();
-  if (!daemon.config_errors().empty()) warnings.push_back("the config files on disk have errors and are not in force");
+  if (!daemon.config_errors().empty())
+    warnings.push_back("the config files on disk have errors and are not in force");
   return {{"version", MOULT_VERSION},
           {"pid", ::getpid()},
           {"uptime_seconds", Seconds(Steady::now() - daemon.started()).count()},
@@ -197,14 +219,24 @@ void serve_daemon_commands(control::Methods& methods, Daemon& daemon) {
   methods.serve("hosts", [&daemon](const Json&, Reply reply) {
     reply.ok({{"hosts", host_rows(daemon.supervisor(), daemon.supervisor().hosts())}});
   });
-  methods.serve("recycle", [&daemon](const Json& params, Reply reply) { recycle(daemon, params, std::move(reply)); });
-  methods.serve("config.check", [&daemon](const Json& params, Reply reply) { check_config(daemon, params, std::move(reply)); });
-  methods.serve("config.reload", [&daemon](const Json& params, Reply reply) { reload_config(daemon, params, std::move(reply)); });
-  methods.serve("doctor", [&daemon](const Json&, Reply reply) { reply.ok({{"checks", doctor_checks(daemon)}}); });
+  methods.serve("recycle",
+                [&daemon](const Json& params, Reply reply) { recycle(daemon, params, std::move(reply)); });
+  methods.serve("config.check", [&daemon](const Json& params, Reply reply) {
+    check_config(daemon, params, std::move(reply));
+  });
+  methods.serve("config.reload", [&daemon](const Json& params, Reply reply) {
+    reload_config(daemon, params, std::move(reply));
+  });
+  methods.serve("doctor", [&daemon](const Json&, Reply reply) {
+    reply.ok({{"checks", doctor_checks(daemon)}});
+  });
   methods.serve("shutdown", [&daemon](const Json& params, Reply reply) {
     int calls = 0;
     for (const App* app : daemon.supervisor().apps()) calls += app->running();
-    reply.ok({{"outcome", "stopping"}, {"pid", ::getpid()}, {"apps", daemon.supervisor().apps().size()}, {"calls", calls}});
+    reply.ok({{"outcome", "stopping"},
+              {"pid", ::getpid()},
+              {"apps", daemon.supervisor().apps().size()},
+              {"calls", calls}});
     std::optional<Milliseconds> deadline;
     if (params.contains("timeout")) deadline = timeout_of(params, Seconds(0));
     daemon.shut_down(deadline);

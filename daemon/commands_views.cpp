@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <fnmatch.h>
+#include <algorithm>
 
 namespace moult {
 
@@ -39,11 +39,16 @@ bool matches(const std::vector<std::string>& patterns, const std::string& name) 
 }
 
 Json log_line(const std::string& app, const LogLine& line) {
-  return {{"time", rfc3339(line.time)}, {"app", app}, {"generation", line.generation}, {"stream", line.stream}, {"text", line.text}};
+  return {{"time", rfc3339(line.time)},
+          {"app", app},
+          {"generation", line.generation},
+          {"stream", line.stream},
+          {"text", line.text}};
 }
 
 void logs(Daemon&, App& app, const Json& params, Reply reply) {
-  const auto most = static_cast<std::size_t>(std::clamp<std::int64_t>(params.value("lines", std::int64_t{100}), 0, 10'000));
+  const auto most =
+      static_cast<std::size_t>(std::clamp<std::int64_t>(params.value("lines", std::int64_t{100}), 0, 10'000));
   const std::uint64_t generation = params.value("generation", std::uint64_t{0});
   const std::string stream = params.value("stream", "");
   const std::string name = app.config().name;
@@ -76,7 +81,8 @@ void wait_for(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string name = app.config().name;
   const std::string until = params.at("until").get<std::string>();
   const std::uint64_t wanted = params.value("generation", std::uint64_t{0});
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(60)), fmt::format("the wait for {}", name));
+  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(60)),
+                                     fmt::format("the wait for {}", name));
   Pending::poll(pending, [&daemon, name, until, wanted](Pending& self) {
     const App* found = daemon.supervisor().find(name);
     if (found == nullptr) {
@@ -90,7 +96,9 @@ void wait_for(Daemon& daemon, App& app, const Json& params, Reply reply) {
       reached = state == AppState::running || state == AppState::degraded;
       if (state == AppState::failed && found->moulting().last_rejected()) {
         const GenerationRecord& record = *found->moulting().last_rejected();
-        const AttemptOutcome outcome{.kind = AttemptOutcome::Kind::rejected, .generation = record.number, .rejection = record.rejection};
+        const AttemptOutcome outcome{.kind = AttemptOutcome::Kind::rejected,
+                                     .generation = record.number,
+                                     .rejection = record.rejection};
         self.fail(rejection_error(outcome), rejection_more(name, outcome));
         return true;
       }
@@ -145,11 +153,13 @@ void serve_app_views(control::Methods& methods, Daemon& daemon) {
   methods.serve("list", [&daemon](const Json& params, Reply reply) {
     std::vector<std::string> patterns;
     if (const auto apps = params.find("apps"); apps != params.end()) {
-      patterns = apps->is_string() ? std::vector{apps->get<std::string>()} : apps->get<std::vector<std::string>>();
+      patterns =
+          apps->is_string() ? std::vector{apps->get<std::string>()} : apps->get<std::vector<std::string>>();
     }
     for (const std::string& pattern : patterns) {
       const auto names = daemon.supervisor().names();
-      if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return matches({pattern}, name); })) {
+      if (std::none_of(names.begin(), names.end(),
+                       [&](const std::string& name) { return matches({pattern}, name); })) {
         reply.fail_no_such_app(pattern, names);
         return;
       }
@@ -187,7 +197,9 @@ void serve_app_views(control::Methods& methods, Daemon& daemon) {
     const Config& config = daemon.config();
     const std::string wanted = params.value("app", "");
     if (wanted.empty()) {
-      sections.push_back({{"name", ""}, {"file", config.daemon.source_file}, {"settings", settings_of(describe_daemon(config.daemon), describe_daemon({}))}});
+      sections.push_back({{"name", ""},
+                          {"file", config.daemon.source_file},
+                          {"settings", settings_of(describe_daemon(config.daemon), describe_daemon({}))}});
     }
     for (const AppConfig& app : config.apps) {
       if (!wanted.empty() && app.name != wanted) continue;

@@ -1,7 +1,7 @@
 #include "daemon/config_watch.h"
 
-#include <algorithm>
 #include <sys/inotify.h>
+#include <algorithm>
 
 namespace moult {
 
@@ -9,11 +9,13 @@ namespace {
 
 // Editors write in several steps; a file half written would be an error for nothing.
 constexpr Milliseconds kSettle{300};
-constexpr std::uint32_t kMask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR;
+constexpr std::uint32_t kMask =
+    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR;
 
 }  // namespace
 
-ConfigWatch::ConfigWatch(uv::Loop& loop, Inotify& inotify, const std::string& folder, std::function<void()> on_change)
+ConfigWatch::ConfigWatch(uv::Loop& loop, Inotify& inotify, const std::string& folder,
+                         std::function<void()> on_change)
     : inotify_(inotify), folder_(folder), on_change_(std::move(on_change)), settle_(loop) {
   watch_folders();
 }

@@ -303,22 +303,24 @@ void Daemon::arm_signals() {
 }
 
 void Daemon::shut_down(std::optional<Milliseconds> deadline) {
-  if (phase_ != Phase::running) {
+  if (phase_ == Phase::ending) {
     log_.warning("stopping at once");
     supervisor_->hosts().kill_all();
     return;
   }
+  const bool again = phase_ == Phase::draining;
+  if (again) deadline = Milliseconds(0);
   phase_ = Phase::draining;
   config_watch_.reset();
   Milliseconds longest{1'000};
   for (const AppConfig& app : config_.apps) longest = std::max(longest, app.drain_timeout);
   const Milliseconds wait = deadline.value_or(longest);
-  log_.info("stopping: calls in flight end first");
+  log_.info(again ? "stopping at once" : "stopping: calls in flight end first");
   bridge_->event("daemon.stopping", "", {{"pid", static_cast<std::int64_t>(::getpid())}});
-  http_->stop(wait, [this] {
+  http_->stop(wait, [this, wait] {
     phase_ = Phase::ending;
     constexpr Milliseconds kEnd{15'000};
-    supervisor_->shut_down(kEnd, [this] {
+    supervisor_->shut_down(wait.count() > 0 ? kEnd : Milliseconds(1'000), [this] {
       events_->end_streams();
       log_.info("stopped");
       loop_.stop();

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <filesystem>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <filesystem>
 
 namespace moult {
 
@@ -24,40 +24,50 @@ Json limit_check(const char* name, int resource, rlim_t enough, const char* hint
   ::getrlimit(resource, &limit);
   const bool unlimited = limit.rlim_cur == RLIM_INFINITY;
   const bool ok = unlimited || limit.rlim_cur >= enough;
-  return check(name, ok ? "ok" : "warning", unlimited ? "no limit" : fmt::format("limit {}", limit.rlim_cur), ok ? "" : hint);
+  return check(name, ok ? "ok" : "warning", unlimited ? "no limit" : fmt::format("limit {}", limit.rlim_cur),
+               ok ? "" : hint);
 }
 
 }  // namespace
 
 Json doctor_checks(const Daemon& daemon) {
   Json checks = Json::array();
-  checks.push_back(limit_check("descriptors", RLIMIT_NOFILE, 1024, "each connection and each worker takes one: raise ulimit -n"));
-  checks.push_back(limit_check("processes", RLIMIT_NPROC, 64, "threads count too: raise ulimit -u, or use fewer threads per app"));
+  checks.push_back(limit_check("descriptors", RLIMIT_NOFILE, 1024,
+                               "each connection and each worker takes one: raise ulimit -n"));
+  checks.push_back(limit_check("processes", RLIMIT_NPROC, 64,
+                               "threads count too: raise ulimit -u, or use fewer threads per app"));
   std::size_t modules = 0;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(daemon.module_folder(), ignored)) {
     modules += entry.path().filename().string().starts_with("_moult_host.") ? 1 : 0;
   }
-  checks.push_back(modules > 0 ? check("python", "ok", fmt::format("{} host modules in {}", modules, daemon.module_folder()))
-                               : check("python", "error", fmt::format("no host module in {}", daemon.module_folder()),
-                                       "build with the headers of a Python from 3.11 on"));
+  checks.push_back(
+      modules > 0
+          ? check("python", "ok", fmt::format("{} host modules in {}", modules, daemon.module_folder()))
+          : check("python", "error", fmt::format("no host module in {}", daemon.module_folder()),
+                  "build with the headers of a Python from 3.11 on"));
   struct statvfs disk {};
   if (::statvfs(daemon.state_folder().c_str(), &disk) == 0) {
     const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
     const bool ok = free > (256u << 20);
-    checks.push_back(check("disk", ok ? "ok" : "warning", fmt::format("{} MiB free for {}", free >> 20, daemon.state_folder()),
+    checks.push_back(check("disk", ok ? "ok" : "warning",
+                           fmt::format("{} MiB free for {}", free >> 20, daemon.state_folder()),
                            ok ? "" : "snapshots and logs are kept there"));
   }
   for (const App* app : daemon.supervisor().apps()) {
     const WatchStatus watch = app->watch_status();
-    if (!watch.note.empty()) checks.push_back(check("watching", "warning", fmt::format("{}: {}", app->config().name, watch.note)));
+    if (!watch.note.empty())
+      checks.push_back(check("watching", "warning", fmt::format("{}: {}", app->config().name, watch.note)));
     if (app->state() == AppState::failed) {
-      checks.push_back(check("apps", "error", fmt::format("{} serves nothing: {}", app->config().name, app->note()),
+      checks.push_back(check("apps", "error",
+                             fmt::format("{} serves nothing: {}", app->config().name, app->note()),
                              fmt::format("moultctl status {}", app->config().name)));
     }
   }
   if (!daemon.config_errors().empty()) {
-    checks.push_back(check("config", "error", fmt::format("{} errors in the files on disk", daemon.config_errors().size()), "moultctl config check"));
+    checks.push_back(check("config", "error",
+                           fmt::format("{} errors in the files on disk", daemon.config_errors().size()),
+                           "moultctl config check"));
   }
   return checks;
 }

@@ -17,11 +17,13 @@ constexpr double kLongest = 86'400;
 Pending::Pending(uv::Loop& loop, control::Reply reply)
     : reply_(std::move(reply)), began_(Steady::now()), deadline_(loop), poll_(loop) {}
 
-std::shared_ptr<Pending> Pending::make(uv::Loop& loop, control::Reply reply, Milliseconds deadline, std::string what) {
+std::shared_ptr<Pending> Pending::make(uv::Loop& loop, control::Reply reply, Milliseconds deadline,
+                                       std::string what) {
   auto pending = std::make_shared<Pending>(loop, std::move(reply));
   // The timer's hold on the object ends with it.
   pending->deadline_.start(deadline, [pending, deadline, what = std::move(what)] {
-    pending->fail({ErrorCode::timed_out, fmt::format("{} took longer than {} s; it goes on", what, deadline.count() / 1000.0)});
+    pending->fail({ErrorCode::timed_out,
+                   fmt::format("{} took longer than {} s; it goes on", what, deadline.count() / 1000.0)});
   });
   return pending;
 }

@@ -16,7 +16,8 @@ namespace moult {
 // the deadline, answers it. Shared by the two; lives until both have let go.
 class Pending {
  public:
-  static std::shared_ptr<Pending> make(uv::Loop& loop, control::Reply reply, Milliseconds deadline, std::string what);
+  static std::shared_ptr<Pending> make(uv::Loop& loop, control::Reply reply, Milliseconds deadline,
+                                       std::string what);
 
   // Harmless when it was answered before.
   void ok(const control::Json& result);

@@ -38,7 +38,9 @@ std::uint64_t memory_of(const App& app) {
   return bytes;
 }
 
-std::string gil_word(const std::string& isolation) { return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own"; }
+std::string gil_word(const std::string& isolation) {
+  return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own";
+}
 
 Json rejection_row(const GenerationRecord& record) {
   return {{"generation", record.number},
@@ -59,7 +61,8 @@ std::vector<std::string> hints_of(const App& app) {
   if (rejected) {
     const Rejection& why = rejected->rejection;
     hints.push_back(why.file.empty() ? "mend it and save: the next change tries again"
-                                     : fmt::format("mend {} line {} and save: the next change tries again", why.file, why.line));
+                                     : fmt::format("mend {} line {} and save: the next change tries again",
+                                                   why.file, why.line));
   }
   if (app.moulting().active() == nullptr && !rejected && app.state() == AppState::stopped) {
     hints.push_back(fmt::format("moultctl start {} takes it into service", app.config().name));
@@ -67,7 +70,8 @@ std::vector<std::string> hints_of(const App& app) {
   if (app.moulting().record().pinned) {
     hints.push_back(fmt::format("moultctl thaw {} goes back to the code on the disk", app.config().name));
   }
-  if (app.is_frozen()) hints.push_back(fmt::format("moultctl thaw {} applies what has changed", app.config().name));
+  if (app.is_frozen())
+    hints.push_back(fmt::format("moultctl thaw {} applies what has changed", app.config().name));
   return hints;
 }
 
@@ -106,7 +110,8 @@ Json list_row(const App& app) {
   const Generation* active = app.moulting().active();
   const std::string isolation = active != nullptr ? active->record().isolation : "";
   Json routes = Json::array();
-  for (const RoutePattern& route : app.config().routes) routes.push_back(route.host + (route.prefix.empty() ? "/" : route.prefix));
+  for (const RoutePattern& route : app.config().routes)
+    routes.push_back(route.host + (route.prefix.empty() ? "/" : route.prefix));
   if (routes.empty()) routes.push_back("/");
   const SteadyTime now = Steady::now();
   const bool serves = active != nullptr && app.serving_since() != SteadyTime{};
@@ -146,7 +151,7 @@ Json generation_rows(const App& app) {
       calls = static_cast<std::size_t>(alive->in_flight());
     }
     const bool is_active = active != nullptr && active->number() == generation.number;
-    const WallTime since = generation.ended != WallTime{} ? generation.ended
+    const WallTime since = generation.ended != WallTime{}       ? generation.ended
                            : generation.activated != WallTime{} ? generation.activated
                                                                 : generation.created;
     const WallTime end = generation.ended != WallTime{} ? generation.ended : std::chrono::system_clock::now();
@@ -165,11 +170,13 @@ Json generation_rows(const App& app) {
                     {"calls", calls},
                     {"calls_served", generation.calls},
                     {"make_seconds", generation.make_seconds},
-                    {"served_seconds", generation.activated == WallTime{} ? 0.0 : Seconds(end - generation.activated).count()},
+                    {"served_seconds",
+                     generation.activated == WallTime{} ? 0.0 : Seconds(end - generation.activated).count()},
                     {"error", generation.rejection.stage == "stale" ? "" : generation.rejection.error},
                     {"file", generation.rejection.file},
                     {"line", generation.rejection.line},
-                    {"can_roll_back", !is_active && generation.activated != WallTime{} && !generation.snapshot.empty()}});
+                    {"can_roll_back",
+                     !is_active && generation.activated != WallTime{} && !generation.snapshot.empty()}});
   }
   return rows;
 }
@@ -227,7 +234,8 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["watched_folders"] = watch.folders;
   page["last_change"] = time_or_null(app.last_change());
   page["frozen"] = app.is_frozen();
-  page["pinned_generation"] = moulting.record().pinned ? Json(moulting.record().pinned->generation) : Json(nullptr);
+  page["pinned_generation"] =
+      moulting.record().pinned ? Json(moulting.record().pinned->generation) : Json(nullptr);
   page["workers"] = {{"total", workers}, {"idle", workers - busy}};
   page["queue"] = {{"length", app.dispatcher().queued()},
                    {"limit", config.queue},
@@ -269,22 +277,28 @@ Json host_rows(const Supervisor& supervisor, HostPool& hosts) {
     const bool starting = host->state() == Host::State::starting;
     const std::uint64_t memory = host->resident_bytes();
     const double uptime = Seconds(Steady::now() - host->started()).count();
-    rows.push_back({{"id", host->number()},
-                    {"pid", host->pid()},
-                    {"state", ending ? "ending" : host->recycling ? "recycling" : starting ? "starting" : "running"},
-                    {"kind", host->dedicated ? "process" : "shared"},
-                    {"python", host->key().python.version()},
-                    {"executable", host->key().python.executable},
-                    {"gil", host->key().mode == InterpreterMode::own || host->dedicated ? "own" : "shared"},
-                    {"apps", apps},
-                    {"interpreters", host->interpreters()},
-                    {"workers", workers},
-                    {"abandoned", abandoned},
-                    {"memory_bytes", memory},
-                    {"memory_growth_bytes", host->baseline_bytes == 0 || memory < host->baseline_bytes ? 0 : memory - host->baseline_bytes},
-                    {"started", rfc3339(std::chrono::system_clock::now() - std::chrono::duration_cast<Milliseconds>(Seconds(uptime)))},
-                    {"uptime_seconds", uptime},
-                    {"note", host->recycle_reason}});
+    rows.push_back(
+        {{"id", host->number()},
+         {"pid", host->pid()},
+         {"state", ending            ? "ending"
+                   : host->recycling ? "recycling"
+                   : starting        ? "starting"
+                                     : "running"},
+         {"kind", host->dedicated ? "process" : "shared"},
+         {"python", host->key().python.version()},
+         {"executable", host->key().python.executable},
+         {"gil", host->key().mode == InterpreterMode::own || host->dedicated ? "own" : "shared"},
+         {"apps", apps},
+         {"interpreters", host->interpreters()},
+         {"workers", workers},
+         {"abandoned", abandoned},
+         {"memory_bytes", memory},
+         {"memory_growth_bytes",
+          host->baseline_bytes == 0 || memory < host->baseline_bytes ? 0 : memory - host->baseline_bytes},
+         {"started", rfc3339(std::chrono::system_clock::now() -
+                             std::chrono::duration_cast<Milliseconds>(Seconds(uptime)))},
+         {"uptime_seconds", uptime},
+         {"note", host->recycle_reason}});
   }
   return rows;
 }
@@ -296,8 +310,8 @@ Json why_page(const App& app) {
   if (waiting.empty()) waiting = moulting.waiting_for();
   std::string answer;
   if (active != nullptr) {
-    answer = fmt::format("generation {} serves since {}: {}", active->number(), rfc3339(active->record().activated),
-                         describe(active->record().cause));
+    answer = fmt::format("generation {} serves since {}: {}", active->number(),
+                         rfc3339(active->record().activated), describe(active->record().cause));
   } else {
     answer = fmt::format("nothing serves: {} is {}", app.config().name, to_string(app.state()));
   }
@@ -312,15 +326,22 @@ Json why_page(const App& app) {
   }
   std::vector<std::string> facts;
   const WatchStatus watch = app.watch_status();
-  facts.push_back(fmt::format("watching: {}, {} files in {} folders", app.watch_word(), watch.files, watch.folders));
+  facts.push_back(
+      fmt::format("watching: {}, {} files in {} folders", app.watch_word(), watch.files, watch.folders));
   if (!watch.note.empty()) facts.push_back(watch.note);
   if (const auto attempt = moulting.attempt_view()) {
-    facts.push_back(fmt::format("an attempt is under way ({}): {}", attempt->stage, describe(attempt->cause)));
+    facts.push_back(
+        fmt::format("an attempt is under way ({}): {}", attempt->stage, describe(attempt->cause)));
   }
   std::vector<std::string> hints = hints_of(app);
   hints.push_back(fmt::format("moultctl reload {} makes a new generation in any case", app.config().name));
-  return {{"app", app.config().name}, {"state", to_string(app.state())}, {"answer", answer},   {"facts", facts},
-          {"waiting_for", waiting},   {"history", history},              {"hints", hints}};
+  return {{"app", app.config().name},
+          {"state", to_string(app.state())},
+          {"answer", answer},
+          {"facts", facts},
+          {"waiting_for", waiting},
+          {"history", history},
+          {"hints", hints}};
 }
 
 Json compat_page(const App& app) {
@@ -331,10 +352,11 @@ Json compat_page(const App& app) {
   const bool remembered = record.verdict == Verdict::needs_process;
   std::string reason = record.verdict_reason;
   if (!remembered) {
-    reason = isolation.empty()       ? "nothing serves yet"
-             : isolation == "own"    ? "all that it imports can live in an interpreter with its own GIL"
-             : isolation == "shared" ? "all that it imports can live in sub-interpreters; this Python shares one GIL between them"
-                                     : "isolation = \"process\" in its settings, or the table for this Python";
+    reason = isolation.empty()    ? "nothing serves yet"
+             : isolation == "own" ? "all that it imports can live in an interpreter with its own GIL"
+             : isolation == "shared"
+                 ? "all that it imports can live in sub-interpreters; this Python shares one GIL between them"
+                 : "isolation = \"process\" in its settings, or the table for this Python";
   }
   Json extensions = Json::array();
   if (active != nullptr) {
@@ -342,12 +364,18 @@ Json compat_page(const App& app) {
       extensions.push_back({{"module", note.module},
                             {"file", note.path},
                             {"kind", note.kind.empty() ? "unknown" : note.kind},
-                            {"verdict", note.kind == "multi-phase" ? "any" : note.kind == "single-phase" ? "shared" : "any"},
+                            {"verdict", note.kind == "multi-phase"    ? "any"
+                                        : note.kind == "single-phase" ? "shared"
+                                                                      : "any"},
                             {"note", ""}});
     }
   }
   for (const ExtensionNote& note : moulting.refused_extensions()) {
-    extensions.push_back({{"module", note.module}, {"file", note.path}, {"kind", note.kind.empty() ? "unknown" : note.kind}, {"verdict", "process"}, {"note", note.error}});
+    extensions.push_back({{"module", note.module},
+                          {"file", note.path},
+                          {"kind", note.kind.empty() ? "unknown" : note.kind},
+                          {"verdict", "process"},
+                          {"note", note.error}});
   }
   Json fallbacks = Json::array();
   if (active != nullptr) {
@@ -356,7 +384,8 @@ Json compat_page(const App& app) {
     }
   }
   Json process_wide = Json::array();
-  for (const std::string& note : moulting.process_wide_notes()) process_wide.push_back({{"what", note}, {"file", ""}, {"line", 0}});
+  for (const std::string& note : moulting.process_wide_notes())
+    process_wide.push_back({{"what", note}, {"file", ""}, {"line", 0}});
   return {{"app", app.config().name},
           {"isolation", isolation},
           {"gil", gil_word(isolation)},
@@ -364,7 +393,9 @@ Json compat_page(const App& app) {
           {"asked_isolation", app.config().isolation == Isolation::automatic     ? "auto"
                               : app.config().isolation == Isolation::interpreter ? "interpreter"
                                                                                  : "process"},
-          {"asked_gil", app.config().gil == GilMode::automatic ? "auto" : app.config().gil == GilMode::own ? "own" : "shared"},
+          {"asked_gil", app.config().gil == GilMode::automatic ? "auto"
+                        : app.config().gil == GilMode::own     ? "own"
+                                                               : "shared"},
           {"reason", reason},
           {"remembered", remembered},
           {"extensions", extensions},
@@ -381,11 +412,15 @@ Json rejection_more(const std::string& app, const AttemptOutcome& outcome) {
 
 Error rejection_error(const AttemptOutcome& outcome) {
   const Rejection& rejection = outcome.rejection;
-  const std::string what = outcome.generation == 0 ? "the code" : fmt::format("generation {}", outcome.generation);
-  std::string hint = outcome.previous == 0 ? "nothing serves; the next change tries again"
-                                           : fmt::format("generation {} still serves; the next change tries again", outcome.previous);
-  return {ErrorCode::code_rejected, fmt::format("{} was rejected: {}", what, rejection.error), rejection.traceback,
-          rejection.file, rejection.line, std::move(hint)};
+  const std::string what =
+      outcome.generation == 0 ? "the code" : fmt::format("generation {}", outcome.generation);
+  std::string hint =
+      outcome.previous == 0
+          ? "nothing serves; the next change tries again"
+          : fmt::format("generation {} still serves; the next change tries again", outcome.previous);
+  return {ErrorCode::code_rejected, fmt::format("{} was rejected: {}", what, rejection.error),
+          rejection.traceback,      rejection.file,
+          rejection.line,           std::move(hint)};
 }
 
 }  // namespace moult

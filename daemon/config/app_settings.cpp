@@ -34,7 +34,7 @@ std::vector<Setting<C>> code_settings() {
       text_setting("cwd", kNew, &C::cwd, read_cwd),
       {"env", kNew, read_env, [](const C& from) { return toml_inline_table(from.env); }},
       list_setting("python_flags", kNew, &C::python_flags, read_python_flags),
-      number_setting("threads", kNew, &C::threads, 1, 256),
+      number_setting("threads", kNew, &C::threads, 1, kThreadsMax),
       number_setting("interpreters", kNew, &C::interpreters, 1, 64),
       word_setting("gil", kNew, &C::gil, {"auto", "own", "shared"}),
       word_setting("isolation", kNew, &C::isolation, {"auto", "interpreter", "process"}),

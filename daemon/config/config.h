@@ -17,6 +17,9 @@ enum class GilMode { automatic, own, shared };
 enum class Isolation { automatic, interpreter, process };
 enum class SignalPolicy { ignore, error };
 
+// The lanes of an interpreter travel in one message, which holds at most 253 descriptors (unix(7)).
+inline constexpr int kThreadsMax = 250;
+
 // Where a front end listens. Exactly one of (host, port) and path is set.
 struct ListenAddress {
   std::string host;  // "127.0.0.1", "::1"; numeric or "localhost"

@@ -113,7 +113,7 @@ Result<> read_options(const RunOptions& options, const std::string& folder, cons
   const std::string listen = options.listen.empty() ? "127.0.0.1:8000" : options.listen;
   read_listen(reader, as_value(listen), config.daemon.listen);
   reader.set_key("--threads");
-  if (const auto threads = reader.integer(as_value(std::int64_t{options.threads}), 1, 256)) {
+  if (const auto threads = reader.integer(as_value(std::int64_t{options.threads}), 1, kThreadsMax)) {
     app.threads = static_cast<int>(*threads);
   }
   reader.set_key("--python");

@@ -141,6 +141,7 @@ void HttpConnection::route_request() {
 }
 
 void HttpConnection::submit(bool streams) {
+  const bool waited = phase_ == Phase::body;
   phase_ = Phase::answering;
   read_deadline_.reset();
   body_streams_ = streams;
@@ -150,6 +151,15 @@ void HttpConnection::submit(bool streams) {
   call_.head.call = ++shared_.last_call;
   call_.safe_to_retry = !streams && is_safe_method(call_.head.method);
   call_active_ = true;
+  if (waited) {
+    // The app may have been removed while the body came in.
+    const Routes::Match match = routes_.find(host_, path_view_);
+    if (match.target == nullptr || match.target->app != app_) {
+      on_failure(call_, CallFailure::app_stopped, {});
+      return;
+    }
+    calls_ = match.target->calls;
+  }
   calls_->submit(call_);
 }
 

@@ -80,27 +80,27 @@ void App::start(Moulting::Waiter waiter) {
   }
   dispatcher_.set_intake(Dispatcher::Intake::open);
   awaiting_watch_ = true;
+  start_waiter_ = std::move(waiter);
   on_state_changed();
   // First the watcher, then the snapshot: so no change falls between the two.
   std::weak_ptr<int> alive = alive_;
-  auto begin = [this, alive, waiter = std::move(waiter)]() mutable {
-    if (alive.expired() || !started_) {
-      if (waiter) waiter({.kind = AttemptOutcome::Kind::stopped});
-      return;
-    }
-    awaiting_watch_ = false;
-    const AppRecord& record = moulting_.record();
-    moulting_.attempt({CauseKind::start, {}, false}, Moulting::Purpose::serve,
-                      record.pinned ? record.pinned->snapshot : std::string(), std::move(waiter));
-  };
-  services_.probes.ask(python_of(config_), [this, alive, begin](const Result<PythonInfo>& python) mutable {
+  services_.probes.ask(python_of(config_), [this, alive](const Result<PythonInfo>& python) {
     if (alive.expired() || !started_) return;
-    if (!python) {
-      begin();  // it fails for the same reason and says so
-      return;
+    if (python) {
+      watch(package_folders(config_, *python, moulting_.environment()));
+    } else {
+      begin_start();  // it fails for the same reason and says so
     }
-    watch(package_folders(config_, *python, moulting_.environment()), begin);
   });
+}
+
+void App::begin_start() {
+  if (!started_ || !awaiting_watch_) return;
+  awaiting_watch_ = false;
+  const AppRecord& record = moulting_.record();
+  moulting_.attempt({CauseKind::start, {}, false}, Moulting::Purpose::serve,
+                    record.pinned ? record.pinned->snapshot : std::string(),
+                    std::exchange(start_waiter_, nullptr));
 }
 
 void App::stop(Remember remember, std::function<void()> done) {
@@ -112,6 +112,8 @@ void App::stop(Remember remember, std::function<void()> done) {
   settle_timer_.stop();
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   moulting_.stop();
+  if (const auto waiter = std::exchange(start_waiter_, nullptr))
+    waiter({.kind = AttemptOutcome::Kind::stopped});
   on_state_changed();
 }
 
@@ -132,6 +134,7 @@ void App::request(CauseKind kind, bool forced, const std::string& detail, Moulti
 }
 
 Result<> App::roll_back(std::uint64_t generation, Moulting::Waiter waiter) {
+  MOULT_TRY(moulting_.can_roll_back(generation));
   settle_.drop();
   settle_timer_.stop();
   return moulting_.roll_back(generation, std::move(waiter));
@@ -165,11 +168,20 @@ void App::apply(AppConfig config, const AppChange& change) {
   log_.set_limits(config_.log_max_size, config_.log_keep);
   fill_route_target();
   if (!started_) return;
-  if (change.watching || change.new_generation) watch(moulting_.packages(), {});
+  if (change.watching || change.new_generation) watch(moulting_.packages());
   if (change.new_generation) {
     std::string keys;
     for (const std::string& key : change.keys) keys += (keys.empty() ? "" : ", ") + key;
-    moulting_.attempt({CauseKind::settings, keys, true}, Moulting::Purpose::serve, {}, {});
+    // The code stays what it is where the disk's is not wanted.
+    std::string snapshot;
+    if (moulting_.record().pinned) {
+      snapshot = moulting_.record().pinned->snapshot;
+    } else if (settle_.is_frozen() && moulting_.active() != nullptr) {
+      snapshot = moulting_.active()->record().snapshot;
+    }
+    if (!awaiting_watch_) {
+      moulting_.attempt({CauseKind::settings, keys, true}, Moulting::Purpose::serve, std::move(snapshot), {});
+    }
   }
 }
 
@@ -234,7 +246,7 @@ void App::on_switched(Generation& active) {
     serving_since_ = Steady::now();
     services_.log.info("app ready", {{"app", config_.name}, {"generation", std::to_string(active.number())}});
   }
-  watch(moulting_.packages(), {});
+  watch(moulting_.packages());
   if (watcher_) {
     watcher_->forget_files();
     watch_files_used({active.files_used().begin(), active.files_used().end()});
@@ -328,13 +340,10 @@ void App::on_settled() {
   moulting_.on_change_settled({cause_of(batch), detail, batch.forced});
 }
 
-// Watches the app as it is now; a watcher that fits stays. `on_ready` is called in any case.
-void App::watch(const std::vector<std::string>& packages, std::function<void()> on_ready) {
+// Watches the app as it is now; a watcher that fits stays.
+void App::watch(const std::vector<std::string>& packages) {
   WatchSpec spec = watch_spec(config_, packages, moulting_.editable(), moulting_.reach());
-  if (watcher_ && spec == watched_) {
-    if (on_ready) on_ready();
-    return;
-  }
+  if (watcher_ && spec == watched_) return;
   const std::string tree = spec.tree;
   watched_ = spec;
   watcher_ = std::make_unique<TreeWatcher>(services_.loop, services_.inotify, std::move(spec), why_,
@@ -342,9 +351,9 @@ void App::watch(const std::vector<std::string>& packages, std::function<void()> 
   if (const Generation* active = moulting_.active(); active != nullptr) {
     watch_files_used({active->files_used().begin(), active->files_used().end()});
   }
-  watcher_->start([this, tree, on_ready = std::move(on_ready)] {
-    if (on_ready) {
-      on_ready();
+  watcher_->start([this, tree] {
+    if (awaiting_watch_) {
+      begin_start();
       return;
     }
     // It took the place of another one: something may have changed between the two.

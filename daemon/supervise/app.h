@@ -39,7 +39,7 @@ class App final : public Moulting::Owner {
   bool set_frozen(Freeze freeze);  // false: it was so already
   // New settings. `change` says what they touch.
   void apply(AppConfig config, const AppChange& change);
-  void leave_host(const Host& host, const std::string& reason) { moulting_.leave_host(host, reason); }
+  void leave_host(const Host& host) { moulting_.leave_host(host); }
   // True: there are calls to watch.
   bool sweep(SteadyTime now);
   void set_on_busy(std::function<void()> on_busy) { dispatcher_.set_on_busy(std::move(on_busy)); }
@@ -72,9 +72,10 @@ class App final : public Moulting::Owner {
   void on_all_ended() override;
 
   void on_change(const Change& change);
+  void begin_start();
   void arm_settle();
   void on_settled();
-  void watch(const std::vector<std::string>& packages, std::function<void()> on_ready);
+  void watch(const std::vector<std::string>& packages);
   void watch_files_used(const std::vector<std::string>& files);
   void fill_route_target();
 
@@ -92,7 +93,8 @@ class App final : public Moulting::Owner {
   WatchSpec watched_;
   AppState told_state_ = AppState::stopped;
   bool started_ = false;
-  bool awaiting_watch_ = false;
+  bool awaiting_watch_ = false;  // of the first scan, after which the first snapshot is taken
+  Moulting::Waiter start_waiter_;
   SteadyTime serving_since_{};
   WallTime last_change_{};
   std::vector<std::function<void()>> stop_waiters_;

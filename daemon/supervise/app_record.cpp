@@ -111,8 +111,15 @@ void AppRecord::remember(const GenerationRecord& record) {
     *found = record;
     return;
   }
-  history.push_back(record);
-  if (history.size() > kHistory) history.erase(history.begin());
+  const auto later = std::find_if(history.begin(), history.end(),
+                                  [&](const GenerationRecord& kept) { return kept.number > record.number; });
+  history.insert(later, record);
+  if (history.size() <= kHistory) return;
+  // Those that served can be gone back to: they are kept for longest.
+  const auto never_served = std::find_if(history.begin(), history.end(), [](const GenerationRecord& kept) {
+    return kept.activated == WallTime{};
+  });
+  history.erase(never_served != history.end() ? never_served : history.begin());
 }
 
 std::string encode_record(const AppRecord& record) {
@@ -137,7 +144,10 @@ Result<AppRecord> decode_record(std::string_view text) {
   try {
     const Json json = Json::parse(text);
     AppRecord record;
-    record.next_generation = json.at("next_generation").get<std::uint64_t>();
+    // A signed type: a negative number would become a huge one without an error.
+    const auto next = json.at("next_generation").get<std::int64_t>();
+    if (next < 1) return fail(Error{ErrorCode::failed, "the app's state file is damaged", "next_generation"});
+    record.next_generation = static_cast<std::uint64_t>(next);
     record.active = mark_from_json(json.value("active", Json()));
     record.pinned = mark_from_json(json.value("pinned", Json()));
     record.stopped = json.value("stopped", false);

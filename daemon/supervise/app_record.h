@@ -34,7 +34,8 @@ struct AppRecord {
   std::vector<GenerationRecord> history;  // oldest first, at most kHistory
 
   static constexpr std::size_t kHistory = 30;
-  void remember(const GenerationRecord& record);  // adds or replaces by number
+  // Adds or replaces by number. Of too many the oldest that never served goes first.
+  void remember(const GenerationRecord& record);
 };
 
 std::string encode_record(const AppRecord& record);

@@ -44,7 +44,9 @@ class Dispatcher final : public CallTarget {
   bool sweep(SteadyTime now);
 
   int queued() const { return queued_; }
-  Seconds oldest_wait(SteadyTime now) const { return first_ == nullptr ? Seconds(0) : Seconds(now - first_->submitted); }
+  Seconds oldest_wait(SteadyTime now) const {
+    return first_ == nullptr ? Seconds(0) : Seconds(now - first_->submitted);
+  }
   Generation* active() const { return active_; }
 
   void submit(Call& call) override;

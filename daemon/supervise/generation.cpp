@@ -219,11 +219,15 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
     refuse({"crash", fmt::format("the host process {} while the app was being loaded", how), {}, {}, 0, {}});
     return;
   }
+  const bool others_live =
+      std::any_of(interpreters_.begin(), interpreters_.end(),
+                  [](const auto& interpreter) { return interpreter->state() == Interpreter::State::made; });
+  if (others_live) {
+    owner_.on_generation_hurt(*this, how);
+    return;
+  }
   if (!advance(GenerationEvent::host_lost)) return;
   if (record_.state != GenerationState::lost) return;
-  for (const auto& interpreter : interpreters_) {
-    if (interpreter->host() != nullptr) interpreter->retire(Seconds(1.0));  // of another process
-  }
   arm_end_deadline(kEndGrace);
   owner_.on_generation_lost(*this, how);
 }

@@ -70,6 +70,8 @@ class Generation final : public Interpreter::Owner {
     virtual void on_generation_refused(Generation& generation) = 0;
     virtual void on_generation_idle(Generation& generation) = 0;  // no call in flight any more
     virtual void on_generation_lost(Generation& generation, const std::string& how) = 0;
+    // One of its hosts died, others live: it is less than it was.
+    virtual void on_generation_hurt(Generation& generation, const std::string& how) = 0;
     virtual void on_generation_ended(Generation& generation) = 0;  // nothing of it is left
     virtual void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) = 0;
     virtual void on_call_lost(Generation& generation, Call& call) = 0;

@@ -32,7 +32,10 @@ std::string how_it_ended(uv::ExitStatus status) {
   return fmt::format("exited with status {}", status.code);
 }
 
-bool is_channel_full(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
+// ETOOMANYREFS: descriptors that other hosts have not taken yet (unix(7)); they soon will.
+bool is_channel_full(int number) {
+  return number == EAGAIN || number == EWOULDBLOCK || number == ENOBUFS || number == ETOOMANYREFS;
+}
 
 }  // namespace
 
@@ -145,6 +148,12 @@ void Host::leave() {
   deadline_.start(kLeaveDeadline, [this] { kill(); });
 }
 
+void Host::dismiss() {
+  if (state_ == State::gone) return;
+  state_ = State::leaving;
+  kill();
+}
+
 void Host::kill() {
   if (process_) process_->kill(SIGKILL);
 }
@@ -248,6 +257,11 @@ void Host::dispatch(const HostEvent& event) {
   if (event.interp == 0 && event.type == HostEventType::notice) {
     log_.warning(event.text, {{"host", std::to_string(number_)}});
     return;
+  }
+  // A process of one app ends with it.
+  if (event.type == HostEventType::retired && dedicated && state_ == State::ready) {
+    state_ = State::leaving;
+    deadline_.start(kLeaveDeadline, [this] { kill(); });
   }
   const auto listener = listeners_.find(event.interp);
   if (listener != listeners_.end()) listener->second->on_event(event);

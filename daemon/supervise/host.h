@@ -73,6 +73,7 @@ class Host {
   // Leaves politely: exit, then SIGKILL after a deadline. kill() does not ask.
   void leave();
   void kill();
+  void dismiss();  // kill() of one that has nothing left to do
 
   State state() const { return state_; }
   int number() const { return number_; }

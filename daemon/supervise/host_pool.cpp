@@ -100,6 +100,12 @@ bool HostPool::check_memory() {
   return !hosts_.empty();
 }
 
+void HostPool::leave_unused() {
+  for (const auto& host : hosts_) {
+    if (host->made_count == 0) host->leave();
+  }
+}
+
 void HostPool::leave_all() {
   for (const auto& host : hosts_) host->leave();
 }

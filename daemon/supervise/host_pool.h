@@ -53,6 +53,8 @@ class HostPool final : public Host::Owner {
   void recycle(Host& host, std::string reason);
   // Memory budget: call now and then. True while there is a host to look at.
   bool check_memory();
+  // Ends hosts in which nothing was ever made, as a failed attempt leaves them behind.
+  void leave_unused();
   // Ends all hosts; done once is_empty().
   void leave_all();
   void kill_all();

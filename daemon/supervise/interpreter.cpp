@@ -62,7 +62,10 @@ void Interpreter::retire(Seconds timeout) {
   idle_.clear();
   for (const auto& worker : workers_) {
     if (worker->state() == Worker::State::idle) worker->close();
-    if (worker->state() == Worker::State::serving) worker->close(Worker::State::stuck);
+    if (worker->state() != Worker::State::serving) continue;
+    Call* call = worker->detach();
+    worker->close(Worker::State::stuck);
+    if (call != nullptr) owner_.on_call_lost(*this, *call);
   }
   state_ = State::leaving;
   if (host_ != nullptr) host_->retire(number_, timeout);
@@ -100,8 +103,11 @@ void Interpreter::on_event(const HostEvent& event) {
 void Interpreter::on_host_gone(const std::string& how) {
   // A polite end of a dedicated host is the end of its interpreter, nothing more.
   const bool expected = state_ == State::leaving;
-  if (state_ == State::ended || state_ == State::abandoned) return;
   Host* host = std::exchange(host_, nullptr);
+  if (state_ == State::ended || state_ == State::abandoned) {
+    host->forget(number_);
+    return;
+  }
   state_ = State::ended;
   idle_.clear();
   if (log_) log_->drain();

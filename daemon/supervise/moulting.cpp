@@ -43,7 +43,7 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       store_(std::make_shared<SnapshotStore>(fmt::format("{}/apps/{}", services.state_folder, config_.name))),
       saving_(std::make_shared<bool>(false)),
       attempt_deadline_(services.loop),
-      backoff_(services.loop),
+      recover_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop) {
   if (auto text = read_file(store_->folder() + "/state.json")) {
@@ -84,15 +84,17 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
   std::vector<Waiter> interrupted;
   for (auto* before : {&next_, &attempt_}) {
     if (!*before) continue;
-    auto& to = (*before)->purpose == purpose ? attempt->waiters : interrupted;
+    // A roll-back that something else takes the place of has not happened.
+    const bool alike =
+        (*before)->purpose == purpose && (*before)->snapshot_id.empty() && attempt->snapshot_id.empty();
+    auto& to = alike ? attempt->waiters : interrupted;
     std::move((*before)->waiters.begin(), (*before)->waiters.end(), std::back_inserter(to));
-    if ((*before)->purpose == Purpose::serve) attempt->cause.forced |= (*before)->cause.forced;
+    if (alike) attempt->cause.forced |= (*before)->cause.forced;
   }
   next_.reset();
   if (attempt_) abandon_generation("stale", "something newer took its place");
   attempt_.reset();
-  backoff_.stop();
-  backoff_until_.reset();
+  recover_.stop();
   if (preparing_) {
     next_ = std::move(attempt);
   } else {
@@ -108,7 +110,6 @@ void Moulting::abandon_generation(std::string stage, std::string error) {
   waiting_for_.clear();
   if (Generation* generation = std::exchange(attempt_->generation, nullptr); generation != nullptr) {
     generation->refuse({std::move(stage), std::move(error), {}, {}, 0, {}});
-    record_.remember(generation->record());
   }
 }
 
@@ -148,6 +149,15 @@ SnapshotSpec Moulting::disk_spec() const {
 void Moulting::take() {
   attempt_->stage = Stage::snapshot;
   preparing_ = true;
+  attempt_deadline_.start(config_.start_timeout, [this] {
+    if (attempt_->number == 0) attempt_->number = record_.next_generation;
+    reject({"snapshot",
+            "the sources could not be read within start_timeout: the file system hangs",
+            {},
+            {},
+            0,
+            {}});
+  });
   const std::uint64_t serial = attempt_->serial;
   SnapshotSpec spec = disk_spec();
   const bool forced = attempt_->cause.forced || attempt_->purpose == Purpose::check;
@@ -184,7 +194,9 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
     begin(std::move(next_));
     return;
   }
-  if (!attempt_ || attempt_->serial != serial || attempt_->stale) return;
+  if (!attempt_ || attempt_->serial != serial) return;
+  attempt_deadline_.stop();
+  if (attempt_->stale) return;
   editable_ = std::move(prepared->editable);
   if (prepared->reach != reach_) {
     reach_ = prepared->reach;
@@ -379,7 +391,11 @@ void Moulting::hold_or_switch() {
     record_.verdict = Verdict::none;
     record_.packages = attempt_->packages;
   }
-  if (!attempt_->is_fallback) last_rejected_.reset();
+  // What the disk holds may still be refused when something else is served again.
+  const bool by_will = attempt_->snapshot_id.empty() || attempt_->cause.kind == CauseKind::rollback;
+  if (by_will && !attempt_->is_fallback) last_rejected_.reset();
+  if (attempt_->pin_disk)
+    record_.pinned = SnapshotMark{generation.number(), attempt_->snapshot->id, *attempt_->pin_disk};
   switch_to(generation);
   if (previous != 0) ++reloads;
   // After a death peace is counted by time: the next one may come at once.

@@ -73,6 +73,7 @@ class Moulting final : public Generation::Owner {
   // Changes need not be looked at before: the app keeps changing its own sources while it is loaded.
   SteadyTime not_before() const { return not_before_; }
   // Goes back: a standby at once, others through an attempt from their snapshot. 0: the one before.
+  Result<> can_roll_back(std::uint64_t generation) const;
   Result<> roll_back(std::uint64_t generation, Waiter waiter);
   void unpin();
   // Calls `done` when no generation drains.
@@ -82,8 +83,8 @@ class Moulting final : public Generation::Owner {
   void stop();
   void resume() { stopping_ = false; }
   void sweep(SteadyTime now);
-  // The host is being recycled or must be left: moves the app away.
-  void leave_host(const Host& host, const std::string& reason);
+  // The host is being recycled: moves the app away.
+  void leave_host(const Host& host);
 
   Generation* active() const { return active_; }
   Generation* standby() const { return standby_; }
@@ -91,6 +92,7 @@ class Moulting final : public Generation::Owner {
   const AppRecord& record() const { return record_; }
   AppRecord& record() { return record_; }
   void save_record();
+  void forget_record() { removed_ = true; }  // the app was removed: the file may be another's now
   const std::optional<PythonInfo>& python() const { return python_; }
   const Environment& environment() const { return environment_; }
 
@@ -103,7 +105,7 @@ class Moulting final : public Generation::Owner {
   std::optional<AttemptView> attempt_view() const;
   // The last refused attempt, until something newer became active.
   const std::optional<GenerationRecord>& last_rejected() const { return last_rejected_; }
-  std::optional<SteadyTime> backing_off_until() const { return backoff_until_; }
+  std::optional<SteadyTime> backing_off_until() const;
   const std::string& waiting_for() const { return waiting_for_; }
   bool is_stopping() const { return stopping_; }
   bool has_draining() const { return draining() > 0; }
@@ -120,7 +122,8 @@ class Moulting final : public Generation::Owner {
 
  private:
   enum class Stage { python, snapshot, make, warm_up, hold };
-  static constexpr int kSpoiledMax = 3;  // attempts in a row that a change may overtake
+  static constexpr int kProcessWideMax = 4;  // changes of TZ and locale that are followed
+  static constexpr int kSpoiledMax = 3;      // attempts in a row that a change may overtake
 
   // One attempt: from its cause to the switch or the rejection.
   struct Attempt {
@@ -135,12 +138,14 @@ class Moulting final : public Generation::Owner {
     ResolvedPlace place;
     bool same_as_active = false;
     bool fresh_host = false;
-    bool in_process = false;   // the ladder's second step
-    bool stale = false;        // the disk has changed: waits for on_change_settled()
-    int changes_seen = 0;      // since its snapshot was begun
-    int changes_judged = 0;    // of these: found to have changed nothing
-    bool is_fallback = false;  // what served last, since the disk's code was rejected at the start
-    int remakes = 0;           // because of process-wide state
+    bool in_process = false;  // the ladder's last step
+    bool crashed = false;     // a host died of it, or of another app in it; once more in a fresh one
+    bool stale = false;       // the disk has changed: waits for on_change_settled()
+    int changes_seen = 0;     // since its snapshot was begun
+    int changes_judged = 0;   // of these: found to have changed nothing
+    std::optional<std::string> pin_disk;  // of a roll-back: what the disk held when it was asked for
+    bool is_fallback = false;             // what served last, since the disk's code was rejected at the start
+    int remakes = 0;                      // because of process-wide state
     Generation* generation = nullptr;
     std::uint64_t number = 0;
     WallTime since{};
@@ -163,7 +168,6 @@ class Moulting final : public Generation::Owner {
   void reject(Rejection rejection);
   void fail_attempt(Error error);
   void conclude(AttemptOutcome outcome);
-  void try_again_after(const Attempt& attempt, const Rejection& rejection);
   void abandon_generation(std::string stage, std::string error);
 
   // moulting_doubt.cpp: changes during an attempt
@@ -173,12 +177,17 @@ class Moulting final : public Generation::Owner {
   void on_verified(std::uint64_t serial, int judged, const Cause& cause, bool same);
   void count_spoiled();
 
+  // moulting_recover.cpp: deaths and departures
+  void look_again();
+  void try_again_after(const Attempt& attempt, const Rejection& rejection);
+  void leave_stuck_hosts();
+
   // moulting_switch.cpp: switch, drain, standby, retire
   void switch_to(Generation& generation);
   void finish_drain(Generation& generation);
   void drop_standby();
   std::vector<Waiter> call_off(const std::string& why);
-  void leave_stuck_hosts();
+  Result<GenerationRecord> rollback_target(std::uint64_t generation) const;
   void retire(Generation& generation);
   void bury_soon();
   void keep_snapshots();
@@ -186,6 +195,7 @@ class Moulting final : public Generation::Owner {
   std::size_t draining() const;
   void on_generation_idle(Generation& generation) override;
   void on_generation_lost(Generation& generation, const std::string& how) override;
+  void on_generation_hurt(Generation& generation, const std::string& how) override;
   void on_generation_ended(Generation& generation) override;
   void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override;
   void on_call_lost(Generation& generation, Call& call) override;
@@ -212,9 +222,16 @@ class Moulting final : public Generation::Owner {
   std::uint64_t serial_ = 0;
   std::unique_ptr<WarmUp> warm_up_;
   uv::Timer attempt_deadline_;
-  uv::Timer backoff_;
-  std::optional<SteadyTime> backoff_until_;
+  uv::Timer recover_;
   RestartPolicy restarts_;
+  // What served, or was to, when its host died; until something serves again.
+  struct Lost {
+    Cause cause;
+    std::string snapshot;  // "": from the disk
+    SteadyTime retry_at;
+  };
+  std::optional<Lost> lost_;
+  SteadyTime leave_again_at_{};
 
   std::list<std::unique_ptr<Generation>> generations_;  // all that have something left, oldest first
   Generation* active_ = nullptr;
@@ -224,6 +241,7 @@ class Moulting final : public Generation::Owner {
   std::optional<GenerationRecord> last_rejected_;
   std::vector<ExtensionNote> refused_extensions_;
   std::vector<std::string> process_wide_notes_;
+  int process_wide_changes_ = 0;
   std::vector<std::function<void()>> drain_waiters_;
   std::string waiting_for_;
   std::string last_disk_snapshot_;
@@ -235,6 +253,7 @@ class Moulting final : public Generation::Owner {
   std::vector<std::string> editable_;
   Reach reach_ = Reach::tree;
   bool stopping_ = false;
+  bool removed_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // background jobs hold it weakly
 };
 

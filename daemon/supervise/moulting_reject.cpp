@@ -28,14 +28,19 @@ void Moulting::on_generation_refused(Generation& generation) {
 }
 
 bool Moulting::climb_ladder(const Rejection& rejection) {
+  if (rejection.stage == "crash" && !attempt_->crashed) {
+    // Another app of that host may have been the cause; in a fresh one it can only be this.
+    attempt_->crashed = true;
+    attempt_->fresh_host = true;
+    make();
+    return true;
+  }
   if (config_.isolation != Isolation::automatic || attempt_->in_process || !wants_process(rejection))
     return false;
   const std::string reason = reason_for_process(rejection);
   services_.log.info(fmt::format("moved to a process of its own: {}", reason), {{"app", config_.name}});
-  if (rejection.stage != "crash") {
-    record_.verdict_reason = reason;
-    refused_extensions_ = rejection.refused;
-  }
+  record_.verdict_reason = reason;
+  refused_extensions_ = rejection.refused;
   attempt_->in_process = true;
   make();
   return true;
@@ -92,38 +97,15 @@ void Moulting::reject(Rejection rejection) {
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   save_record();
   try_again_after(*attempt, rejection);
+  look_again();
   owner_.on_state_changed();
-}
-
-// With nothing serving there is something better than to wait for a change: what served last, or,
-// after a death, the same again a little later.
-void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejection) {
-  if (active_ != nullptr || attempt_ || next_ || stopping_) return;
-  if (record_.active && attempt.snapshot_id.empty() &&
-      (!attempt.snapshot || attempt.snapshot->id != record_.active->snapshot)) {
-    const std::uint64_t last = record_.active->generation;
-    services_.log.warning(fmt::format("serving the code of generation {}, which was active last", last),
-                          {{"app", config_.name}});
-    this->attempt({CauseKind::rollback, std::to_string(last), true}, Purpose::serve, record_.active->snapshot,
-                  {});
-    if (attempt_) attempt_->is_fallback = true;
-    if (next_) next_->is_fallback = true;
-    return;
-  }
-  if (attempt.cause.kind != CauseKind::host_lost && rejection.stage != "crash") return;
-  const Milliseconds wait = restarts_.on_death(Steady::now());
-  backoff_until_ = Steady::now() + wait;
-  services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
-  backoff_.start(wait, [this, cause = attempt.cause, id = attempt.snapshot_id] {
-    backoff_until_.reset();
-    this->attempt(cause, Purpose::serve, id, {});
-  });
 }
 
 void Moulting::fail_attempt(Error error) {
   attempt_deadline_.stop();
   if (attempt_->number == 0) attempt_->number = record_.next_generation;
   Rejection rejection{"host", error.message, error.detail, error.file, error.line, {}};
+  services_.hosts->leave_unused();
   if (!error.hint.empty()) rejection.traceback += (rejection.traceback.empty() ? "" : "\n") + error.hint;
   reject(std::move(rejection));
 }
@@ -133,15 +115,7 @@ void Moulting::conclude(AttemptOutcome outcome) {
   attempt_deadline_.stop();
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   owner_.on_state_changed();
-  // A recycle that found an attempt under way relied on it to leave the host.
-  if (active_ != nullptr && !attempt_ && !next_ && outcome.kind != AttemptOutcome::Kind::rejected) {
-    for (const auto& interpreter : active_->interpreters()) {
-      const Host* host = interpreter->host();
-      if (host == nullptr || !host->recycling) continue;
-      leave_host(*host, host->recycle_reason);
-      return;
-    }
-  }
+  look_again();
 }
 
 }  // namespace moult

@@ -19,8 +19,9 @@ void Moulting::switch_to(Generation& generation) {
   }
   generation.activate();
   dispatcher_.set_active(&generation);
-  backoff_.stop();
-  backoff_until_.reset();
+  recover_.stop();
+  lost_.reset();
+  leave_again_at_ = {};
   EventData data{{"make_seconds", generation.record().make_seconds}};
   if (old != nullptr) data.emplace_back("previous", static_cast<std::int64_t>(old->number()));
   announce("generation.active", generation, std::move(data));
@@ -75,61 +76,62 @@ void Moulting::retire(Generation& generation) {
   record_.remember(generation.record());
 }
 
-Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
+Result<GenerationRecord> Moulting::rollback_target(std::uint64_t number) const {
   if (stopping_ || active_ == nullptr) {
     return fail(Error{ErrorCode::not_running,
                       fmt::format("{} serves nothing that could be rolled back", config_.name)});
   }
-  const GenerationRecord* target = nullptr;
+  std::optional<GenerationRecord> target;
   std::string can_be_had;
   for (auto record = record_.history.rbegin(); record != record_.history.rend(); ++record) {
     if (record->number == active_->number() || record->activated == WallTime{} || record->snapshot.empty())
       continue;
     can_be_had += fmt::format("{}{}", can_be_had.empty() ? "" : ", ", record->number);
     const bool is_it = number == 0 ? record->number < active_->number() : record->number == number;
-    if (is_it && target == nullptr) target = &*record;
+    if (is_it && !target) target = *record;
   }
-  if (target == nullptr) {
-    const std::string what =
-        number == 0 ? "no earlier generation" : fmt::format("no generation {} that has served", number);
-    return fail(Error{
-        ErrorCode::failed,
-        fmt::format("{} has {} to go back to", config_.name, what),
-        {},
-        {},
-        0,
-        can_be_had.empty() ? std::string() : fmt::format("generations that can be had: {}", can_be_had)});
-  }
+  if (target) return *target;
+  const std::string what =
+      number == 0 ? "no earlier generation" : fmt::format("no generation {} that has served", number);
+  Error error{ErrorCode::failed, fmt::format("{} has {} to go back to", config_.name, what)};
+  if (!can_be_had.empty()) error.hint = fmt::format("generations that can be had: {}", can_be_had);
+  return fail(std::move(error));
+}
+
+Result<> Moulting::can_roll_back(std::uint64_t number) const {
+  MOULT_TRY(rollback_target(number));
+  return {};
+}
+
+Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
+  MOULT_ASSIGN(const GenerationRecord target, rollback_target(number));
   ++rollbacks;
-  const std::string disk = last_disk_snapshot_;
-  if (standby_ != nullptr && standby_->number() == target->number) {
-    std::vector<Waiter> left = call_off("a roll-back took its place");
-    Generation& generation = *standby_;
-    const std::uint64_t previous = active_->number();
-    generation.record().cause = {CauseKind::rollback, std::to_string(target->number), true};
-    switch_to(generation);
-    record_.pinned = SnapshotMark{generation.number(), generation.record().snapshot, disk};
-    save_record();
-    if (waiter) {
-      waiter({.kind = AttemptOutcome::Kind::switched,
-              .generation = generation.number(),
-              .previous = previous,
-              .cause = generation.record().cause,
-              .snapshot = generation.record().snapshot,
-              .isolation = generation.record().isolation});
-    }
-    for (const Waiter& other : left) other({.kind = AttemptOutcome::Kind::stopped});
-    owner_.on_state_changed();
+  // What the disk holds now will not undo this; with nothing read since the start, what was so then.
+  std::string disk = last_disk_snapshot_;
+  if (disk.empty() && record_.pinned) disk = record_.pinned->disk;
+  if (standby_ == nullptr || standby_->number() != target.number) {
+    attempt({CauseKind::rollback, std::to_string(target.number), true}, Purpose::serve, target.snapshot,
+            std::move(waiter));
+    (attempt_ ? attempt_ : next_)->pin_disk = disk;
     return {};
   }
-  attempt({CauseKind::rollback, std::to_string(target->number), true}, Purpose::serve, target->snapshot,
-          [this, disk, waiter = std::move(waiter)](const AttemptOutcome& outcome) {
-            if (outcome.kind == AttemptOutcome::Kind::switched) {
-              record_.pinned = SnapshotMark{outcome.generation, outcome.snapshot, disk};
-              save_record();
-            }
-            if (waiter) waiter(outcome);
-          });
+  const std::vector<Waiter> left = call_off("a roll-back took its place");
+  Generation& generation = *standby_;
+  const std::uint64_t previous = active_->number();
+  generation.record().cause = {CauseKind::rollback, std::to_string(target.number), true};
+  last_rejected_.reset();
+  record_.pinned = SnapshotMark{generation.number(), generation.record().snapshot, disk};
+  switch_to(generation);
+  if (waiter) {
+    waiter({.kind = AttemptOutcome::Kind::switched,
+            .generation = generation.number(),
+            .previous = previous,
+            .cause = generation.record().cause,
+            .snapshot = generation.record().snapshot,
+            .isolation = generation.record().isolation});
+  }
+  for (const Waiter& other : left) other({.kind = AttemptOutcome::Kind::stopped});
+  owner_.on_state_changed();
   return {};
 }
 
@@ -164,8 +166,8 @@ void Moulting::told_drained() {
 void Moulting::stop() {
   if (stopping_) return;
   stopping_ = true;
-  backoff_.stop();
-  backoff_until_.reset();
+  recover_.stop();
+  lost_.reset();
   std::vector<Waiter> left = call_off("the app is being stopped");
   drop_standby();
   dispatcher_.set_active(nullptr);
@@ -183,7 +185,10 @@ void Moulting::sweep(SteadyTime now) {
   for (const auto& generation : generations_) {
     if (generation->state() != GenerationState::draining) continue;
     generation->drop_broken_calls(now);
-    if (now - generation->draining_since() > config_.drain_timeout) overdue.push_back(generation.get());
+    if (generation->in_flight() == 0)
+      overdue.push_back(generation.get());
+    else if (now - generation->draining_since() > config_.drain_timeout)
+      overdue.push_back(generation.get());
   }
   for (Generation* generation : overdue) {
     const Generation::Overdue result = generation->interrupt_calls(now, SteadyTime::max());
@@ -200,24 +205,6 @@ void Moulting::sweep(SteadyTime now) {
   }
 }
 
-// A thread that no exception reaches holds a worker for good: the app moves to another host.
-void Moulting::leave_stuck_hosts() {
-  if (stopping_ || active_ == nullptr || !active_->has_stuck_worker()) return;
-  for (const auto& interpreter : active_->interpreters()) {
-    Host* host = interpreter->host();
-    if (host == nullptr || host->recycling || !interpreter->has_stuck_worker()) continue;
-    services_.hosts->recycle(*host, fmt::format("a call of {} cannot be ended", config_.name));
-    return;
-  }
-}
-
-void Moulting::leave_host(const Host& host, const std::string& reason) {
-  if (standby_ != nullptr && standby_->lives_on(host)) drop_standby();
-  if (stopping_ || active_ == nullptr || !active_->lives_on(host)) return;
-  if (attempt_ || next_) return;  // conclude() looks again
-  attempt({CauseKind::recycle, reason, true}, Purpose::serve, active_->record().snapshot, {});
-}
-
 std::size_t Moulting::draining() const {
   return static_cast<std::size_t>(
       std::count_if(generations_.begin(), generations_.end(),
@@ -225,36 +212,6 @@ std::size_t Moulting::draining() const {
 }
 
 void Moulting::on_generation_idle(Generation& generation) { finish_drain(generation); }
-
-void Moulting::on_generation_lost(Generation& generation, const std::string& how) {
-  announce("generation.lost", generation, {{"reason", how}});
-  record_.remember(generation.record());
-  if (standby_ == &generation) {
-    standby_ = nullptr;
-    standby_end_.stop();
-  }
-  if (&generation != active_) {
-    told_drained();
-    return;
-  }
-  active_ = nullptr;
-  ++host_deaths;
-  dispatcher_.set_active(nullptr);
-  if (stopping_) return;
-  if (!attempt_ && !next_) {
-    const Milliseconds wait = restarts_.on_death(Steady::now());
-    if (wait.count() > 0) {
-      backoff_until_ = Steady::now() + wait;
-      services_.log.warning(fmt::format("the host died again; next try in {} s", wait.count() / 1000.0),
-                            {{"app", config_.name}});
-    }
-    backoff_.start(wait, [this, how, id = generation.record().snapshot] {
-      backoff_until_.reset();
-      if (!attempt_ && !next_) attempt({CauseKind::host_lost, how, true}, Purpose::serve, id, {});
-    });
-  }
-  owner_.on_state_changed();
-}
 
 void Moulting::on_generation_ended(Generation& generation) {
   if (generation.has_abandoned_interpreter()) {
@@ -266,7 +223,7 @@ void Moulting::on_generation_ended(Generation& generation) {
       Host* host = interpreter->host();
       if (interpreter->state() != Interpreter::State::abandoned || host == nullptr) continue;
       if (host->dedicated) {
-        host->kill();
+        host->dismiss();
       } else {
         services_.hosts->recycle(*host, fmt::format("an interpreter of {} was abandoned", config_.name));
       }
@@ -309,6 +266,16 @@ void Moulting::on_notice(Generation& generation, const HostEvent& event) {
   if (event.type == HostEventType::process_wide) {
     const std::string name = event.what == "tz" ? "TZ" : "LC_ALL";
     if (record_.c_environment[name] == event.value) return;
+    if (++process_wide_changes_ > kProcessWideMax) {
+      if (process_wide_changes_ == kProcessWideMax + 1) {
+        owner_.on_log_line(
+            generation, 'm',
+            fmt::format("{} is set again and again: a process has only one; isolation = \"process\" "
+                        "gives the app one of its own ({}:{})",
+                        name, event.file, event.line));
+      }
+      return;
+    }
     record_.c_environment[name] = event.value;
     process_wide_notes_.push_back(fmt::format("{}={} ({}:{})", name, event.value, event.file, event.line));
     services_.log.info(fmt::format("the app asked its process for {}={}: it gets a host started with that",
@@ -366,6 +333,7 @@ void Moulting::keep_snapshots() {
 }
 
 void Moulting::save_record() {
+  if (removed_) return;
   std::string text = encode_record(record_);
   if (text == last_saved_ || *saving_) {
     if (*saving_) last_saved_.clear();

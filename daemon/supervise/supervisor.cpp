@@ -43,6 +43,7 @@ void Supervisor::apply(const Config& config, const ConfigChange& change) {
     leaving_.push_back(std::move(found->second));
     apps_.erase(found);
     services_.events.event("app.removed", name, {});
+    app->moulting().forget_record();
     app->stop(App::Remember::no, [this] {
       burial_.start(Milliseconds(0), [this] {
         std::erase_if(leaving_, [](const auto& gone) { return gone->moulting().generations().empty(); });
@@ -118,7 +119,7 @@ void Supervisor::on_recycle(Host& host) {
                          {{"host", static_cast<std::int64_t>(host.number())},
                           {"pid", static_cast<std::int64_t>(host.pid())},
                           {"reason", host.recycle_reason}});
-  for (const auto& [name, app] : apps_) app->leave_host(host, host.recycle_reason);
+  for (const auto& [name, app] : apps_) app->leave_host(host);
 }
 
 void Supervisor::on_host_lost(Host& host, const std::string& how) {

@@ -257,6 +257,8 @@ TEST_CASE("a daemon that starts over broken code serves the generation that was 
   app.write("app.py", answers("good"));
   daemon.start();
   CHECK(daemon.get("/").body == "good");
+  // What served is written down in the background, right after the switch.
+  CHECK(eventually([&] { return std::filesystem::exists(daemon.state_folder() + "/apps/blog/state.json"); }));
   daemon.kill();
   app.write("app.py", kBroken);
   daemon.start();

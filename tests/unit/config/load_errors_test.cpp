@@ -35,8 +35,8 @@ TEST_CASE("a value of the wrong type or out of range is refused at its place") {
   };
   const Row rows[] = {
       {"threads = \"4\"", "threads: must be an integer, not a string (column 11)"},
-      {"threads = 0", "threads: 0 is not in 1 to 256 (column 11)"},
-      {"threads = 257", "threads: 257 is not in 1 to 256 (column 11)"},
+      {"threads = 0", "threads: 0 is not in 1 to 250 (column 11)"},
+      {"threads = 251", "threads: 251 is not in 1 to 250 (column 11)"},
       {"interpreters = 65", "interpreters: 65 is not in 1 to 64 (column 16)"},
       {"debug = 1", "debug: must be true, false, \"on\" or \"off\", not an integer (column 9)"},
       {"settle = \"5 parsecs\"", "settle: \"5 parsecs\" is not a duration (column 10)"},
@@ -129,7 +129,7 @@ TEST_CASE("route and routes together are one setting too many") {
 
 TEST_CASE("settings that contradict each other are refused") {
   CHECK(contains(error_in_app("settle = \"10s\"").message, "longer than settle_max"));
-  CHECK(contains(error_in_app("threads = 256\ninterpreters = 5").message, "more than 1024 workers"));
+  CHECK(contains(error_in_app("threads = 250\ninterpreters = 5").message, "more than 1024 workers"));
   CHECK(contains(error_in_app("gil = \"own\"\nisolation = \"process\"").message, "no meaning"));
 }
 

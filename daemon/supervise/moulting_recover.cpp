@@ -1,0 +1,141 @@
+#include "daemon/supervise/moulting.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// What brings an app back, or away from where it cannot stay: hosts that died, that are to be left,
+// that hold a call which cannot be ended.
+
+namespace moult {
+
+namespace {
+
+// An app that cannot be made elsewhere stays where it is for so long.
+constexpr Milliseconds kLeaveAgain{30'000};
+
+Milliseconds until(SteadyTime when) {
+  return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(when - Steady::now()));
+}
+
+}  // namespace
+
+void Moulting::on_generation_lost(Generation& generation, const std::string& how) {
+  announce("generation.lost", generation, {{"reason", how}});
+  record_.remember(generation.record());
+  if (standby_ == &generation) {
+    standby_ = nullptr;
+    standby_end_.stop();
+  }
+  if (&generation != active_) {
+    told_drained();
+    return;
+  }
+  active_ = nullptr;
+  ++host_deaths;
+  dispatcher_.set_active(nullptr);
+  if (stopping_) return;
+  if (attempt_ && attempt_->purpose == Purpose::check) {
+    for (const Waiter& left : call_off("the host died")) left({.kind = AttemptOutcome::Kind::stopped});
+  }
+  const Milliseconds wait = restarts_.on_death(Steady::now());
+  lost_ = Lost{{CauseKind::host_lost, how, true}, generation.record().snapshot, Steady::now() + wait};
+  if (wait.count() > 0) {
+    services_.log.warning(fmt::format("the host died again; next try in {} s", wait.count() / 1000.0),
+                          {{"app", config_.name}});
+  }
+  look_again();
+  owner_.on_state_changed();
+}
+
+// One of several hosts of a generation died: the others serve on while it is made again.
+void Moulting::on_generation_hurt(Generation& generation, const std::string& how) {
+  announce("generation.hurt", generation, {{"reason", how}});
+  if (&generation == standby_) {
+    drop_standby();
+  } else if (&generation == active_) {
+    ++host_deaths;
+    services_.log.warning(fmt::format("a host of generation {} {}", generation.number(), how),
+                          {{"app", config_.name}});
+    look_again();
+  } else if (generation.in_flight() == 0) {
+    finish_drain(generation);
+  }
+}
+
+std::optional<SteadyTime> Moulting::backing_off_until() const {
+  if (active_ != nullptr || !lost_ || attempt_ || next_) return std::nullopt;
+  return lost_->retry_at;
+}
+
+// Does what could not be done while an attempt was under way. Called whenever one has ended.
+void Moulting::look_again() {
+  if (attempt_ || next_ || stopping_) return;
+  if (active_ == nullptr) {
+    if (!lost_) return;
+    recover_.start(until(lost_->retry_at), [this] {
+      if (attempt_ || next_ || stopping_ || active_ != nullptr || !lost_) return;
+      attempt(lost_->cause, Purpose::serve, lost_->snapshot, {});
+    });
+    return;
+  }
+  for (const auto& interpreter : active_->interpreters()) {
+    const Host* host = interpreter->host();
+    if (host != nullptr && !host->recycling) continue;
+    const Cause cause = host != nullptr ? Cause{CauseKind::recycle, host->recycle_reason, true}
+                                        : Cause{CauseKind::host_lost, "one of several", true};
+    recover_.start(until(leave_again_at_), [this, cause] {
+      if (attempt_ || next_ || stopping_ || active_ == nullptr) return;
+      leave_again_at_ = Steady::now() + kLeaveAgain;
+      attempt(cause, Purpose::serve, active_->record().snapshot, {});
+    });
+    return;
+  }
+}
+
+// With nothing serving there is something better than to wait for a change: the disk, what served
+// last, or, after a death, the same again a little later.
+void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejection) {
+  if (active_ != nullptr || attempt_ || next_ || stopping_ || attempt.purpose == Purpose::check) return;
+  const bool from_disk = attempt.snapshot_id.empty();
+  if (!from_disk && rejection.stage == "snapshot") {
+    services_.log.warning("the kept snapshot cannot be used: serving what is on the disk",
+                          {{"app", config_.name}});
+    record_.pinned.reset();
+    lost_.reset();
+    this->attempt({CauseKind::start, "the kept snapshot cannot be used", true}, Purpose::serve, {}, {});
+    return;
+  }
+  if (from_disk && record_.active &&
+      (!attempt.snapshot || attempt.snapshot->id != record_.active->snapshot)) {
+    const std::uint64_t last = record_.active->generation;
+    services_.log.warning(fmt::format("serving the code of generation {}, which was active last", last),
+                          {{"app", config_.name}});
+    this->attempt({CauseKind::rollback, std::to_string(last), true}, Purpose::serve, record_.active->snapshot,
+                  {});
+    (attempt_ ? attempt_ : next_)->is_fallback = true;
+    return;
+  }
+  if (attempt.cause.kind != CauseKind::host_lost && rejection.stage != "crash") return;
+  const Milliseconds wait = restarts_.on_death(Steady::now());
+  lost_ = Lost{attempt.cause, attempt.snapshot_id, Steady::now() + wait};
+  services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
+}
+
+// A thread that no exception reaches holds a worker for good: the app moves to another host.
+void Moulting::leave_stuck_hosts() {
+  if (stopping_ || active_ == nullptr || !active_->has_stuck_worker()) return;
+  for (const auto& interpreter : active_->interpreters()) {
+    Host* host = interpreter->host();
+    if (host == nullptr || host->recycling || !interpreter->has_stuck_worker()) continue;
+    services_.hosts->recycle(*host, fmt::format("a call of {} cannot be ended", config_.name));
+    return;
+  }
+}
+
+void Moulting::leave_host(const Host& host) {
+  if (standby_ != nullptr && standby_->lives_on(host)) drop_standby();
+  if (active_ != nullptr && active_->lives_on(host)) look_again();
+}
+
+}  // namespace moult
