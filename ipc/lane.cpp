@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -97,6 +98,35 @@ Prefix read_prefix(Reader& reader) {
   const auto flags = reader.number<std::uint8_t>();
   const auto call = reader.number<std::uint64_t>();
   return {type, flags, call};
+}
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
+
+// The verdict on a send that failed; nothing: try again.
+std::optional<Sent> failed_send() {
+  if (errno == EINTR) return std::nullopt;
+  if (would_block()) return Sent::would_block;
+  // ENOBUFS and ENOMEM are the kernel's, not ours: the call is lost, the lane is given up.
+  MOULT_CHECK(errno != EMSGSIZE && errno != EBADF && errno != EINVAL, "a lane packet that cannot be sent");
+  return Sent::closed;
+}
+
+// send(2) and recv(2) take the kernel markedly less time than sendmsg(2) and recvmsg(2), so small
+// packets are joined in one piece of memory: its copy costs less than that.
+constexpr std::size_t kJoinedMax = 2048;
+
+Sent send_joined(int fd, std::string_view prefix, std::string_view data, int flags) {
+  std::array<char, kJoinedMax> joined;
+  std::string_view packet = prefix;
+  if (!data.empty()) {
+    std::memcpy(joined.data(), prefix.data(), prefix.size());
+    std::memcpy(joined.data() + prefix.size(), data.data(), data.size());
+    packet = {joined.data(), prefix.size() + data.size()};
+  }
+  while (::send(fd, packet.data(), packet.size(), flags) < 0) {
+    if (const auto verdict = failed_send()) return *verdict;
+  }
+  return Sent::yes;
 }
 
 }  // namespace
@@ -224,6 +254,10 @@ std::optional<Failed> decode_failed(std::string_view packet) {
 }
 
 Sent send(int fd, std::string_view prefix, std::string_view data, Wait wait, int attached_fd) {
+  const int flags = MSG_NOSIGNAL | (wait == Wait::no ? MSG_DONTWAIT : 0);
+  if (attached_fd < 0 && (data.empty() || prefix.size() + data.size() <= kJoinedMax)) {
+    return send_joined(fd, prefix, data, flags);
+  }
   iovec slices[2] = {{const_cast<char*>(prefix.data()), prefix.size()},
                      {const_cast<char*>(data.data()), data.size()}};
   msghdr message{};
@@ -239,18 +273,24 @@ Sent send(int fd, std::string_view prefix, std::string_view data, Wait wait, int
     header->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &attached_fd, sizeof(int));
   }
-  const int flags = MSG_NOSIGNAL | (wait == Wait::no ? MSG_DONTWAIT : 0);
   while (::sendmsg(fd, &message, flags) < 0) {
-    if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::would_block;
-    // ENOBUFS and ENOMEM are the kernel's, not ours: the call is lost, the lane is given up.
-    MOULT_CHECK(errno != EMSGSIZE && errno != EBADF && errno != EINVAL, "a lane packet that cannot be sent");
-    return Sent::closed;
+    if (const auto verdict = failed_send()) return *verdict;
   }
   return Sent::yes;
 }
 
 Received receive(int fd, std::span<char> buffer, Wait wait) {
+  ssize_t size = 0;
+  while ((size = ::recv(fd, buffer.data(), buffer.size(), wait == Wait::no ? MSG_DONTWAIT : 0)) < 0) {
+    if (errno == EINTR) continue;
+    Received nothing;
+    nothing.would_block = would_block();
+    return nothing;
+  }
+  return {std::string_view(buffer.data(), static_cast<std::size_t>(size))};
+}
+
+Received receive_attached(int fd, std::span<char> buffer, Wait wait) {
   iovec slice{buffer.data(), buffer.size()};
   msghdr message{};
   message.msg_iov = &slice;
@@ -263,7 +303,7 @@ Received receive(int fd, std::span<char> buffer, Wait wait) {
   while ((size = ::recvmsg(fd, &message, flags)) < 0) {
     if (errno == EINTR) continue;
     Received nothing;
-    nothing.would_block = errno == EAGAIN || errno == EWOULDBLOCK;
+    nothing.would_block = would_block();
     return nothing;
   }
   Received received{std::string_view(buffer.data(), static_cast<std::size_t>(size))};

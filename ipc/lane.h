@@ -144,7 +144,9 @@ struct Received {
   bool would_block = false;
   Fd attached{};
 };
-// One packet into `buffer`, which must hold kPacketMax bytes.
+// One packet into `buffer`, which must hold kPacketMax bytes. A descriptor that came with it is lost.
 Received receive(int fd, std::span<char> buffer, Wait wait);
+// The same with its descriptor: for the daemon's end.
+Received receive_attached(int fd, std::span<char> buffer, Wait wait);
 
 }  // namespace moult::lane

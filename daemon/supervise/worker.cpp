@@ -80,7 +80,7 @@ void Worker::close(State final_state) {
 
 void Worker::on_ready(int) {
   for (int taken = 0; taken < kPacketsPerTurn; ++taken) {
-    lane::Received received = lane::receive(lane_.get(), buffers_.in, lane::Wait::no);
+    lane::Received received = lane::receive_attached(lane_.get(), buffers_.in, lane::Wait::no);
     if (received.would_block) return;
     if (received.packet.empty()) {
       poll_->set(0);

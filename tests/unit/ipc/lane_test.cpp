@@ -74,7 +74,7 @@ TEST_CASE("a packet with a descriptor passes both over a lane") {
   REQUIRE(lane::send(pair->theirs.get(), {out.data(), size}, {}, lane::Wait::no, pipe->read.get()) ==
           lane::Sent::yes);
   std::vector<char> in(lane::kPacketMax);
-  const auto received = lane::receive(pair->ours.get(), in, lane::Wait::no);
+  const auto received = lane::receive_attached(pair->ours.get(), in, lane::Wait::no);
   CHECK(received.attached);
   const auto region = lane::decode_file(received.packet);
   REQUIRE(region);
