@@ -83,6 +83,7 @@ class HttpConnection final : public CallClient {
   // http_connection_response.cpp: the answer.
   void begin_response(const lane::Head& head, std::size_t body_size, End end);
   void send_body_piece(std::string_view data, End end);
+  void write_answer();
   void send_page(int status, std::string_view sentence, std::string_view extra_headers = {},
                  std::string_view detail = {});
   void send_empty(int status);
@@ -147,6 +148,7 @@ class HttpConnection final : public CallClient {
   bool refused_ = false;
   bool truncated_ = false;  // the app gave less than its Content-Length
   bool response_done_ = false;
+  bool answer_waits_ = false;  // its last bytes are in head_text_, until act()
   bool file_read_under_way_ = false;
   std::shared_ptr<HttpConnection*> self_;  // for background jobs: null once we are gone
   int status_ = 0;

@@ -32,7 +32,11 @@ bool is_shortage(int error) {
 }  // namespace
 
 HttpServer::HttpServer(uv::Loop& loop, Log& log, const DaemonConfig& config)
-    : log_(log), shared_(loop, log), soon_(loop), sweeper_(loop), stop_deadline_(loop) {
+    : log_(log),
+      shared_(loop, log),
+      soon_(loop, [this] { act_now(); }),
+      sweeper_(loop),
+      stop_deadline_(loop) {
   shared_.act_later = [this](http::HttpConnection& connection) { act_later(connection); };
   configure(config);
 }
@@ -166,7 +170,7 @@ void HttpServer::act_later(http::HttpConnection& connection) {
   if (connection.act_scheduled) return;
   connection.act_scheduled = true;
   waiting_.push_back(&connection);
-  if (waiting_.size() == 1) soon_.start(Milliseconds(0), [this] { act_now(); });
+  if (waiting_.size() == 1) soon_.request();
 }
 
 void HttpServer::act_now() {
@@ -201,7 +205,7 @@ void HttpServer::stop(Milliseconds deadline, std::function<void()> on_stopped) {
   on_stopped_ = std::move(on_stopped);
   for (const auto& [raw, connection] : connections_) connection->close_if_idle();
   if (connections_.empty()) {
-    soon_.start(Milliseconds(0), [this] { act_now(); });
+    soon_.request();
     return;
   }
   stop_deadline_.start(deadline, [this] {

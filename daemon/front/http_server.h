@@ -77,7 +77,7 @@ class HttpServer {
   std::vector<std::unique_ptr<Door>> doors_;
   std::unordered_map<http::HttpConnection*, std::unique_ptr<http::HttpConnection>> connections_;
   std::vector<http::HttpConnection*> waiting_;  // to act once the stack has unwound
-  uv::Timer soon_;
+  uv::BeforeWait soon_;
   uv::Timer sweeper_;
   uv::Timer stop_deadline_;
   bool out_of_fds_ = false;

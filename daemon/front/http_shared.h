@@ -89,8 +89,9 @@ struct HttpShared {
   std::uint64_t last_call = 0;
   bool stopping = false;  // responses carry Connection: close
 
-  // Lets a connection act once the stack has unwound: start the request that waits in its buffer,
-  // tell its app that the client has gone, or be deleted.
+  // Lets a connection act when the loop has seen all that was ready and is about to wait: write its
+  // answer, start the request that waits in its buffer, tell its app that the client has gone, or be
+  // deleted.
   std::function<void(HttpConnection&)> act_later;
 };
 

@@ -16,6 +16,19 @@ constexpr std::size_t kSlicesMax = 8;
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
+ssize_t send_slices(int fd, std::span<iovec> slices) {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  msghdr message{};
+  message.msg_iov = slices.data();
+  message.msg_iovlen = slices.size();
+  ssize_t sent = 0;
+  do {
+    sent = slices.size() == 1 ? ::send(fd, slices[0].iov_base, slices[0].iov_len, kFlags)
+                              : ::sendmsg(fd, &message, kFlags);
+  } while (sent < 0 && errno == EINTR);
+  return sent;
+}
+
 }  // namespace
 
 Output::State Output::send(int fd, std::span<const std::string_view> slices) {
@@ -31,13 +44,7 @@ Output::State Output::send(int fd, std::span<const std::string_view> slices) {
       total += slice.size();
     }
     if (total == 0) return State::empty;
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = count;
-    ssize_t sent = 0;
-    do {
-      sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
+    const ssize_t sent = send_slices(fd, {vectors.data(), count});
     if (sent < 0 && !would_block(errno)) return State::closed;
     skipped = sent > 0 ? static_cast<std::size_t>(sent) : 0;
     written_ += skipped;

@@ -64,6 +64,27 @@ void Timer::stop() { uv_timer_stop(block_); }
 
 bool Timer::is_active() const { return uv_is_active(reinterpret_cast<const uv_handle_t*>(block_)) != 0; }
 
+// ---- BeforeWait
+
+struct BeforeWait::Block : HandleBlock<uv_prepare_t, Action> {};
+
+BeforeWait::BeforeWait(Loop& loop, Action action) : block_(new Block) {
+  block_->state = std::move(action);
+  uv_prepare_init(loop.raw(), block_);
+}
+
+BeforeWait::~BeforeWait() { CloseHandle<uv_prepare_t, Action>()(block_); }
+
+void BeforeWait::request() {
+  uv_prepare_start(block_, [](uv_prepare_t* prepare) {
+    // Requested again by its own action: the loop must not wait with that undone.
+    do {
+      uv_prepare_stop(prepare);
+      state_of<Action>(prepare)();
+    } while (uv_is_active(reinterpret_cast<uv_handle_t*>(prepare)) != 0);
+  });
+}
+
 // ---- Poll
 
 struct Poll::Block : HandleBlock<uv_poll_t, Poll::Callback> {};

@@ -56,6 +56,22 @@ class Timer {
   Block* block_;
 };
 
+// An action before the loop waits: when all that was ready has been dealt with. Asked for by
+// request(), done once for it; what its action requests is done in the same round.
+class BeforeWait {
+ public:
+  BeforeWait(Loop& loop, std::function<void()> action);
+  ~BeforeWait();
+  BeforeWait(const BeforeWait&) = delete;
+  BeforeWait& operator=(const BeforeWait&) = delete;
+
+  void request();
+
+ private:
+  struct Block;
+  Block* block_;
+};
+
 // Readiness of a descriptor that somebody else owns and that must outlive this object. Level
 // triggered. kDisconnect is the peer's half-close (EPOLLRDHUP); `kError` is POLLERR, after which
 // libuv has stopped the handle.

@@ -145,8 +145,12 @@ class Front {
       std::abort();
     }
   }
-  // What has come so far; `closed` tells whether the end was seen.
+  // What has come once the loop has gone round; `closed` tells whether the end was seen.
   std::string read(const Fd& client) {
+    pump(1);
+    return read_now(client);
+  }
+  std::string read_now(const Fd& client) {
     std::string text;
     char buffer[65536];
     for (;;) {

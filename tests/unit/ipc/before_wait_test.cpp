@@ -1,0 +1,36 @@
+#include "ipc/uv/loop.h"
+
+#include <doctest/doctest.h>
+
+using namespace moult;
+
+TEST_CASE("an action asked for again by itself is done before the loop waits") {
+  uv::Loop loop;
+  int done = 0;
+  uv::BeforeWait* again = nullptr;
+  uv::BeforeWait soon(loop, [&] {
+    if (++done < 3) again->request();
+  });
+  again = &soon;
+  soon.request();
+  soon.request();
+  uv::Timer late(loop);
+  int done_at_time = 0;
+  late.start(Milliseconds(1), [&] { done_at_time = done; });
+  loop.run();
+  CHECK(done == 3);
+  CHECK(done_at_time == 3);
+}
+
+TEST_CASE("an action may destroy what calls it") {
+  uv::Loop loop;
+  int done = 0;
+  std::unique_ptr<uv::BeforeWait> soon;
+  soon = std::make_unique<uv::BeforeWait>(loop, [&] {
+    ++done;
+    soon.reset();
+  });
+  soon->request();
+  loop.run();
+  CHECK(done == 1);
+}
