@@ -175,7 +175,8 @@ std::uint64_t Host::resident_bytes() const {
 }
 
 void Host::send(std::string packet, std::vector<Fd> descriptors) {
-  if (state_ == State::gone) return;
+  // One that is being killed for a full queue gets nothing more.
+  if (state_ == State::gone || outgoing_.size() > kOutgoingMax) return;
   outgoing_.push_back({std::move(packet), std::move(descriptors)});
   if (outgoing_.size() > kOutgoingMax) {
     log_.error("a host takes no commands", {{"host", std::to_string(number_)}});
