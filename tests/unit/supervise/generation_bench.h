@@ -55,7 +55,7 @@ class GenerationBench : public HostBench, public Generation::Owner {
   }
   void on_generation_idle(Generation&) override { told.emplace_back("idle"); }
   void on_generation_lost(Generation&, const std::string& how) override { told.push_back("lost: " + how); }
-  void on_generation_hurt(Generation&, const std::string& how) { told.push_back("hurt: " + how); }
+  void on_generation_hurt(Generation&, const std::string& how) override { told.push_back("hurt: " + how); }
   void on_generation_ended(Generation&) override { told.emplace_back("ended"); }
   void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override {
     dispatcher.on_worker_idle(generation, interpreter, worker);

@@ -1,0 +1,167 @@
+#include "daemon/supervise/host_pool.h"
+
+#include "host_bench.h"
+
+using namespace moult;
+using namespace moult::test;
+
+namespace {
+
+struct Listener final : InterpreterListener {
+  void on_event(const HostEvent&) override {}
+  void on_host_gone(const std::string&) override {}
+};
+
+// A pool whose hosts are played by the test.
+struct PoolBench : HostBench, HostPool::Owner {
+  PoolBench() { pool.configure(2, 0); }
+
+  Host& place(const PlacementRequest& request) {
+    const auto placed = pool.place(request);
+    REQUIRE(placed);
+    Host* host = *placed;
+    if (!parts.contains(host)) parts[host] = meet();
+    return *host;
+  }
+  // As an app does with the host that it got.
+  std::uint64_t live_in(Host& host) { return host.make({}, {}, listener); }
+
+  void on_recycle(Host& host) override { recycled.push_back(host.number()); }
+  void on_host_lost(Host& host, const std::string&) override { lost.push_back(host.number()); }
+  void on_host_output(Host&, std::string_view) override {}
+
+  Listener listener;
+  HostPool pool{loop, log, *this, temp.root()};
+  std::vector<int> recycled;
+  std::vector<int> lost;
+};
+
+PlacementRequest request(InterpreterMode mode = InterpreterMode::shared) {
+  PlacementRequest request;
+  request.key = HostBench::key();
+  request.key.mode = mode;
+  request.app = "blog";
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("apps are spread over as many hosts as are allowed, and then share") {
+  PoolBench bench;
+  Host& first = bench.place(request());
+  bench.live_in(first);
+  Host& second = bench.place(request());
+  CHECK(&second != &first);
+  bench.live_in(second);
+  bench.live_in(second);
+  CHECK(&bench.place(request()) == &first);
+  CHECK(bench.pool.hosts().size() == 2);
+}
+
+TEST_CASE("with own GILs one host is enough") {
+  PoolBench bench;
+  Host& first = bench.place(request(InterpreterMode::own));
+  bench.live_in(first);
+  CHECK(&bench.place(request(InterpreterMode::own)) == &first);
+}
+
+TEST_CASE("an app in process isolation has its host for itself") {
+  PoolBench bench;
+  Host& first = bench.place(request(InterpreterMode::main));
+  Host& second = bench.place(request(InterpreterMode::main));
+  CHECK(&first != &second);
+  CHECK(first.dedicated);
+  CHECK(second.dedicated);
+}
+
+TEST_CASE("an app whose settings differ is not put into the host of another") {
+  PoolBench bench;
+  bench.pool.configure(1, 0);
+  Host& first = bench.place(request());
+  bench.live_in(first);
+  PlacementRequest other = request();
+  other.key.c_environment = {{"TZ", "Europe/Berlin"}};
+  CHECK(&bench.place(other) != &first);
+}
+
+TEST_CASE("a group keeps together, and is noted once however often its apps are made again") {
+  PoolBench bench;
+  PlacementRequest grouped = request();
+  grouped.group = "shop";
+  Host& first = bench.place(grouped);
+  bench.live_in(first);
+  for (int i = 0; i < 5; ++i) CHECK(&bench.place(grouped) == &first);
+  CHECK(first.groups.size() == 1);
+}
+
+TEST_CASE("a recycled host takes nothing more and leaves when it is empty") {
+  PoolBench bench;
+  Host& first = bench.place(request());
+  const std::uint64_t interp = bench.live_in(first);
+  bench.pool.recycle(first, "asked");
+  bench.pool.recycle(first, "again");
+  CHECK(bench.recycled == std::vector<int>{1});
+  CHECK(bench.pool.recycled() == 1);
+  CHECK(first.recycle_reason == "asked");
+  PlacementRequest stay = request();
+  stay.current = &first;
+  CHECK(&bench.place(stay) != &first);
+  CHECK(first.state() == Host::State::starting);
+  first.forget(interp);
+  CHECK(first.state() == Host::State::leaving);
+}
+
+TEST_CASE("an empty host that is recycled leaves at once") {
+  PoolBench bench;
+  Host& first = bench.place(request());
+  bench.pool.recycle(first, "asked");
+  CHECK(first.state() == Host::State::leaving);
+}
+
+TEST_CASE("a host that died is told, counted, buried and never chosen again") {
+  PoolBench bench;
+  Host& first = bench.place(request());
+  bench.live_in(first);
+  PlacementRequest stay = request();
+  stay.current = &first;
+  first.kill();
+  bench.pump_until([&] { return !bench.lost.empty(); });
+  CHECK(bench.lost == std::vector<int>{1});
+  CHECK(bench.pool.lost() == 1);
+  CHECK(bench.pool.find(1) == nullptr);
+  CHECK(bench.pool.is_empty());
+  bench.pump();
+  stay.current = nullptr;
+  CHECK(bench.place(stay).number() == 2);
+}
+
+TEST_CASE("hosts that were asked to leave are no loss") {
+  PoolBench bench;
+  Host& first = bench.place(request());
+  bench.live_in(first);
+  bench.pool.leave_all();
+  CHECK(bench.command_for(first).json["do"] == "make");
+  CHECK(bench.command_for(first).json["do"] == "exit");
+  bench.part(first).exit(0);
+  bench.pump_until([&] { return bench.pool.is_empty(); });
+  CHECK(bench.lost.empty());
+  CHECK(bench.pool.lost() == 0);
+}
+
+TEST_CASE("hosts in which nothing was made can be sent away, the others stay") {
+  PoolBench bench;
+  Host& used = bench.place(request());
+  bench.live_in(used);
+  Host& unused = bench.place(request());
+  bench.pool.leave_unused();
+  CHECK(used.state() == Host::State::starting);
+  CHECK(unused.state() == Host::State::leaving);
+}
+
+TEST_CASE("a host without its module is an error, and no host is left behind") {
+  PoolBench bench;
+  PlacementRequest missing = request();
+  missing.key.python.suffix = ".none.so";
+  CHECK_FALSE(bench.pool.place(missing));
+  CHECK(bench.pool.is_empty());
+}
