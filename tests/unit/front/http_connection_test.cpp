@@ -36,56 +36,6 @@ TEST_CASE("a request reaches the app whole and the answer keeps the connection")
   CHECK(ends_with_body(front.exchange(client, kGet), "hello"));
 }
 
-TEST_CASE("answers are written together when the loop has seen all that was ready") {
-  Front front;
-  const Fd one = front.connect();
-  const Fd two = front.connect();
-  front.write(one, kGet);
-  front.pump();
-  Call& first = *front.app.current;
-  front.write(two, kGet);
-  front.pump();
-  answer(first, "first");
-  answer(*front.app.current, "second");
-  CHECK(front.read_now(one).empty());
-  CHECK(front.read_now(two).empty());
-  CHECK(ends_with_body(front.read(one), "first"));
-  CHECK(ends_with_body(front.read(two), "second"));
-}
-
-TEST_CASE("a client that goes between its answer and the write ends its connection, nothing else") {
-  Front front;
-  const Fd other = front.connect();
-  {
-    const Fd client = front.connect();
-    front.write(client, kGet);
-    front.pump();
-    answer(*front.app.current, "nobody reads this");
-  }
-  front.pump();
-  CHECK(front.server.counters().open == 1);
-  CHECK(front.app.cancelled == 0);
-  front.app.on_submit = [](Call& call) { answer(call, "still here"); };
-  CHECK(ends_with_body(front.exchange(other, kGet), "still here"));
-}
-
-TEST_CASE("an answer whose bytes are all out is over with its empty last piece") {
-  Front front;
-  front.app.on_submit = [](Call& call) {
-    lane::Head head;
-    head.status = 200;
-    head.reason = "OK";
-    head.header_text = "Content-Length: 3\r\n";
-    head.flags = lane::kHasLength;
-    head.length = 3;
-    call.client->on_head(call, head, "all", End::no);
-    call.client->on_chunk(call, {}, End::yes);
-  };
-  const Fd client = front.connect();
-  CHECK(ends_with_body(front.exchange(client, kGet), "all"));
-  CHECK(ends_with_body(front.exchange(client, kGet), "all"));
-}
-
 TEST_CASE("a small body travels with the request") {
   Front front;
   front.app.on_submit = [](Call& call) { answer(call, "ok"); };
