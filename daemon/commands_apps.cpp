@@ -162,7 +162,7 @@ void reload_app(Daemon& daemon, App& app, const Json& params, Reply reply, Cause
   const bool force = params.value("force", true);
   start_and_wait(daemon, app, params, std::move(reply), std::string(to_string(kind)), Json::object(),
                  [&](Moulting::Waiter waiter) -> Result<> {
-                   app.request(kind, force, "moultctl", std::move(waiter));
+                   app.request(kind, force, {}, std::move(waiter));
                    return {};
                  });
 }
@@ -171,7 +171,7 @@ void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string name = app.config().name;
   const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
                                      "the check of " + name);
-  app.request(CauseKind::check, true, "moultctl", [pending, name](const AttemptOutcome& outcome) {
+  app.request(CauseKind::check, true, {}, [pending, name](const AttemptOutcome& outcome) {
     if (outcome.kind == AttemptOutcome::Kind::rejected) {
       pending->fail(rejection_error(outcome), rejection_more(name, outcome));
     } else if (outcome.kind == AttemptOutcome::Kind::checked) {

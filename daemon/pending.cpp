@@ -47,7 +47,10 @@ void Pending::fail(const Error& error, const control::Json& more) {
 }
 
 void Pending::poll(const std::shared_ptr<Pending>& pending, std::function<bool(Pending&)> is_done) {
-  if (!pending->is_open() || is_done(*pending)) return;
+  if (!pending->is_open() || is_done(*pending)) {
+    pending->poll_.start(Milliseconds(0), [] {});  // lets go of the object that the timer is part of
+    return;
+  }
   pending->poll_.start(kPollPeriod, [pending, is_done] { poll(pending, is_done); });
 }
 

@@ -42,11 +42,22 @@ std::string gil_word(const std::string& isolation) {
   return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own";
 }
 
+// Since when it has been in its state.
+WallTime since_of(const GenerationRecord& generation) {
+  for (const WallTime time : {generation.ended, generation.replaced, generation.activated}) {
+    if (time != WallTime{}) return time;
+  }
+  return generation.created;
+}
+
+// "application" of "app:application".
+std::string bare_name(const std::string& callable) { return callable.substr(callable.find(':') + 1); }
+
 Json rejection_row(const GenerationRecord& record) {
   return {{"generation", record.number},
           {"time", rfc3339(record.ended)},
           {"cause", cause_word(record.cause.kind)},
-          {"cause_detail", describe(record.cause)},
+          {"cause_detail", record.cause.detail},
           {"stage", stage_word(record.rejection.stage)},
           {"error", record.rejection.error},
           {"file", record.rejection.file},
@@ -77,27 +88,16 @@ std::vector<std::string> hints_of(const App& app) {
 
 std::vector<std::string> warnings_of(const App& app) {
   std::vector<std::string> warnings;
-  if (const auto& rejected = app.moulting().last_rejected()) {
-    warnings.push_back(fmt::format("generation {} was rejected", rejected->number));
-  }
   const WatchStatus watch = app.watch_status();
   if (!watch.note.empty()) warnings.push_back(watch.note);
-  for (const std::string& note : app.moulting().process_wide_notes()) {
-    warnings.push_back(fmt::format("the app asked its process for {}; its host was started with that", note));
+  for (const ProcessWideNote& note : app.moulting().process_wide_notes()) {
+    warnings.push_back(
+        fmt::format("the app asked its process for {}; its host was started with that", note.what));
   }
   return warnings;
 }
 
 }  // namespace
-
-std::string cause_word(CauseKind kind) {
-  switch (kind) {
-    case CauseKind::restart_file: return "touch";
-    case CauseKind::host_lost: return "recovery";
-    case CauseKind::settings: return "config";
-    default: return std::string(to_string(kind));
-  }
-}
 
 std::string stage_word(const std::string& stage) {
   if (stage == "boot") return "interpreter";
@@ -151,16 +151,16 @@ Json generation_rows(const App& app) {
       calls = static_cast<std::size_t>(alive->in_flight());
     }
     const bool is_active = active != nullptr && active->number() == generation.number;
-    const WallTime since = generation.ended != WallTime{}       ? generation.ended
-                           : generation.activated != WallTime{} ? generation.activated
-                                                                : generation.created;
-    const WallTime end = generation.ended != WallTime{} ? generation.ended : std::chrono::system_clock::now();
+    const WallTime now = std::chrono::system_clock::now();
+    const WallTime end = generation.replaced != WallTime{} ? generation.replaced
+                         : generation.ended != WallTime{}  ? generation.ended
+                                                           : now;
     rows.push_back({{"generation", generation.number},
                     {"state", to_string(generation.state)},
                     {"cause", cause_word(generation.cause.kind)},
-                    {"cause_detail", describe(generation.cause)},
+                    {"cause_detail", generation.cause.detail},
                     {"created", rfc3339(generation.created)},
-                    {"since", rfc3339(since)},
+                    {"since", rfc3339(since_of(generation))},
                     {"snapshot", short_id(generation.snapshot)},
                     {"vcs_commit", generation.commit.substr(0, 12)},
                     {"root", generation.tree},
@@ -188,7 +188,7 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   const AppConfig& config = app.config();
   page["root"] = active != nullptr ? active->record().tree : config.tree;
   page["entry"] = config.entry;
-  page["callable"] = active != nullptr ? active->record().callable : config.callable;
+  page["callable"] = active != nullptr ? bare_name(active->record().callable) : config.callable;
   page["config_file"] = config.source_file;
   page["urls"] = urls;
   page["log_file"] = app.log().file();
@@ -205,7 +205,7 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
     page["active"] = {{"generation", record.number},
                       {"state", to_string(record.state)},
                       {"cause", cause_word(record.cause.kind)},
-                      {"cause_detail", describe(record.cause)},
+                      {"cause_detail", record.cause.detail},
                       {"since", rfc3339(record.activated)},
                       {"snapshot", short_id(record.snapshot)},
                       {"vcs_commit", record.commit.substr(0, 12)},
@@ -222,7 +222,7 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
     page["attempt"] = {{"generation", nullable(attempt->generation)},
                        {"state", attempt->stage == "warmup" ? "warming" : "making"},
                        {"cause", cause_word(attempt->cause.kind)},
-                       {"cause_detail", describe(attempt->cause)},
+                       {"cause_detail", attempt->cause.detail},
                        {"since", rfc3339(attempt->since)},
                        {"stage", attempt->stage}};
   }
@@ -358,13 +358,19 @@ Json compat_page(const App& app) {
                  ? "all that it imports can live in sub-interpreters; this Python shares one GIL between them"
                  : "isolation = \"process\" in its settings, or the table for this Python";
   }
+  const auto& refused = moulting.refused_extensions();
+  const auto is_refused = [&refused](const std::string& module) {
+    return std::any_of(refused.begin(), refused.end(),
+                       [&](const auto& note) { return note.module == module; });
+  };
   Json extensions = Json::array();
   if (active != nullptr) {
     for (const ExtensionNote& note : active->extensions()) {
+      if (is_refused(note.module)) continue;
       extensions.push_back({{"module", note.module},
                             {"file", note.path},
                             {"kind", note.kind.empty() ? "unknown" : note.kind},
-                            {"verdict", note.kind == "multi-phase"    ? "any"
+                            {"verdict", isolation == "process"        ? "unknown"
                                         : note.kind == "single-phase" ? "shared"
                                                                       : "any"},
                             {"note", ""}});
@@ -384,8 +390,9 @@ Json compat_page(const App& app) {
     }
   }
   Json process_wide = Json::array();
-  for (const std::string& note : moulting.process_wide_notes())
-    process_wide.push_back({{"what", note}, {"file", ""}, {"line", 0}});
+  for (const ProcessWideNote& note : moulting.process_wide_notes()) {
+    process_wide.push_back({{"what", note.what}, {"file", note.file}, {"line", note.line}});
+  }
   return {{"app", app.config().name},
           {"isolation", isolation},
           {"gil", gil_word(isolation)},

@@ -92,7 +92,7 @@ bool differs(const SnapshotDiff& difference) {
 }
 
 std::string summary(const SnapshotDiff& difference, const Snapshot& fresh) {
-  if (difference.root_moved) return fmt::format("the tree is {} now", fresh.root);
+  if (difference.root_moved) return fmt::format("the tree, which is {} now", fresh.root);
   const auto* first = &difference.changed;
   const char* suffix = "";
   if (first->empty()) {

@@ -39,6 +39,18 @@ CauseKind cause_of(const ChangeBatch& batch) {
   return CauseKind::change;
 }
 
+// The file that a touch was of, else the last of those that changed; relative to the tree.
+std::string detail_of(const ChangeBatch& batch, CauseKind kind, const std::string& tree) {
+  if (batch.changes.empty()) return {};
+  std::string path = batch.changes.back().path;
+  for (const Change& change : batch.changes) {
+    if (kind == CauseKind::restart_file && change.kind == ChangeKind::restart_file) path = change.path;
+  }
+  if (path.starts_with(tree + "/")) path.erase(0, tree.size() + 1);
+  const std::size_t more = batch.changes.size() - 1;
+  return kind == CauseKind::restart_file || more == 0 ? path : fmt::format("{} and {} more", path, more);
+}
+
 }  // namespace
 
 std::string_view to_string(AppState state) {
@@ -118,6 +130,15 @@ void App::stop(Remember remember, std::function<void()> done) {
 }
 
 void App::request(CauseKind kind, bool forced, const std::string& detail, Moulting::Waiter waiter) {
+  if (!started_) {
+    waiter({.error = Error{ErrorCode::not_running,
+                           fmt::format("{} is stopped", config_.name),
+                           {},
+                           {},
+                           0,
+                           fmt::format("moultctl start {}", config_.name)}});
+    return;
+  }
   if (kind == CauseKind::check) {
     if (const auto attempt = moulting_.attempt_view()) {
       waiter({.error = Error{ErrorCode::failed,
@@ -143,6 +164,7 @@ Result<> App::roll_back(std::uint64_t generation, Moulting::Waiter waiter) {
 bool App::set_frozen(Freeze freeze) {
   const bool frozen = freeze == Freeze::frozen;
   const bool was = settle_.is_frozen();
+  const bool was_pinned = moulting_.record().pinned.has_value();
   if (frozen) {
     settle_.freeze();
     moulting_.dismiss_doubts();
@@ -157,7 +179,7 @@ bool App::set_frozen(Freeze freeze) {
   moulting_.record().frozen = frozen;
   moulting_.save_record();
   arm_settle();
-  return was != frozen;
+  return was != frozen || (!frozen && was_pinned);
 }
 
 void App::apply(AppConfig config, const AppChange& change) {
@@ -209,7 +231,15 @@ std::string App::note() const {
     std::string where = why.file.empty() ? "" : fmt::format(" at {}:{}", why.file, why.line);
     return fmt::format("generation {} rejected: {}{}", rejected->number, why.error, where);
   }
+  if (const auto until = moulting_.backing_off_until()) {
+    const auto left = std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*until - Steady::now()));
+    return fmt::format("its host died; next try in {:.0f} s", Seconds(left).count());
+  }
   if (!moulting_.waiting_for().empty()) return "waits: " + moulting_.waiting_for();
+  if (settle_.is_frozen()) {
+    const std::size_t count = settle_.pending().count;
+    return count == 0 ? "frozen" : fmt::format("frozen; {} changes wait for thaw", count);
+  }
   if (moulting_.record().pinned)
     return fmt::format("pinned to generation {}", moulting_.record().pinned->generation);
   return watcher_ ? watcher_->status().note : std::string();
@@ -270,9 +300,8 @@ void App::watch_files_used(const std::vector<std::string>& files) {
   if (!data.empty()) watcher_->add_files(data, FileRole::opened);
 }
 
-void App::on_log_line(Generation& generation, char stream, std::string_view line) {
-  LogLine entry{std::chrono::system_clock::now(), generation.number(), stream_name(stream),
-                std::string(line)};
+void App::on_log_line(std::uint64_t generation, char stream, std::string_view line) {
+  LogLine entry{std::chrono::system_clock::now(), generation, stream_name(stream), std::string(line)};
   if (services_.log_to_terminal) {
     services_.log.info(
         entry.text,
@@ -329,15 +358,15 @@ void App::arm_settle() {
 
 void App::on_settled() {
   const ChangeBatch batch = settle_.take();
-  std::string detail = batch.changes.empty() ? "" : batch.changes.back().path;
-  if (batch.count > 1) detail += fmt::format(" and {} more", batch.count - 1);
+  const CauseKind kind = cause_of(batch);
+  const std::string detail = detail_of(batch, kind, config_.tree);
   std::vector<std::string> files;
   for (const Change& change : batch.changes) {
     if (files.size() < 10) files.push_back(change.path);
   }
   services_.events.event("change.settled", config_.name,
                          {{"files", std::move(files)}, {"count", static_cast<std::int64_t>(batch.count)}});
-  moulting_.on_change_settled({cause_of(batch), detail, batch.forced});
+  moulting_.on_change_settled({kind, detail, batch.forced});
 }
 
 // Watches the app as it is now; a watcher that fits stays.

@@ -68,7 +68,7 @@ class App final : public Moulting::Owner {
   void on_state_changed() override;
   void on_switched(Generation& active) override;
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
-  void on_log_line(Generation& generation, char stream, std::string_view line) override;
+  void on_log_line(std::uint64_t generation, char stream, std::string_view line) override;
   void on_all_ended() override;
 
   void on_change(const Change& change);

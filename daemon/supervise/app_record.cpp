@@ -57,6 +57,7 @@ Json generation_to_json(const GenerationRecord& record) {
           {"commit", record.commit},
           {"created", to_number(record.created)},
           {"activated", to_number(record.activated)},
+          {"replaced", to_number(record.replaced)},
           {"ended", to_number(record.ended)},
           {"make_seconds", record.make_seconds},
           {"state", to_string(record.state)},
@@ -84,6 +85,7 @@ GenerationRecord generation_from_json(const Json& json) {
   record.commit = json.value("commit", "");
   record.created = to_time(json.value("created", std::int64_t{0}));
   record.activated = to_time(json.value("activated", std::int64_t{0}));
+  record.replaced = to_time(json.value("replaced", std::int64_t{0}));
   record.ended = to_time(json.value("ended", std::int64_t{0}));
   record.make_seconds = json.value("make_seconds", 0.0);
   record.state = ended_state(json.value("state", ""));

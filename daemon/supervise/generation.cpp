@@ -34,6 +34,15 @@ std::string_view to_string(CauseKind kind) {
   return "start";
 }
 
+std::string cause_word(CauseKind kind) {
+  switch (kind) {
+    case CauseKind::restart_file: return "touch";
+    case CauseKind::host_lost: return "recovery";
+    case CauseKind::settings: return "config";
+    default: return std::string(to_string(kind));
+  }
+}
+
 std::string describe(const Cause& cause) {
   switch (cause.kind) {
     case CauseKind::start: return "first load";
@@ -41,11 +50,11 @@ std::string describe(const Cause& cause) {
     case CauseKind::restart_file: return fmt::format("touch of {}", cause.detail);
     case CauseKind::rollback: return fmt::format("roll-back to generation {}", cause.detail);
     case CauseKind::recycle: return fmt::format("host recycled: {}", cause.detail);
-    case CauseKind::host_lost: return fmt::format("host lost: {}", cause.detail);
+    case CauseKind::host_lost: return fmt::format("its host {}", cause.detail);
     case CauseKind::settings: return fmt::format("settings: {}", cause.detail);
     default:
       return cause.detail.empty() ? std::string(to_string(cause.kind))
-                                  : fmt::format("{} ({})", to_string(cause.kind), cause.detail);
+                                  : fmt::format("{} by {}", to_string(cause.kind), cause.detail);
   }
 }
 
@@ -99,11 +108,13 @@ void Generation::refuse(Rejection rejection) {
 void Generation::activate() {
   MOULT_CHECK(advance(GenerationEvent::activated), "a generation that cannot be activated");
   record_.activated = std::chrono::system_clock::now();
+  record_.replaced = {};
 }
 
 void Generation::replace() {
   MOULT_CHECK(advance(GenerationEvent::replaced), "a generation that cannot be replaced");
   draining_since_ = Steady::now();
+  record_.replaced = std::chrono::system_clock::now();
 }
 
 void Generation::keep_as_standby() {

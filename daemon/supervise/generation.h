@@ -34,6 +34,7 @@ struct Cause {
   std::string detail;   // the file that changed, who asked
   bool forced = false;  // also when the code is the same as the active generation's
 };
+std::string cause_word(CauseKind kind);    // that of docs/control.md
 std::string describe(const Cause& cause);  // "change of shop/views.py"
 
 // What is told of a generation for as long as it is remembered, also over a restart of the daemon.
@@ -45,6 +46,7 @@ struct GenerationRecord {
   std::string commit;    // of the VCS, "" when there is none
   WallTime created{};
   WallTime activated{};  // epoch: never
+  WallTime replaced{};   // when it last stopped taking new calls
   WallTime ended{};
   double make_seconds = 0;
   GenerationState state = GenerationState::making;

@@ -229,6 +229,8 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   const bool same_as_pin = record_.pinned && record_.pinned->disk == attempt_->snapshot->id;
   const bool must = attempt_->cause.forced || attempt_->purpose == Purpose::check || packages_changed;
   if (!must && active_ != nullptr && (attempt_->same_as_active || same_as_pin)) {
+    // The disk holds again what serves: what was refused meanwhile is history.
+    if (attempt_->same_as_active && attempt_->snapshot_id.empty()) last_rejected_.reset();
     why_.add(std::chrono::system_clock::now(), attempt_->cause.detail, "same content",
              same_as_pin ? "the disk is as it was when the roll-back was made" : "no file differs");
     services_.events.event("change.ignored", config_.name, {{"reason", "same content"}});
@@ -299,9 +301,8 @@ void Moulting::make() {
   generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
                                                       attempt.snapshot, attempt.packages));
   attempt.generation = generations_.back().get();
-  announce(
-      "generation.making", *attempt.generation,
-      {{"cause", std::string(to_string(attempt.cause.kind))}, {"cause_detail", describe(attempt.cause)}});
+  announce("generation.making", *attempt.generation,
+           {{"cause", cause_word(attempt.cause.kind)}, {"cause_detail", attempt.cause.detail}});
   attempt_deadline_.start(config_.start_timeout, [this] {
     const std::string stage = attempt_->stage == Stage::warm_up ? "the warm-up" : "the import";
     Generation* generation = std::exchange(attempt_->generation, nullptr);
@@ -396,7 +397,11 @@ void Moulting::hold_or_switch() {
   if (by_will && !attempt_->is_fallback) last_rejected_.reset();
   if (attempt_->pin_disk)
     record_.pinned = SnapshotMark{generation.number(), attempt_->snapshot->id, *attempt_->pin_disk};
-  switch_to(generation);
+  // A pin that outlived its generation holds the one that was made of the same code.
+  if (record_.pinned && record_.pinned->snapshot == attempt_->snapshot->id) {
+    record_.pinned->generation = generation.number();
+  }
+  switch_to(generation, attempt_->cause);
   if (previous != 0) ++reloads;
   // After a death peace is counted by time: the next one may come at once.
   if (attempt_->cause.kind != CauseKind::host_lost) restarts_.reset();

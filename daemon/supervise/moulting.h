@@ -37,6 +37,13 @@ struct AttemptOutcome {
   Error error{};          // kind failed
 };
 
+// State of the whole process that an app asked for: its host is started with it instead.
+struct ProcessWideNote {
+  std::string what;  // "TZ=UTC"
+  std::string file;  // where, "" when it is not known
+  int line = 0;
+};
+
 // Makes the generations of one app and moves traffic from one to the next (design.md section 5,
 // steps 3 to 8). At most one attempt, one active generation and one standby exist; replaced ones
 // drain beside them. Owned by the App; loop thread only.
@@ -48,7 +55,7 @@ class Moulting final : public Generation::Owner {
     virtual void on_state_changed() = 0;
     virtual void on_switched(Generation& active) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
-    virtual void on_log_line(Generation& generation, char stream, std::string_view line) = 0;
+    virtual void on_log_line(std::uint64_t generation, char stream, std::string_view line) = 0;
     virtual void on_all_ended() = 0;  // after stop(): nothing is left
   };
 
@@ -110,7 +117,7 @@ class Moulting final : public Generation::Owner {
   bool is_stopping() const { return stopping_; }
   bool has_draining() const { return draining() > 0; }
   const std::vector<ExtensionNote>& refused_extensions() const { return refused_extensions_; }
-  const std::vector<std::string>& process_wide_notes() const { return process_wide_notes_; }
+  const std::vector<ProcessWideNote>& process_wide_notes() const { return process_wide_notes_; }
   const std::vector<std::string>& packages() const { return package_folders_; }
   const std::vector<std::string>& editable() const { return editable_; }
   Reach reach() const { return reach_; }
@@ -183,7 +190,7 @@ class Moulting final : public Generation::Owner {
   void leave_stuck_hosts();
 
   // moulting_switch.cpp: switch, drain, standby, retire
-  void switch_to(Generation& generation);
+  void switch_to(Generation& generation, const Cause& cause);
   void finish_drain(Generation& generation);
   void drop_standby();
   std::vector<Waiter> call_off(const std::string& why);
@@ -240,7 +247,7 @@ class Moulting final : public Generation::Owner {
   uv::Timer burial_;
   std::optional<GenerationRecord> last_rejected_;
   std::vector<ExtensionNote> refused_extensions_;
-  std::vector<std::string> process_wide_notes_;
+  std::vector<ProcessWideNote> process_wide_notes_;
   int process_wide_changes_ = 0;
   std::vector<std::function<void()>> drain_waiters_;
   std::string waiting_for_;

@@ -83,7 +83,7 @@ void Moulting::look_again() {
     const Host* host = interpreter->host();
     if (host != nullptr && !host->recycling) continue;
     const Cause cause = host != nullptr ? Cause{CauseKind::recycle, host->recycle_reason, true}
-                                        : Cause{CauseKind::host_lost, "one of several", true};
+                                        : Cause{CauseKind::host_lost, "was lost, one of several", true};
     recover_.start(until(leave_again_at_), [this, cause] {
       if (attempt_ || next_ || stopping_ || active_ == nullptr) return;
       leave_again_at_ = Steady::now() + kLeaveAgain;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 // The attempt that ends without a switch: refused, moved up the ladder, stale, called off.
 
 namespace moult {
@@ -85,6 +87,11 @@ void Moulting::reject(Rejection rejection) {
   services_.log.error(
       fmt::format("generation {} rejected: {}; {}", record.number, one_line(rejection), serving),
       {{"app", config_.name}, {"cause", describe(record.cause)}});
+  for (std::string_view rest = rejection.traceback; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size() - 1);
+    owner_.on_log_line(record.number, 'm', rest.substr(0, rest[end] == '\n' ? end : end + 1));
+    rest.remove_prefix(end + 1);
+  }
   why_.add(record.ended, rejection.file, "rejected", one_line(rejection));
   EventData data{{"generation", static_cast<std::int64_t>(record.number)},
                  {"stage", rejection.stage},

@@ -9,7 +9,7 @@
 
 namespace moult {
 
-void Moulting::switch_to(Generation& generation) {
+void Moulting::switch_to(Generation& generation, const Cause& cause) {
   if (attempt_ && attempt_->generation == &generation) attempt_->generation = nullptr;
   Generation* old = std::exchange(active_, &generation);
   const GenerationState before = generation.state();
@@ -28,14 +28,14 @@ void Moulting::switch_to(Generation& generation) {
   services_.log.info(fmt::format("generation {} serves{}", generation.number(),
                                  before == GenerationState::standby ? " again" : ""),
                      {{"app", config_.name},
-                      {"cause", describe(generation.record().cause)},
+                      {"cause", describe(cause)},
                       {"seconds", fmt::format("{:.3f}", generation.record().make_seconds)},
                       {"isolation", generation.record().isolation},
                       {"host", fmt::format("{}", generation.interpreters()[0]->host() != nullptr
                                                      ? generation.interpreters()[0]->host()->pid()
                                                      : 0)}});
   why_.add(std::chrono::system_clock::now(), {}, "switched",
-           fmt::format("generation {}: {}", generation.number(), describe(generation.record().cause)));
+           fmt::format("generation {}: {}", generation.number(), describe(cause)));
   if (old != nullptr) {
     old->replace();
     announce("generation.draining", *old);
@@ -87,7 +87,9 @@ Result<GenerationRecord> Moulting::rollback_target(std::uint64_t number) const {
     if (record->number == active_->number() || record->activated == WallTime{} || record->snapshot.empty())
       continue;
     can_be_had += fmt::format("{}{}", can_be_had.empty() ? "" : ", ", record->number);
-    const bool is_it = number == 0 ? record->number < active_->number() : record->number == number;
+    const bool is_older =
+        record->number < active_->number() && record->snapshot != active_->record().snapshot;
+    const bool is_it = number == 0 ? is_older : record->number == number;
     if (is_it && !target) target = *record;
   }
   if (target) return *target;
@@ -118,15 +120,15 @@ Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
   const std::vector<Waiter> left = call_off("a roll-back took its place");
   Generation& generation = *standby_;
   const std::uint64_t previous = active_->number();
-  generation.record().cause = {CauseKind::rollback, std::to_string(target.number), true};
+  const Cause cause{CauseKind::rollback, std::to_string(target.number), true};
   last_rejected_.reset();
   record_.pinned = SnapshotMark{generation.number(), generation.record().snapshot, disk};
-  switch_to(generation);
+  switch_to(generation, cause);
   if (waiter) {
     waiter({.kind = AttemptOutcome::Kind::switched,
             .generation = generation.number(),
             .previous = previous,
-            .cause = generation.record().cause,
+            .cause = cause,
             .snapshot = generation.record().snapshot,
             .isolation = generation.record().isolation});
   }
@@ -269,7 +271,7 @@ void Moulting::on_notice(Generation& generation, const HostEvent& event) {
     if (++process_wide_changes_ > kProcessWideMax) {
       if (process_wide_changes_ == kProcessWideMax + 1) {
         owner_.on_log_line(
-            generation, 'm',
+            generation.number(), 'm',
             fmt::format("{} is set again and again: a process has only one; isolation = \"process\" "
                         "gives the app one of its own ({}:{})",
                         name, event.file, event.line));
@@ -277,7 +279,7 @@ void Moulting::on_notice(Generation& generation, const HostEvent& event) {
       return;
     }
     record_.c_environment[name] = event.value;
-    process_wide_notes_.push_back(fmt::format("{}={} ({}:{})", name, event.value, event.file, event.line));
+    process_wide_notes_.push_back({fmt::format("{}={}", name, event.value), event.file, event.line});
     services_.log.info(fmt::format("the app asked its process for {}={}: it gets a host started with that",
                                    name, event.value),
                        {{"app", config_.name}});
@@ -291,11 +293,11 @@ void Moulting::on_notice(Generation& generation, const HostEvent& event) {
       event.type == HostEventType::abandoned ? fmt::format("abandoned: {}", event.why) : event.text;
   for (const std::string& thread : event.threads) text += fmt::format("\n  thread {}", thread);
   if (!event.file.empty()) text += fmt::format(" ({}:{})", event.file, event.line);
-  owner_.on_log_line(generation, 'm', text);
+  owner_.on_log_line(generation.number(), 'm', text);
 }
 
 void Moulting::on_log_line(Generation& generation, char stream, std::string_view line) {
-  owner_.on_log_line(generation, stream, line);
+  owner_.on_log_line(generation.number(), stream, line);
 }
 
 void Moulting::announce(std::string_view event, const Generation& generation, EventData more) {

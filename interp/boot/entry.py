@@ -13,6 +13,8 @@ USUAL_NAMES = ("application", "app", "create_app()")
 class NoCallable(Exception):
     """The module was imported but serves nothing."""
 
+    __module__ = "_moult"
+
 
 def load(kind, target, callable_name):
     """(module name, callable name, callable). Exceptions of the app's own code pass through."""

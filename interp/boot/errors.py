@@ -15,6 +15,8 @@ def describe(error):
         text = "".join(without_own_frames(traceback.TracebackException.from_exception(error)).format())
     except Exception as failure:  # a __str__ that raises, for example
         text = f"{type(error).__name__} (its traceback cannot be shown: {failure!r})\n"
+    if type(error).__module__.startswith("_moult"):
+        return str(error)[:2000], shortened(text), file, line
     try:
         one_line = traceback.format_exception_only(type(error), error)[-1].strip()
     except Exception:

@@ -49,7 +49,7 @@ TEST_CASE("a cause is told in a sentence with what brought it about") {
   CHECK(describe({CauseKind::restart_file, "tmp/restart.txt", true}) == "touch of tmp/restart.txt");
   CHECK(describe({CauseKind::rollback, "12", true}) == "roll-back to generation 12");
   CHECK(describe({CauseKind::reload, "", true}) == "reload");
-  CHECK(describe({CauseKind::reload, "moultctl", true}) == "reload (moultctl)");
+  CHECK(describe({CauseKind::reload, "moultctl", true}) == "reload by moultctl");
 }
 
 TEST_CASE("a rejection says what was rejected, why and where, and what still serves") {
