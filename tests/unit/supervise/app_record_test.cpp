@@ -238,3 +238,28 @@ TEST_CASE("a file with more generations than are remembered is cut to the last o
   CHECK(read.history.size() == AppRecord::kHistory);
   CHECK(read.history.back().number == 100);
 }
+
+TEST_CASE("a next generation that is no number from 1 on is damage") {
+  CHECK_FALSE(with("next_generation", 0));
+  CHECK_FALSE(with("next_generation", -1));
+}
+
+TEST_CASE("generations are kept in the order of their numbers, whichever is remembered first") {
+  AppRecord record;
+  for (const std::uint64_t number : {3, 1, 2}) record.remember(generation(number));
+  std::vector<std::uint64_t> numbers;
+  for (const GenerationRecord& kept : record.history) numbers.push_back(kept.number);
+  CHECK(numbers == std::vector<std::uint64_t>{1, 2, 3});
+}
+
+TEST_CASE("of too many generations those that never served are forgotten first") {
+  AppRecord record;
+  GenerationRecord served = generation(1);
+  served.activated = at(1);
+  record.remember(served);
+  for (std::uint64_t number = 2; number <= AppRecord::kHistory + 5; ++number)
+    record.remember(generation(number));
+  CHECK(record.history.size() == AppRecord::kHistory);
+  CHECK(record.history[0].number == 1);
+  CHECK(record.history[1].number == 7);
+}

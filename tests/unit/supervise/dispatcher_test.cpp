@@ -195,9 +195,9 @@ TEST_CASE("a call that runs too long is interrupted in its own worker, and answe
   Served& served = bench.serve(host, 1);
   TestCall call(9);
   bench.submit(call);
-  bench.dispatcher.sweep(later(4'000));
+  bench.dispatcher.sweep(call.call.started + Milliseconds(4'999));
   CHECK_FALSE(bench.part(host).take());
-  CHECK(bench.dispatcher.sweep(later(6'000)));
+  CHECK(bench.dispatcher.sweep(call.call.started + Milliseconds(5'001)));
   const Command command = bench.command_for(host);
   CHECK(command.json == Json{{"do", "interrupt"}, {"interp", 1}, {"worker", 0}, {"call", 9}});
   served.lanes[0].fail(9, "moult.Interrupted");
@@ -359,9 +359,11 @@ TEST_CASE("a call whose lane breaks while its host lives on is answered after a 
   }
   bench.pump();
   CHECK(call.ends == 0);
-  CHECK(bench.dispatcher.sweep(later(500)));
+  const SteadyTime broken_at = call.call.worker->broken_at;
+  REQUIRE(broken_at != SteadyTime{});
+  CHECK(bench.dispatcher.sweep(broken_at + Milliseconds(1'000)));
   CHECK(call.ends == 0);
-  bench.dispatcher.sweep(later(2'000));
+  bench.dispatcher.sweep(broken_at + Milliseconds(1'001));
   CHECK(call.failure == CallFailure::host_lost);
   CHECK(served.generation->in_flight() == 0);
 }
