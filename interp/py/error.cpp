@@ -53,7 +53,11 @@ ErrorText take_error(const Attached& py) {
   }
   text.line = Py_TYPE(error.get())->tp_name;
   const Ref describe = boot_function(py, "errors", "describe");
-  const Ref described = describe ? Ref::steal(PyObject_CallOneArg(describe.get(), error.get())) : Ref();
+  Ref described = describe ? Ref::steal(PyObject_CallOneArg(describe.get(), error.get())) : Ref();
+  if (describe && !described) {  // an interrupt of the call hits this code of ours as well: once more
+    PyErr_Clear();
+    described = Ref::steal(PyObject_CallOneArg(describe.get(), error.get()));
+  }
   PyObject* line = nullptr;
   PyObject* traceback = nullptr;
   PyObject* file = nullptr;

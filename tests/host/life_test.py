@@ -259,6 +259,22 @@ class Interrupting(case.HostCase):
         self.interrupt(interp, interp.lane.calls)
         self.assertIn("moult.Interrupted", interp.lane.finish().failed)
 
+    def test_an_interrupt_may_hit_the_code_that_describes_what_failed(self):
+        interp = self.serve("""
+            import os
+            class Noted(Exception):
+                @property
+                def __notes__(self):  # read for the traceback
+                    if os.path.exists('begun'): return []
+                    open('begun', 'w').close()
+                    while True: pass
+            def application(env, start): raise Noted('the cause')
+            """)
+        call = interp.lane.send_request()
+        self.tree.wait_for("begun")
+        self.interrupt(interp, call)
+        self.assertIn("Noted: the cause", interp.lane.finish().failed)
+
     def test_the_stack_of_a_running_call(self):
         interp = self.serve(self.LOOP)
         call = interp.lane.send_request("/sleep")
@@ -319,10 +335,10 @@ threading.Thread(target=threading.Event().wait, name='stuck-one').start()
     def test_a_worker_that_never_ends(self):
         interp = self.make("""
 import threading
-def application(env, start): threading.Event().wait()
+def application(env, start): open('begun', 'w').close(); threading.Event().wait()
 """)
         interp.lane.send_request()
-        time.sleep(0.05)
+        self.tree.wait_for("begun")
         event = interp.retire(timeout=0.3)
         self.assertEqual((event["event"], event["threads"]), ("abandoned", ["moult-worker-0"]))
         self.assert_serves_others()
@@ -334,9 +350,9 @@ def application(env, start): threading.Event().wait()
         self.assert_serves_others()
 
     def test_an_import_that_never_ends_is_interrupted(self):
-        self.tree.write({"app.py": "import time\nwhile True: time.sleep(0.01)\n"})
+        self.tree.write({"app.py": "import time\nopen('begun', 'w').close()\nwhile True: time.sleep(0.01)\n"})
         interp = self.host.begin(self.tree, self.tree / "app.py")
-        time.sleep(0.2)
+        self.tree.wait_for("begun")
         interp.ask_retire(5)
         event = self.host.wait("rejected", "made")
         self.assertIn("Interrupted", event["error"])

@@ -1,6 +1,5 @@
 """Process isolation: the main interpreter runs the app, in the main thread."""
 
-import time
 import unittest
 
 import case
@@ -58,9 +57,9 @@ class MainMode(unittest.TestCase):
         self.assertIn("stuck", str(self.host.seen("notice")))
 
     def test_a_call_that_stays_does_not_hold_the_process(self):
-        interp = self.serve("import threading\ndef application(env, start): threading.Event().wait()\n")
+        interp = self.serve("import threading\ndef application(env, start): open('begun', 'w').close(); threading.Event().wait()\n")
         interp.lane.send_request()
-        time.sleep(0.05)
+        self.tree.wait_for("begun")
         self.end(interp, 0.3)
 
     def test_a_rejected_app_ends_the_process(self):
@@ -87,9 +86,9 @@ class MainMode(unittest.TestCase):
         self.end(interp)
 
     def test_a_call_is_interrupted(self):
-        interp = self.serve("def application(env, start):\n    while True: pass\n")
+        interp = self.serve("def application(env, start):\n    open('begun', 'w').close()\n    while True: pass\n")
         call = interp.lane.send_request()
-        time.sleep(0.05)
+        self.tree.wait_for("begun")
         self.host.send({"do": "interrupt", "interp": interp.number, "worker": 0, "call": call})
         self.assertIn("Interrupted", interp.lane.finish().failed)
         self.end(interp)

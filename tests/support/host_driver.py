@@ -16,11 +16,12 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 
 PYTHON = os.environ.get("MOULT_HOST_PYTHON", "/usr/bin/python3.11")
 MODULE_DIR = os.environ.get("MOULT_MODULE_DIR", "")
 PACKET = 128 * 1024
-DEADLINE = 20.0
+DEADLINE = 20.0 * int(os.environ.get("MOULT_TEST_PATIENCE") or 1)
 
 REQUEST, BODY, ABORT = 1, 2, 3
 WANT_BODY, HEAD, CHUNK, FILE, FAILED = 16, 17, 18, 19, 20
@@ -417,6 +418,14 @@ class Tree:
                     with open(path, "rb") as file:
                         found[path] = file.read()
         return found
+
+    def wait_for(self, name):
+        """Returns when the app has made this file."""
+        end = time.monotonic() + DEADLINE
+        while not os.path.exists(os.path.join(self.path, name)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the app made no {name}")
+            time.sleep(0.005)
 
     def __truediv__(self, name):
         return os.path.join(self.path, name)
