@@ -145,6 +145,38 @@ TEST_CASE("promise 1: a config reload under load loses no call") {
   CHECK(daemon.status("blog").text("/active/cause") == "config");
 }
 
+TEST_CASE("promise 1: a config reload under load applies all files or none, and loses no call") {
+  DaemonProcess daemon;
+  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nreload = \"off\"\n");
+  const AppTree blog = daemon.add_app("blog", "threads = 2");
+  blog.write("app.py", answers("blog"));
+  const AppTree shop = daemon.add_app("shop", "routes = [\"/shop\"]");
+  shop.write("app.py", answers("shop"));
+  daemon.start();
+  LoadClient load(daemon.address(), "/", 8, [](const HttpResponse& response, const std::string&) {
+    return response.body == "blog" ? "" : std::to_string(response.status) + response.body;
+  });
+  daemon.write_app_config("blog", blog.path(), "threads = 3");
+  daemon.write_app_config("shop", shop.path(), "routes = [\"/moved\"]\nthreads = \"many\"");
+  daemon.tree("new").write("app.py", answers("new"));
+  daemon.write_app_config("new", daemon.tree("new").path(), "routes = [\"/new\"]");
+  CHECK(daemon.ctl({"config", "reload"}).status == 5);
+  CHECK(daemon.status("blog").number("/workers/total") == 2);
+  CHECK(daemon.generation("blog") == 1);
+  CHECK(daemon.get("/shop").body == "shop");
+  CHECK(daemon.get("/new").body == "blog");  // still the app of all paths
+  CHECK(daemon.call("list").size("/apps") == 2);
+
+  daemon.write_app_config("shop", shop.path(), "routes = [\"/moved\"]\nthreads = 2");
+  CHECK(daemon.ctl({"config", "reload"}).status == 0);
+  CHECK(daemon.wait_for_generation("blog", 2));
+  CHECK(daemon.status("blog").number("/workers/total") == 3);
+  CHECK(daemon.wait_for_body("/moved", "shop"));
+  CHECK(daemon.wait_for_body("/new", "new"));
+  load.stop();
+  CHECK_MESSAGE(load.failed() == 0, load.failures());
+}
+
 TEST_CASE("promise 4: an app's environment is its own, also for its child processes") {
   DaemonProcess daemon;
   daemon.add_app("one", "routes = [\"/one\"]\nenv = { WHO = \"one\" }")

@@ -29,10 +29,7 @@ std::string check_versions(const HttpResponse& response, const std::string& numb
 }
 
 void write_version(const AppTree& app, int version) {
-  const std::string text = "VERSION = " + std::to_string(version) + "\n";
-  app.write("first.py", text);
-  app.write("second/part.py", text);
-  app.write("late.py", text);
+  app.write_all({"first.py", "second/part.py", "late.py"}, "VERSION = " + std::to_string(version) + "\n");
 }
 
 }  // namespace

@@ -19,15 +19,21 @@ void write_file(const fs::path& path, std::string_view text) {
   if (!file) throw std::runtime_error("cannot write " + path.string());
 }
 
+fs::path beside(const fs::path& path) {
+  return path.parent_path() / ("." + path.filename().string() + ".swp");
+}
+
 }  // namespace
 
 AppTree::AppTree(fs::path folder) : folder_(std::move(folder)) { fs::create_directories(folder_); }
 
 void AppTree::write(std::string_view name, std::string_view text) const {
-  const fs::path path = folder_ / name;
-  const fs::path beside = path.parent_path() / ("." + path.filename().string() + ".swp");
-  write_file(beside, text);
-  fs::rename(beside, path);
+  write_all({std::string(name)}, text);
+}
+
+void AppTree::write_all(const std::vector<std::string>& names, std::string_view text) const {
+  for (const std::string& name : names) write_file(beside(folder_ / name), text);
+  for (const std::string& name : names) fs::rename(beside(folder_ / name), folder_ / name);
 }
 
 void AppTree::write_in_place(std::string_view name, std::string_view text) const {

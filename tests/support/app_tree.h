@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace moult::testing {
 
@@ -16,7 +17,10 @@ class AppTree {
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path operator/(std::string_view name) const { return folder_ / name; }
 
-  void write(std::string_view name, std::string_view text) const;           // atomic
+  void write(std::string_view name, std::string_view text) const;  // atomic
+  // The same text in several files. All are written before the first is renamed: their changes come as
+  // close together as a test can bring them.
+  void write_all(const std::vector<std::string>& names, std::string_view text) const;
   void write_in_place(std::string_view name, std::string_view text) const;  // truncate and write
   void touch(std::string_view name) const;                                  // made when missing
   void remove(std::string_view name) const;

@@ -40,6 +40,9 @@ void LoadClient::ask_on_and_on(int index) {
       let_pass(std::chrono::milliseconds(5));
     }
   }
+  if (connection && !connection->unread().empty()) {
+    note_failure("bytes that belong to no response: " + connection->unread());
+  }
 }
 
 void LoadClient::note_failure(const std::string& what) {
