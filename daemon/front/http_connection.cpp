@@ -34,7 +34,7 @@ void HttpConnection::later() { shared_.act_later(*this); }
 
 void HttpConnection::act() {
   if (phase_ != Phase::closed) {
-    write_answer();
+    write_unsent();
     advance();
   } else if (call_active_) {
     call_active_ = false;
@@ -226,8 +226,8 @@ void HttpConnection::begin_request() {
   call_.head.remote_port = peer_.port;
   body_done_ = true;
   body_broken_ = body_streams_ = body_in_input_ = want_body_ = continue_owed_ = false;
-  head_sent_ = refused_ = truncated_ = response_done_ = answer_waits_ = false;
-  head_text_.clear();
+  head_sent_ = refused_ = truncated_ = response_done_ = false;
+  unsent_.clear();
   body_sent_ = 0;
   traits_ = {};
 }

@@ -83,7 +83,7 @@ class HttpConnection final : public CallClient {
   // http_connection_response.cpp: the answer.
   void begin_response(const lane::Head& head, std::size_t body_size, End end);
   void send_body_piece(std::string_view data, End end);
-  void write_answer();
+  void write_unsent();
   void send_page(int status, std::string_view sentence, std::string_view extra_headers = {},
                  std::string_view detail = {});
   void send_empty(int status);
@@ -143,12 +143,11 @@ class HttpConnection final : public CallClient {
   // The answer.
   ResponsePlan plan_;
   RequestTraits traits_;
-  std::string head_text_;  // of the response, and size lines of chunks; not yet given to output_
+  std::string unsent_;  // head, size lines and small pieces, until act(); output_ is empty meanwhile
   bool head_sent_ = false;
   bool refused_ = false;
   bool truncated_ = false;  // the app gave less than its Content-Length
   bool response_done_ = false;
-  bool answer_waits_ = false;  // its last bytes are in head_text_, until act()
   bool file_read_under_way_ = false;
   std::shared_ptr<HttpConnection*> self_;  // for background jobs: null once we are gone
   int status_ = 0;

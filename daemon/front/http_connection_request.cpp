@@ -186,7 +186,8 @@ void HttpConnection::static_done(StaticFile file) {
     head.length = answer.length;
     head.flags = lane::kHasLength;
     begin_response(head, 0, End::yes);
-    output_.queue(head_text_);
+    output_.queue(unsent_);
+    unsent_.clear();
     if (plan_.framing == BodyFraming::length) {
       const std::uint64_t ready = file.in_memory > answer.offset ? file.in_memory - answer.offset : 0;
       output_.queue_file({file.file, answer.offset, answer.length, std::min(ready, answer.length)});

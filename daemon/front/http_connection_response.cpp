@@ -4,7 +4,6 @@
 
 #include <sys/socket.h>
 #include <algorithm>
-#include <array>
 
 // The answer of a request: from the app, or the daemon's own pages.
 
@@ -14,7 +13,7 @@ namespace {
 
 constexpr std::size_t kPauseAbove = 1u << 20;
 constexpr std::size_t kResumeBelow = 256 * 1024;
-// An answer up to this size is put together in one piece of memory.
+// Pieces of an answer are put together in one piece of memory up to this size.
 constexpr std::size_t kGatherMax = 16 * 1024;
 // A body that nobody read is taken off the connection up to this size; else the connection closes.
 constexpr std::uint64_t kDrainMax = 64 * 1024;
@@ -53,7 +52,7 @@ void HttpConnection::begin_response(const lane::Head& head, std::size_t body_siz
   traits_.keep_alive =
       parser_.request().keep_alive && !refused_ && !shared_.stopping && body_allows_keep_alive();
   plan_ = plan_response(traits_, head, body_size, end);
-  append_response_head(head_text_, traits_, head, plan_, shared_.date.text(shared_.loop.now()));
+  append_response_head(unsent_, traits_, head, plan_, shared_.date.text(shared_.loop.now()));
   head_sent_ = true;
   status_ = head.status;
 }
@@ -67,7 +66,7 @@ void HttpConnection::send_body_piece(std::string_view data, End end) {
     case BodyFraming::chunked: {
       const bool ends = end == End::yes;
       if (!data.empty()) {
-        append_chunk_size(head_text_, data.size());
+        append_chunk_size(unsent_, data.size());
         tail = ends ? "\r\n0\r\n\r\n" : "\r\n";
       } else if (ends) {
         tail = kLastChunk;
@@ -76,26 +75,27 @@ void HttpConnection::send_body_piece(std::string_view data, End end) {
     }
   }
   body_sent_ += data.size();
-  // The end of an answer waits until the loop has dealt with all that was ready: a new request is
-  // with its worker sooner, and a proxy that is woken by the first answer finds others with it.
-  if (end == End::yes && output_.is_empty() && head_text_.size() + data.size() <= kGatherMax) {
-    head_text_.append(data).append(tail);
-    end_response();
-    answer_waits_ = true;
+  // Small pieces wait until the loop has dealt with all that was ready: a new request is with its
+  // worker sooner, chunks that come in one go leave in one packet, and a client that is woken by
+  // the first answer finds others with it.
+  const std::size_t size = unsent_.size() + data.size() + tail.size();
+  const bool waits = size > 0 && size <= kGatherMax && output_.is_empty();
+  if (waits) {
+    unsent_.append(data).append(tail);
+    if (end == End::yes) end_response();
     later();
     return;
   }
-  const std::array<std::string_view, 3> slices{head_text_, data, tail};
-  const Output::State state = output_.send(socket_.get(), slices);
-  head_text_.clear();
+  const Output::State state = output_.send(socket_.get(), {{unsent_, data, tail}});
+  unsent_.clear();
   if (end == End::yes) end_response();
   after_output(state);
 }
 
-void HttpConnection::write_answer() {
-  if (!std::exchange(answer_waits_, false)) return;
-  const Output::State state = output_.send(socket_.get(), {{head_text_}});
-  head_text_.clear();
+void HttpConnection::write_unsent() {
+  if (unsent_.empty()) return;
+  const Output::State state = output_.send(socket_.get(), {{unsent_}});
+  unsent_.clear();
   after_output(state);
 }
 
@@ -182,9 +182,9 @@ void HttpConnection::on_file(Call&, Fd file, std::uint64_t offset, std::uint64_t
     return;
   }
   const bool chunked = plan_.framing == BodyFraming::chunked;
-  if (chunked) append_chunk_size(head_text_, length);
-  output_.queue(head_text_);
-  head_text_.clear();
+  if (chunked) append_chunk_size(unsent_, length);
+  output_.queue(unsent_);
+  unsent_.clear();
   output_.queue_file({std::make_shared<const Fd>(std::move(file)), offset, length, 0});
   if (chunked) output_.queue("\r\n");
   body_sent_ += length;
@@ -201,6 +201,8 @@ void HttpConnection::on_failure(Call&, CallFailure failure, std::string_view det
   want_body_ = false;
   if (phase_ == Phase::closed) return;
   if (head_sent_) {
+    write_unsent();
+    if (phase_ == Phase::closed) return;
     // Without a length and without chunks only a reset tells the client that something is missing.
     if (plan_.framing == BodyFraming::close) {
       const ::linger reset{1, 0};

@@ -30,6 +30,35 @@ TEST_CASE("answers are written together when the loop has seen all that was read
   CHECK(ends_with_body(front.read(two), "second"));
 }
 
+TEST_CASE("small chunks that come in one go leave together and in order") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kRequest);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "one");
+  call.client->on_chunk(call, "two", End::no);
+  CHECK(front.read_now(client).empty());
+  CHECK(front.read(client).ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n"));
+  const std::string large(40'000, 'x');
+  call.client->on_chunk(call, "three", End::no);
+  call.client->on_chunk(call, large, End::no);
+  call.client->on_chunk(call, "four", End::yes);
+  CHECK(front.read(client) == "5\r\nthree\r\n9c40\r\n" + large + "\r\n4\r\nfour\r\n0\r\n\r\n");
+}
+
+TEST_CASE("what an app gave before it broke off is sent before the connection is cut") {
+  Front front;
+  const Fd client = front.connect();
+  front.write(client, kRequest);
+  front.pump();
+  Call& call = *front.app.current;
+  begin_answer(call, "first");
+  call.client->on_failure(call, CallFailure::app_error, {});
+  CHECK(front.read(client).ends_with("5\r\nfirst\r\n"));
+  CHECK(front.closed);
+}
+
 TEST_CASE("a client that goes between its answer and the write ends its connection, nothing else") {
   Front front;
   const Fd other = front.connect();
