@@ -7,12 +7,12 @@
 namespace moult {
 
 Entry classify_entry(std::string_view text) {
+  const bool is_path = text.find('/') != std::string_view::npos;  // also of "./app"
   while (text.starts_with("./")) text.remove_prefix(2);
   const std::string_view base = text.substr(text.rfind('/') + 1);  // npos + 1 is 0
   const std::string name(text);
   if (base == "manage.py") return {EntryKind::django, name};
-  const bool file =
-      text.find('/') != std::string_view::npos || text.ends_with(".py") || text.ends_with(".wsgi");
+  const bool file = is_path || text.ends_with(".py") || text.ends_with(".wsgi");
   return {file ? EntryKind::file : EntryKind::module, name};
 }
 

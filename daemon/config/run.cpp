@@ -48,7 +48,9 @@ Result<Target> from_folder(const std::string& folder) {
 
 Target from_file(const std::string& file) {
   const fs::path path(file);
-  return Target{path.parent_path(), path.filename(), path.stem(), true};
+  std::string entry = path.filename();
+  if (classify_entry(entry).kind == EntryKind::module) entry.insert(0, "./");  // a file without a suffix
+  return Target{path.parent_path(), std::move(entry), path.stem(), true};
 }
 
 // "package.module" below the current folder: a file, or a package with __init__.py.

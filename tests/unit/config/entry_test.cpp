@@ -8,6 +8,7 @@ TEST_CASE("an entry is a file, a module or a Django project") {
   CHECK(classify_entry("app.py") == Entry{EntryKind::file, "app.py"});
   CHECK(classify_entry("./app.py") == Entry{EntryKind::file, "app.py"});
   CHECK(classify_entry("site/app.wsgi") == Entry{EntryKind::file, "site/app.wsgi"});
+  CHECK(classify_entry("./app") == Entry{EntryKind::file, "app"});
   CHECK(classify_entry("site/app") == Entry{EntryKind::file, "site/app"});
   CHECK(classify_entry("package.module") == Entry{EntryKind::module, "package.module"});
   CHECK(classify_entry("manage.py") == Entry{EntryKind::django, "manage.py"});
