@@ -52,8 +52,8 @@ template <typename Start>
 void start_and_wait(Daemon& daemon, App& app, const Json& params, Reply reply, const std::string& what,
                     Json result, const Start& start) {
   const std::string wait = params.value("wait", "switched");
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
-                                     fmt::format("{} of {}", what, app.config().name));
+  const auto pending = daemon.pending(std::move(reply), timeout_of(params, kDefaultTimeout),
+                                      fmt::format("{} of {}", what, app.config().name));
   const std::string name = app.config().name;
   const Result<> started = start([&daemon, pending, wait, result, name](const AttemptOutcome& outcome) {
     App* found = find_or_fail(daemon, *pending, name);
@@ -96,8 +96,8 @@ void start_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
     return;
   }
   const bool wait = params.value("wait", "ready") != "none";
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
-                                     "the start of " + name);
+  const auto pending =
+      daemon.pending(std::move(reply), timeout_of(params, kDefaultTimeout), "the start of " + name);
   // One that is still draining from its stop starts when that is over.
   const auto begin = [&daemon, pending, name, wait] {
     App* found = find_or_fail(daemon, *pending, name);
@@ -130,8 +130,7 @@ void stop_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
     return;
   }
   const Seconds longest = Seconds(app.config().drain_timeout) + Seconds(30);
-  const auto pending =
-      Pending::make(daemon.loop(), std::move(reply), timeout_of(params, longest), "the stop of " + name);
+  const auto pending = daemon.pending(std::move(reply), timeout_of(params, longest), "the stop of " + name);
   const std::uint64_t killed = app.stats().drain_killed;
   app.stop(App::Remember::yes, [&daemon, pending, name, killed] {
     const App* found = daemon.supervisor().find(name);
@@ -169,8 +168,8 @@ void reload_app(Daemon& daemon, App& app, const Json& params, Reply reply, Cause
 
 void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string name = app.config().name;
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
-                                     "the check of " + name);
+  const auto pending =
+      daemon.pending(std::move(reply), timeout_of(params, kDefaultTimeout), "the check of " + name);
   app.request(CauseKind::check, true, {}, [pending, name](const AttemptOutcome& outcome) {
     if (outcome.kind == AttemptOutcome::Kind::rejected) {
       pending->fail(rejection_error(outcome), rejection_more(name, outcome));
@@ -195,8 +194,8 @@ void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
 void roll_back_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::uint64_t wanted = params.value("generation", std::uint64_t{0});
   const std::string name = app.config().name;
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, kDefaultTimeout),
-                                     "the roll-back of " + name);
+  const auto pending =
+      daemon.pending(std::move(reply), timeout_of(params, kDefaultTimeout), "the roll-back of " + name);
   const auto started = app.roll_back(wanted, [&daemon, pending, name](const AttemptOutcome& outcome) {
     App* found = find_or_fail(daemon, *pending, name);
     if (found == nullptr) return;

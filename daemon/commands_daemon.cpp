@@ -99,8 +99,7 @@ void recycle(Daemon& daemon, const Json& params, Reply reply) {
   for (const auto& [number, pid] : going) {
     if (Host* host = hosts.find(number)) hosts.recycle(*host, "moultctl recycle");
   }
-  const auto pending =
-      Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(300)), "the recycling");
+  const auto pending = daemon.pending(std::move(reply), timeout_of(params, Seconds(300)), "the recycling");
   Pending::poll(pending, [&daemon, going, apps](Pending& self) {
     HostPool& pool = daemon.supervisor().hosts();
     for (const auto& [name, next_generation] : apps) {

@@ -81,8 +81,8 @@ void wait_for(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string name = app.config().name;
   const std::string until = params.at("until").get<std::string>();
   const std::uint64_t wanted = params.value("generation", std::uint64_t{0});
-  const auto pending = Pending::make(daemon.loop(), std::move(reply), timeout_of(params, Seconds(60)),
-                                     fmt::format("the wait for {}", name));
+  const auto pending =
+      daemon.pending(std::move(reply), timeout_of(params, Seconds(60)), fmt::format("the wait for {}", name));
   Pending::poll(pending, [&daemon, name, until, wanted](Pending& self) {
     const App* found = daemon.supervisor().find(name);
     if (found == nullptr) {

@@ -49,6 +49,10 @@ Daemon::Daemon(uv::Loop& loop, Log& log, DaemonOptions options, Surroundings sur
 }
 
 Daemon::~Daemon() {
+  // Their timers outlive us in the loop, and what they would ask is ours.
+  for (const auto& one : pending_) {
+    if (const auto open = one.lock()) open->fail({ErrorCode::interrupted, "the daemon stops"});
+  }
   signals_.clear();
   config_watch_.reset();
   status_.reset();
@@ -300,6 +304,13 @@ void Daemon::arm_signals() {
     signals_.push_back(std::make_unique<uv::Signal>(loop_, number, [this] { shut_down(std::nullopt); }));
   }
   signals_.push_back(std::make_unique<uv::Signal>(loop_, SIGHUP, [this] { reload_config({}); }));
+}
+
+std::shared_ptr<Pending> Daemon::pending(control::Reply reply, Milliseconds deadline, std::string what) {
+  std::erase_if(pending_, [](const auto& one) { return one.expired(); });
+  auto made = Pending::make(loop_, std::move(reply), deadline, std::move(what));
+  pending_.push_back(made);
+  return made;
 }
 
 void Daemon::shut_down(std::optional<Milliseconds> deadline) {

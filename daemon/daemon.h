@@ -9,6 +9,7 @@
 #include "daemon/config_watch.h"
 #include "daemon/events.h"
 #include "daemon/front/http_server.h"
+#include "daemon/pending.h"
 #include "daemon/supervise/supervisor.h"
 
 #include <map>
@@ -41,6 +42,8 @@ class Daemon {
 
   // For the methods of the control socket.
   uv::Loop& loop() { return loop_; }
+  // An answer that takes time; one that is still open when the daemon ends is answered then.
+  std::shared_ptr<Pending> pending(control::Reply reply, Milliseconds deadline, std::string what);
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
   const Config& config() const { return config_; }
@@ -97,6 +100,7 @@ class Daemon {
   std::unique_ptr<ConfigWatch> config_watch_;  // none with `reload = "off"`
   uv::Timer soon_;                             // ends the watch outside of its own callback
   std::vector<std::unique_ptr<uv::Signal>> signals_;
+  std::vector<std::weak_ptr<Pending>> pending_;
   bool reloading_ = false;
   std::vector<Reloaded> reload_again_;
   enum class Phase { running, draining, ending } phase_ = Phase::running;
