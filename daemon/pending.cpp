@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace moult {
 
@@ -20,7 +21,10 @@ Pending::Pending(uv::Loop& loop, control::Reply reply)
 std::shared_ptr<Pending> Pending::make(uv::Loop& loop, control::Reply reply, Milliseconds deadline,
                                        std::string what) {
   auto pending = std::make_shared<Pending>(loop, std::move(reply));
-  // The timer's hold on the object ends with it.
+  // Also told when the control server goes, before what is asked for goes.
+  pending->reply_->on_gone([weak = std::weak_ptr(pending)] {
+    if (const auto self = weak.lock()) self->finish();
+  });
   pending->deadline_.start(deadline, [pending, deadline, what = std::move(what)] {
     pending->fail({ErrorCode::timed_out,
                    fmt::format("{} took longer than {} s; it goes on", what, deadline.count() / 1000.0)});
@@ -28,29 +32,24 @@ std::shared_ptr<Pending> Pending::make(uv::Loop& loop, control::Reply reply, Mil
   return pending;
 }
 
-void Pending::ok(const control::Json& result) {
-  if (!reply_) return;
-  control::Reply reply = std::move(*reply_);
-  reply_.reset();
+std::optional<control::Reply> Pending::finish() {
   deadline_.start(Milliseconds(0), [] {});
-  reply.ok(result);
+  poll_.start(Milliseconds(0), [] {});
+  return std::exchange(reply_, std::nullopt);
+}
+
+void Pending::ok(const control::Json& result) {
+  if (auto reply = finish()) reply->ok(result);
 }
 
 void Pending::fail(const Error& error) { fail(error, control::Json::object()); }
 
 void Pending::fail(const Error& error, const control::Json& more) {
-  if (!reply_) return;
-  control::Reply reply = std::move(*reply_);
-  reply_.reset();
-  deadline_.start(Milliseconds(0), [] {});
-  reply.fail(error, more);
+  if (auto reply = finish()) reply->fail(error, more);
 }
 
 void Pending::poll(const std::shared_ptr<Pending>& pending, std::function<bool(Pending&)> is_done) {
-  if (!pending->is_open() || is_done(*pending)) {
-    pending->poll_.start(Milliseconds(0), [] {});  // lets go of the object that the timer is part of
-    return;
-  }
+  if (!pending->is_open() || is_done(*pending)) return;
   pending->poll_.start(kPollPeriod, [pending, is_done] { poll(pending, is_done); });
 }
 

@@ -13,7 +13,8 @@
 namespace moult {
 
 // The answer to a request whose operation takes time: whatever comes first, the operation's end or
-// the deadline, answers it. Shared by the two; lives until both have let go.
+// the deadline, answers it. Ends without an answer when its client goes, at the daemon's end too.
+// Shared by the operation and the timers; lives until both have let go.
 class Pending {
  public:
   static std::shared_ptr<Pending> make(uv::Loop& loop, control::Reply reply, Milliseconds deadline,
@@ -32,6 +33,9 @@ class Pending {
   Pending(uv::Loop& loop, control::Reply reply);
 
  private:
+  // Takes the reply, if there is one left, and makes the timers let go of this object.
+  std::optional<control::Reply> finish();
+
   std::optional<control::Reply> reply_;
   SteadyTime began_;
   uv::Timer deadline_;

@@ -31,7 +31,8 @@ Spec spec_from(const Json& json) {
   spec.roots = strings(json, "roots");
   const Json& entry = json.at("entry");
   spec.entry.kind = entry.at("kind");
-  spec.entry.target = entry.contains("path") ? entry.at("path") : entry.value("module", Json(""));
+  const std::string path = entry.value("path", "");
+  spec.entry.target = path.empty() ? entry.value("module", "") : path;
   spec.entry.callable = entry.value("callable", "");
   spec.path = strings(json, "path");
   spec.cwd = json.value("cwd", "");

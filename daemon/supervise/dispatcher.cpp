@@ -73,6 +73,7 @@ void Dispatcher::on_call_lost(Call& call) {
       intake_ == Intake::open) {
     call.target = this;
     call.retried = true;
+    call.submitted = Steady::now();  // the time that it ran was no time in the queue
     ++stats_.retried;
     enqueue(call, true);
     hand_out_queued();
@@ -106,8 +107,11 @@ void Dispatcher::resume(Call& call) {
 }
 
 bool Dispatcher::sweep(SteadyTime now) {
-  while (first_ != nullptr && now - first_->submitted > limits_.queue_timeout) {
-    refuse(*first_, active_ == nullptr ? CallFailure::app_unavailable : CallFailure::queue_timeout);
+  // Not always in the order of time: one that is sent again comes first. A refusal may change the queue.
+  for (Call* call = first_; call != nullptr;) {
+    const bool late = now - call->submitted > limits_.queue_timeout;
+    if (late) refuse(*call, active_ == nullptr ? CallFailure::app_unavailable : CallFailure::queue_timeout);
+    call = late ? first_ : call->next;
   }
   if (active_ == nullptr) return swept_ = first_ != nullptr;
   active_->drop_broken_calls(now);

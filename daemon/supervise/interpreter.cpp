@@ -1,8 +1,17 @@
 #include "daemon/supervise/interpreter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace moult {
+
+namespace {
+
+// One packet of the command channel must fit into a socket's buffer (ipc/PROTOCOL.md).
+constexpr std::size_t kMakeMax = 120 * 1024;
+
+}  // namespace
 
 Interpreter::Interpreter(Owner& owner, Host& host) : owner_(owner), host_(&host) {}
 
@@ -11,6 +20,13 @@ Interpreter::~Interpreter() {
 }
 
 Result<> Interpreter::start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand command, const Fd& snapshot) {
+  if (const std::size_t size = encode_make(command).size(); size > kMakeMax) {
+    Error error{ErrorCode::config_invalid,
+                fmt::format("the app's settings take {} KiB as a command; {} are possible", size / 1024,
+                            kMakeMax / 1024)};
+    error.hint = "most of it will be the environment: `env`, and what the daemon was started with";
+    return fail(std::move(error));
+  }
   std::vector<Fd> descriptors;
   MOULT_ASSIGN(Fd snapshot_copy, duplicate(snapshot));
   descriptors.push_back(std::move(snapshot_copy));

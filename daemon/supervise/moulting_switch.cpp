@@ -187,6 +187,10 @@ void Moulting::sweep(SteadyTime now) {
   for (const auto& generation : generations_) {
     if (generation->state() != GenerationState::draining) continue;
     generation->drop_broken_calls(now);
+    if (config_.call_timeout.count() > 0) {
+      const Generation::Overdue late = generation->interrupt_calls(now, now - config_.call_timeout);
+      stats_.timeouts += static_cast<std::uint64_t>(late.interrupted);
+    }
     if (generation->in_flight() == 0)
       overdue.push_back(generation.get());
     else if (now - generation->draining_since() > config_.drain_timeout)

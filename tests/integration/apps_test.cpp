@@ -47,6 +47,19 @@ TEST_CASE("apps are told apart by host name and by the longest prefix") {
   CHECK(get_from(daemon, "BLOG.example:8000", "/").body == "blog");
 }
 
+TEST_CASE("an entry is a file, or a module whose callable may be named") {
+  DaemonProcess daemon;
+  daemon.add_app("one", "routes = [\"/one\"]\nentry = \"site.py\"").write("site.py", answers("a file"));
+  const AppTree two = daemon.add_app("two", "routes = [\"/two\"]\nentry = \"pack.site:make()\"");
+  two.write("pack/__init__.py", "");
+  two.write("pack/site.py", answers("a module") + "def make():\n    return application\n");
+  daemon.start();
+  CHECK(daemon.get("/one").body == "a file");
+  CHECK(daemon.get("/two").body == "a module");
+  two.write("pack/site.py", answers("a changed module") + "def make():\n    return application\n");
+  CHECK(daemon.wait_for_body("/two", "a changed module"));
+}
+
 TEST_CASE("a path that no app has is 404, a stopped app 503 with Retry-After") {
   DaemonProcess daemon;
   daemon.add_app("shop", "routes = [\"/shop\"]").write("app.py", answers("shop"));
