@@ -46,12 +46,14 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
     std::vector<HostLoad> fitting;
     for (const auto& host : hosts_) {
       if (host->dedicated || host->recycling || !(host->key() == request.key)) continue;
+      if (std::count(request.avoid.begin(), request.avoid.end(), host.get()) > 0) continue;
       if (host->state() != Host::State::starting && host->state() != Host::State::ready) continue;
       const bool has_group = std::count(host->groups.begin(), host->groups.end(), request.group) > 0;
       fitting.push_back({host->number(), host->interpreters(), host.get() == request.current, has_group});
     }
     // With own GILs one host serves all cores.
-    const std::size_t most = request.key.mode == InterpreterMode::own ? 1 : shared_hosts_max_;
+    const std::size_t most =
+        (request.key.mode == InterpreterMode::own ? 1 : shared_hosts_max_) - request.avoid.size();
     const int number = choose_host(fitting, most, request.fresh, !request.group.empty());
     if (Host* host = find(number); host != nullptr) {
       const bool known = std::count(host->groups.begin(), host->groups.end(), request.group) > 0;
@@ -69,6 +71,26 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
                               {"mode", std::string(to_string(host->key().mode))}});
   hosts_.push_back(std::move(host));
   return hosts_.back().get();
+}
+
+Result<std::vector<Host*>> HostPool::place_several(PlacementRequest request, std::size_t count,
+                                                   const std::vector<const Host*>& current) {
+  const InterpreterMode mode = request.key.mode;
+  const std::size_t spread = mode == InterpreterMode::main  ? count
+                             : mode == InterpreterMode::own ? 1
+                                                            : shared_hosts_max_;
+  std::vector<Host*> hosts;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i >= spread) {
+      hosts.push_back(hosts[i % spread]);
+      continue;
+    }
+    request.current = i < current.size() ? current[i] : nullptr;
+    MOULT_ASSIGN(Host * host, place(request));
+    hosts.push_back(host);
+    request.avoid.push_back(host);
+  }
+  return hosts;
 }
 
 void HostPool::recycle(Host& host, std::string reason) {

@@ -13,9 +13,10 @@ namespace moult {
 struct PlacementRequest {
   HostKey key;
   std::string app;
-  std::string group;              // apps of one group share a host where they can
-  const Host* current = nullptr;  // where the app lives now: preferred, so that it stays
-  bool fresh = false;             // a host that has loaded nothing yet (a changed .so, a recycle)
+  std::string group;                 // apps of one group share a host where they can
+  const Host* current = nullptr;     // where the app lives now: preferred, so that it stays
+  bool fresh = false;                // a host that has loaded nothing yet (a changed .so, a recycle)
+  std::vector<const Host*> avoid{};  // those that have an interpreter of the generation already
 };
 
 // A host as placement sees it.
@@ -49,6 +50,10 @@ class HostPool final : public Host::Owner {
 
   // A host for the request, started when there is none that fits. Dedicated for mode main.
   Result<Host*> place(const PlacementRequest& request);
+  // Hosts for `count` interpreters of one generation: with a shared GIL in as many as there may be, so
+  // that they run side by side. `current` are those of the generation before.
+  Result<std::vector<Host*>> place_several(PlacementRequest request, std::size_t count,
+                                           const std::vector<const Host*>& current);
   // Moves everything away from the host, then ends it. Nothing when it is recycling already.
   void recycle(Host& host, std::string reason);
   // Memory budget: call now and then. True while there is a host to look at.

@@ -281,20 +281,17 @@ void Moulting::make() {
   record.isolation = isolation_word(*mode);
   record.python = python_->version();
 
-  PlacementRequest placement{host_key(config_, *python_, *mode, record_, environment_), config_.name,
-                             config_.group, nullptr, attempt.fresh_host};
-  if (active_ != nullptr && !active_->interpreters().empty())
-    placement.current = active_->interpreters()[0]->host();
-  std::vector<Host*> hosts;
-  for (int i = 0; i < config_.interpreters; ++i) {
-    auto host = services_.hosts->place(placement);
-    if (!host) {
-      fail_attempt(host.error());
-      return;
-    }
-    hosts.push_back(*host);
-    if (i == 0) placement.fresh = false;  // the others may join it
-    if (placement.current == nullptr || attempt.fresh_host) placement.current = *host;
+  std::vector<const Host*> current;
+  if (active_ != nullptr) {
+    for (const auto& interpreter : active_->interpreters()) current.push_back(interpreter->host());
+  }
+  const auto hosts =
+      services_.hosts->place_several({host_key(config_, *python_, *mode, record_, environment_), config_.name,
+                                      config_.group, nullptr, attempt.fresh_host},
+                                     static_cast<std::size_t>(config_.interpreters), current);
+  if (!hosts) {
+    fail_attempt(hosts.error());
+    return;
   }
   MakeCommand command = make_command(config_, *attempt.snapshot, attempt.place, record_, environment_);
   command.generation = attempt.number;
@@ -317,7 +314,7 @@ void Moulting::make() {
     generation->refuse(rejection);
     reject(std::move(rejection));
   });
-  if (auto made = attempt.generation->make(hosts, services_.buffers, command, *attempt.memfd); !made) {
+  if (auto made = attempt.generation->make(*hosts, services_.buffers, command, *attempt.memfd); !made) {
     Error error = made.error();
     abandon_generation("host", error.message);
     fail_attempt(std::move(error));

@@ -69,8 +69,9 @@ void Supervisor::add(const AppConfig& config) {
 
 void Supervisor::place_hosts(const Config& config) {
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t automatic =
-      std::min({cores, std::max<std::size_t>(config.apps.size(), 1), std::size_t{4}});
+  std::size_t interpreters = 1;
+  for (const AppConfig& app : config.apps) interpreters += static_cast<std::size_t>(app.interpreters);
+  const std::size_t automatic = std::min({cores, std::max<std::size_t>(interpreters - 1, 1), std::size_t{4}});
   hosts_.configure(config.daemon.hosts > 0 ? static_cast<std::size_t>(config.daemon.hosts) : automatic,
                    config.daemon.host_memory_growth);
   services_.snapshot_bytes_max = config.daemon.snapshot_max_bytes;

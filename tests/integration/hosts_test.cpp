@@ -172,6 +172,22 @@ TEST_CASE("apps share a host where they can, and status names it") {
   CHECK(hosts.size("/hosts/0/apps") == 3);
 }
 
+TEST_CASE("interpreters of one generation that share a GIL live in different hosts") {
+  if (python_version() >= std::pair(3, 14)) {
+    MESSAGE("own GILs need one host only: skipped");
+    return;
+  }
+  DaemonProcess daemon;
+  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nhosts = 2");
+  const AppTree app = daemon.add_app("blog", "interpreters = 2\nkeep_previous = 0");
+  app.write("app.py", answers("v1"));
+  daemon.start();
+  CHECK(daemon.call("hosts").size("/hosts") == 2);
+  app.write("app.py", answers("v2"));
+  CHECK(daemon.wait_for_body("/", "v2"));
+  CHECK(eventually([&] { return daemon.call("hosts").size("/hosts") == 2; }));
+}
+
 TEST_CASE("several interpreters of one generation all serve, and one reload replaces them all") {
   DaemonProcess daemon;
   const AppTree app = daemon.add_app("blog", "interpreters = 3\nthreads = 1\nkeep_previous = 0");
