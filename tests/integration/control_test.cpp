@@ -94,6 +94,38 @@ TEST_CASE("moultctl's exit codes are the documented ones") {
   CHECK(blog.daemon.ctl({"version"}).status == 0);
 }
 
+TEST_CASE("moultctl's rarer exit codes: nothing serves, denied, timed out, interrupted") {
+  Blog blog;
+  DaemonProcess& daemon = blog.daemon;
+  const std::string read_only = daemon.folder() / "run/status.sock";
+  CHECK(daemon.ctl({"-s", read_only, "list"}).status == 0);
+  CHECK(daemon.ctl({"-s", read_only, "reload", "blog"}).status == 8);
+
+  const std::string gate = daemon.folder() / "gate";
+  blog.app.write("app.py", "import os, time\nwhile not os.path.exists('" + gate + "'): time.sleep(0.01)\n" +
+                               answers("two"));
+  CHECK(daemon.ctl({"reload", "blog", "--timeout", "300ms"}).status == 124);
+  CHECK(daemon.get("/").body == "one");
+  Child waiting({{program("moultctl"), "wait", "blog", "--until", "generation", "-g", "99"},
+                 daemon.environment(),
+                 {},
+                 {},
+                 {}});
+  CHECK_FALSE(waiting.wait(Clock::now() + 300ms).has_value());
+  waiting.send_signal(SIGINT);
+  CHECK(waiting.wait(soon()) == 130);
+  AppTree(daemon.folder().path()).touch("gate");
+  CHECK(daemon.wait_for_body("/", "two"));  // what was begun went on
+
+  daemon.add_app("bad", "routes = [\"/bad\"]").write("app.py", "1 / 0\n");
+  CHECK(eventually([&] {
+    const Answer status = daemon.status("bad");
+    return status.ok() && status.text("/state") == "failed";
+  }));
+  CHECK(daemon.ctl({"reload", "bad"}).status == 1);
+  CHECK(daemon.ctl({"status", "bad"}).status == 3);
+}
+
 TEST_CASE("list is a row per app, also as JSON, and status is a page") {
   const Blog blog;
   const Finished table = blog.daemon.ctl({"list"});

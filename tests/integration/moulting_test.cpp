@@ -144,7 +144,7 @@ TEST_CASE("promise 2: code without a callable, or that fails its warm-up, is rej
 
 TEST_CASE("promise 2 and 6: code that starts too slowly is rejected at start_timeout") {
   DaemonProcess daemon;
-  const AppTree app = daemon.add_app("blog", "start_timeout = \"500ms\"");
+  const AppTree app = daemon.add_app("blog", "start_timeout = \"3s\"");
   app.write("app.py", answers("old"));
   daemon.start();
   app.write("app.py", "import time\nwhile True: time.sleep(0.01)\n");
@@ -166,6 +166,28 @@ TEST_CASE("promise 3: a module imported inside a call comes from the generation'
   CHECK(daemon.call("reload", R"({"app":"blog"})").ok());
   app.remove("late.py");
   CHECK(daemon.get("/").body == "2");
+}
+
+TEST_CASE("promise 3: files that change while a generation is imported are not mixed into it") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog", "reload = \"off\"");
+  const std::string gate = daemon.folder() / "gate";
+  app.write("app.py", answers("old"));
+  daemon.start();
+  app.write_all({"first.py", "second.py"}, "VERSION = 1\n");
+  app.write("app.py", "import os, time, first\nopen('" + gate +
+                          ".began', 'w').close()\nwhile not os.path.exists('" + gate +
+                          "'): time.sleep(0.01)\nimport second\n" +
+                          "def application(environ, start_response):\n"
+                          "    start_response('200 OK', [])\n"
+                          "    return [b'%d %d' % (first.VERSION, second.VERSION)]\n");
+  CHECK(daemon.ctl({"reload", "blog", "--no-wait"}).status == 0);
+  REQUIRE(eventually([&] { return std::filesystem::exists(gate + ".began"); }));
+  app.write_all({"first.py", "second.py"}, "VERSION = 2\n");
+  AppTree(daemon.folder().path()).touch("gate");
+  CHECK(daemon.wait_for_body("/", "1 1"));
+  CHECK(daemon.ctl({"reload", "blog"}).status == 0);
+  CHECK(daemon.get("/").body == "2 2");
 }
 
 TEST_CASE("promise 4: modules, environment and sys.path of a generation do not outlive it") {

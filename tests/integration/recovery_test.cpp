@@ -96,6 +96,7 @@ TEST_CASE("promise 5: a safe call whose host dies is sent again when the app all
       .write("app.py", answers_after("while not os.path.exists('" + gate + "'): time.sleep(0.01)", "again"));
   daemon.start();
   const pid_t host = host_of(daemon, "blog");
+  REQUIRE(host > 0);
   HttpConnection safe(daemon.address());
   safe.send(get_request("/"));
   HttpConnection unsafe(daemon.address());
@@ -128,7 +129,7 @@ TEST_CASE("promise 5 and 6: calls that hang in C are answered with 504, and the 
 TEST_CASE("promise 5 and 6: an import that hangs in C is rejected, and its host goes in the end") {
   DaemonProcess daemon;
   const AppTree app =
-      daemon.add_app("blog", "start_timeout = \"500ms\"\nretire_timeout = \"500ms\"\nkeep_previous = 0");
+      daemon.add_app("blog", "start_timeout = \"3s\"\nretire_timeout = \"500ms\"\nkeep_previous = 0");
   app.write("app.py", answers("old"));
   daemon.start();
   const pid_t before = host_of(daemon, "blog");

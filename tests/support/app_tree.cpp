@@ -1,7 +1,7 @@
 #include "tests/support/app_tree.h"
 
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -57,7 +57,9 @@ std::string AppTree::read(std::string_view name) const { return read_file(folder
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ostringstream text;
+  text << file.rdbuf();  // an error ends it; a file in /proc may go while it is read
+  return text.str();
 }
 
 }  // namespace moult::testing
