@@ -135,14 +135,17 @@ TEST_CASE("a freeze while an attempt waits for what follows a change lets the at
   const Gate loading(daemon, "loading");
   // Only the freeze can end the wait.
   const AppTree app = daemon.add_app("blog", "settle = \"1min\"\nsettle_max = \"10min\"");
-  app.write("app.py", answers("one"));
+  app.write("part.py", "N = 1\n");
+  app.write("app.py", "import part\n" + answers("one"));
   daemon.start();
-  app.write("app.py", loading.at_import() + "import part\n" + answers("two"));
+  app.write("part.py", loading.at_import() + "import more\n");
+  // Seen during the snapshot it would be waited for, too.
+  REQUIRE(eventually([&] { return change_of(daemon, "part.py"); }));
   auto reload = call_meanwhile(daemon, "reload");
   REQUIRE(loading.is_reached());
-  app.write("part.py", "1 / 0\n");
-  REQUIRE(eventually([&] { return change_of(daemon, "part.py"); }));
-  loading.open();  // part.py is not in its snapshot: it fails, maybe because of the change
+  app.write("more.py", "1 / 0\n");
+  REQUIRE(eventually([&] { return change_of(daemon, "more.py"); }));
+  loading.open();  // more.py is not in its snapshot: it fails, maybe because of the change
   CHECK(eventually([&] {
     const Answer status = daemon.status("blog");
     return status.has("/attempt/stage") && status.text("/attempt/stage") == "settle";
