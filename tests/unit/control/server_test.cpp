@@ -2,6 +2,7 @@
 
 #include "control/socket_search.h"
 
+#include <unistd.h>
 #include <sys/stat.h>
 #include <algorithm>
 

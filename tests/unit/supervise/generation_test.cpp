@@ -1,5 +1,6 @@
 #include "generation_bench.h"
 
+#include <unistd.h>
 #include <algorithm>
 
 using namespace moult;

@@ -1,6 +1,7 @@
 #include "host_bench.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 using namespace moult;
 using namespace moult::test;
