@@ -2,8 +2,8 @@
 
 #include "control/socket_search.h"
 
-#include <unistd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
 
 using namespace moult;
