@@ -1,9 +1,12 @@
 """Says what an exception was, as text that can leave the interpreter."""
 
 import os
+import re
 import traceback
 
 LIMIT = 64 * 1024
+# Python 3.15 gives this advice where it was started with -S, as every host is.
+NO_SITE_ADVICE = re.compile(r"\. Site initialization is disabled, [^\n]*")
 
 tree = ""
 
@@ -15,13 +18,14 @@ def describe(error):
         text = "".join(without_own_frames(traceback.TracebackException.from_exception(error)).format())
     except Exception as failure:  # a __str__ that raises, for example
         text = f"{type(error).__name__} (its traceback cannot be shown: {failure!r})\n"
+    text = NO_SITE_ADVICE.sub("", text)
     if type(error).__module__.startswith("_moult"):
         return str(error)[:2000], shortened(text), file, line
     try:
         one_line = traceback.format_exception_only(type(error), error)[-1].strip()
     except Exception:
         one_line = type(error).__name__
-    return one_line[:2000], shortened(text), file, line
+    return NO_SITE_ADVICE.sub("", one_line)[:2000], shortened(text), file, line
 
 
 def without_own_frames(report):
