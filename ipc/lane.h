@@ -41,6 +41,7 @@ inline constexpr std::uint8_t kBodyChunked = 2;  // no Content-Length: CONTENT_L
 inline constexpr std::uint8_t kHttps = 4;        // wsgi.url_scheme
 inline constexpr std::uint8_t kHttp10 = 8;
 inline constexpr std::uint8_t kWarmup = 16;  // made by the daemon: moult.request is a warm-up
+inline constexpr std::uint8_t kCall = 32;    // a call of an exported function, not HTTP
 // Flags of body, head, chunk, file.
 inline constexpr std::uint8_t kEnd = 1;     // the last piece; the call is over for this side
 inline constexpr std::uint8_t kBroken = 2;  // body: the client broke off before the end
