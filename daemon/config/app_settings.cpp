@@ -10,6 +10,7 @@ using C = AppConfig;
 using Read = std::function<void(ValueReader&, const Value&, C&)>;
 
 constexpr std::uint64_t kKiB = 1u << 10;
+constexpr std::uint64_t kGiB = 1u << 30;
 constexpr std::uint64_t kTiB = 1ull << 40;
 
 Setting<C> text_setting(std::string key, Effect effect, std::string C::*member, Read read) {
@@ -41,6 +42,9 @@ std::vector<Setting<C>> code_settings() {
       text_setting("group", kNew, &C::group, read_group),
       word_setting("signals", kNew, &C::signals, {"ignore", "error"}),
       flag_setting("log_imports", kNew, &C::log_imports),
+      list_setting("exports", kNew, &C::exports, read_exports),
+      size_setting("max_payload", kNew, &C::max_payload, kKiB, kGiB),
+      number_setting("scratch_interpreters", kNew, &C::scratch_interpreters, 0, 64),
   };
 }
 
@@ -71,6 +75,8 @@ std::vector<Setting<C>> life_settings() {
       duration_setting("drain_timeout", kLimits, &C::drain_timeout, 0ms, 24h),
       duration_setting("keep_previous", kLimits, &C::keep_previous, 0ms, 24h * 7),
       duration_setting("retire_timeout", kLimits, &C::retire_timeout, 100ms, 1h),
+      word_setting("adopt", kLimits, &C::adopt, {"optional", "required"}),
+      duration_setting("handoff_timeout", kLimits, &C::handoff_timeout, 100ms, 1h),
       number_setting("max_draining", kLimits, &C::max_draining, 1, 64),
       number_setting("queue", kLimits, &C::queue, 0, 100'000),
       duration_setting("queue_timeout", kLimits, &C::queue_timeout, 1ms, 1h),

@@ -149,6 +149,16 @@ void read_python_flags(ValueReader& reader, const Value& value, AppConfig& into)
   });
 }
 
+void read_exports(ValueReader& reader, const Value& value, AppConfig& into) {
+  read_list(reader, value, into.exports, [&](const Value& at, const std::string& text) {
+    const EntryText parts = split_entry(text);
+    const bool good = is_dotted_name(parts.entry) && is_dotted_name(parts.callable) &&
+                      parts.callable.find('.') == std::string::npos;
+    return checked(reader, at, text, good, "not the name of a function in a module",
+                   "write \"module:function\", as in \"shop.api:total\"");
+  });
+}
+
 void read_group(ValueReader& reader, const Value& value, AppConfig& into) {
   const auto written = reader.text(value);
   if (!written) return;

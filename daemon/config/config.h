@@ -16,6 +16,8 @@ enum class Toggle { off, on };
 enum class GilMode { automatic, own, shared };
 enum class Isolation { automatic, interpreter, process };
 enum class SignalPolicy { ignore, error };
+// What becomes of a new generation whose adopt hook raises: it starts without the state, or not at all.
+enum class AdoptPolicy { optional, required };
 
 // The lanes of an interpreter travel in one message, which holds at most 253 descriptors (unix(7)).
 inline constexpr int kThreadsMax = 250;
@@ -75,6 +77,11 @@ struct AppConfig {
   Isolation isolation = Isolation::automatic;
   std::string group;
   SignalPolicy signals = SignalPolicy::ignore;
+  std::vector<std::string> exports;       // "module:function": what other apps and scripts may call
+  std::uint64_t max_payload = 16u << 20;  // of the arguments of one call, and of its result
+  int scratch_interpreters = 4;           // that the app may make for itself at a time
+  AdoptPolicy adopt = AdoptPolicy::optional;
+  Milliseconds handoff_timeout{5'000};  // for the hooks that move state to a new generation
 
   Toggle reload = Toggle::on;
   std::vector<std::string> watch;   // extra files and folders

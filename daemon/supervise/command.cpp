@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 9> kEventNames{{
+constexpr std::array<std::pair<std::string_view, HostEventType>, 16> kEventNames{{
     {"booted", HostEventType::booted},
     {"made", HostEventType::made},
     {"rejected", HostEventType::rejected},
@@ -23,6 +23,13 @@ constexpr std::array<std::pair<std::string_view, HostEventType>, 9> kEventNames{
     {"retired", HostEventType::retired},
     {"abandoned", HostEventType::abandoned},
     {"stack", HostEventType::stack},
+    {"caller", HostEventType::caller},
+    {"exported", HostEventType::exported},
+    {"drained", HostEventType::drained},
+    {"calls", HostEventType::calls},
+    {"killed", HostEventType::killed},
+    {"asks", HostEventType::asks},
+    {"tainted", HostEventType::tainted},
     {"notice", HostEventType::notice},
     {"process_wide", HostEventType::process_wide},
 }};
@@ -71,6 +78,31 @@ std::vector<ExtensionNote> extensions_of(const Json& json, const char* key) {
   return notes;
 }
 
+std::vector<HostCall> calls_of(const Json& json, const char* key) {
+  std::vector<HostCall> calls;
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_array()) return calls;
+  for (const Json& item : *found) {
+    if (!item.is_object()) continue;
+    HostCall call;
+    call.call = text_of(item, "call");
+    call.app = text_of(item, "app");
+    call.generation = whole_of<std::uint64_t>(item, "generation");
+    call.interp = whole_of<std::uint64_t>(item, "interp");
+    call.function = text_of(item, "function");
+    call.caller = text_of(item, "caller");
+    call.seconds = number_of(item, "seconds");
+    call.depth = whole_of<int>(item, "depth");
+    calls.push_back(std::move(call));
+  }
+  return calls;
+}
+
+bool is_true(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
 }  // namespace
 
 std::string encode_make(const MakeCommand& command) {
@@ -101,7 +133,12 @@ std::string encode_make(const MakeCommand& command) {
         {"preimport", spec.preimport},
         {"warnings", spec.warnings},
         {"signals", spec.signals},
-        {"python_flags", spec.python_flags}}},
+        {"python_flags", spec.python_flags},
+        {"cause", spec.cause},
+        {"host", spec.host},
+        {"exports", spec.exports},
+        {"max_payload", spec.max_payload},
+        {"scratch_interpreters", spec.scratch_interpreters}}},
   });
 }
 
@@ -113,7 +150,28 @@ std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t cal
   return dump(Json{{"do", "interrupt"}, {"interp", interp}, {"worker", worker}, {"call", call}});
 }
 
-std::string encode_stack(std::uint64_t interp) { return dump(Json{{"do", "stack"}, {"interp", interp}}); }
+std::string encode_route(const std::string& app, const std::vector<std::uint64_t>& interps) {
+  return dump(Json{{"do", "route"}, {"app", app}, {"interps", interps}});
+}
+
+std::string encode_drain(std::uint64_t interp) { return dump(Json{{"do", "drain"}, {"interp", interp}}); }
+
+std::string encode_calls(std::uint64_t ask) { return dump(Json{{"do", "calls"}, {"ask", ask}}); }
+
+std::string encode_kill(std::uint64_t ask, const std::string& call) {
+  return dump(Json{{"do", "kill"}, {"ask", ask}, {"call", call}});
+}
+
+std::string encode_stack(const StackCommand& command) {
+  Json json{{"do", "stack"}, {"ask", command.ask}};
+  if (!command.call.empty()) {
+    json["call"] = command.call;
+    return dump(json);
+  }
+  json["interp"] = command.interp;
+  if (command.worker) json["worker"] = *command.worker;
+  return dump(json);
+}
 
 std::string encode_exit() { return dump(Json{{"do", "exit"}}); }
 
@@ -148,6 +206,11 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.text = text_of(json, "text");
   event.what = text_of(json, "what");
   event.value = text_of(json, "value");
+  event.ask = whole_of<std::uint64_t>(json, "ask");
+  event.exports = whole_of<int>(json, "exports");
+  event.hooks = texts_of(json, "hooks");
+  event.calls = calls_of(json, "calls");
+  event.found = is_true(json, "found");
   return event;
 }
 

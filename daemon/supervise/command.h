@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,11 @@ struct InterpreterSpec {
   std::vector<std::string> warnings;
   std::string signals;
   std::vector<std::string> python_flags;
+  std::string cause;                 // why its generation was made, a word of docs/control.md
+  int host = 0;                      // the number of its host
+  std::vector<std::string> exports;  // "module:function"
+  std::uint64_t max_payload = 0;     // bytes
+  int scratch_interpreters = 0;
 };
 
 struct MakeCommand {
@@ -51,7 +57,22 @@ struct MakeCommand {
 std::string encode_make(const MakeCommand& command);
 std::string encode_retire(std::uint64_t interp, double timeout_seconds);
 std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t call);
-std::string encode_stack(std::uint64_t interp);
+// Calls of `app` made in that host enter one of `interps`; none: they go through the daemon.
+std::string encode_route(const std::string& app, const std::vector<std::uint64_t>& interps);
+std::string encode_drain(std::uint64_t interp);
+// `ask` is a number of the sender's choice that comes back with the answer.
+std::string encode_calls(std::uint64_t ask);
+std::string encode_kill(std::uint64_t ask, const std::string& call);
+
+// Whose Python stack is wanted: of all threads of an interpreter, of one of its workers, or of a call
+// that the host has named itself.
+struct StackCommand {
+  std::uint64_t ask = 0;
+  std::uint64_t interp = 0;
+  std::optional<int> worker{};
+  std::string call{};  // when set, the other two have no meaning
+};
+std::string encode_stack(const StackCommand& command);
 std::string encode_exit();
 
 // An extension module that an interpreter loaded or refused.
@@ -62,7 +83,36 @@ struct ExtensionNote {
   std::string error;  // of a refused one
 };
 
-enum class HostEventType { booted, made, rejected, opened, retired, abandoned, stack, notice, process_wide };
+// A call that entered an interpreter from another one of its host, as the host tells of it.
+struct HostCall {
+  std::string call;  // its name: "h1-12"
+  std::string app;
+  std::uint64_t generation = 0;
+  std::uint64_t interp = 0;
+  std::string function;
+  std::string caller;  // the app that calls
+  double seconds = 0;
+  int depth = 0;
+};
+
+enum class HostEventType {
+  booted,
+  made,
+  rejected,
+  opened,
+  retired,
+  abandoned,
+  stack,
+  caller,
+  exported,
+  drained,
+  calls,
+  killed,
+  asks,
+  tainted,
+  notice,
+  process_wide
+};
 
 // One event; only the members that belong to its type are set.
 struct HostEvent {
@@ -86,6 +136,11 @@ struct HostEvent {
   std::string text;
   std::string what;
   std::string value;
+  std::uint64_t ask = 0;  // of stack, calls and killed: that of the command
+  int exports = 0;        // functions that calls can reach
+  std::vector<std::string> hooks;
+  std::vector<HostCall> calls;
+  bool found = false;
 };
 
 // ErrorCode::protocol when it is no event of ours.

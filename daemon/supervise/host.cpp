@@ -122,6 +122,7 @@ std::uint64_t Host::make(MakeCommand command, std::vector<Fd> descriptors, Inter
   const std::uint64_t interp = next_interp_++;
   command.interp = interp;
   command.mode = to_string(key_.mode);
+  command.spec.host = number_;
   listeners_[interp] = &listener;
   ++made_count;
   send(encode_make(command), std::move(descriptors));
@@ -134,7 +135,7 @@ void Host::interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
   send(encode_interrupt(interp, worker, call));
 }
 
-void Host::ask_stack(std::uint64_t interp) { send(encode_stack(interp)); }
+void Host::ask_stack(std::uint64_t interp) { send(encode_stack({.interp = interp})); }
 
 void Host::forget(std::uint64_t interp) {
   if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)

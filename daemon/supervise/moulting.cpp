@@ -295,6 +295,7 @@ void Moulting::make() {
   }
   MakeCommand command = make_command(config_, *attempt.snapshot, attempt.place, record_, environment_);
   command.generation = attempt.number;
+  command.spec.cause = cause_word(attempt.cause.kind);
   generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
                                                       attempt.snapshot, attempt.packages));
   attempt.generation = generations_.back().get();

@@ -68,6 +68,18 @@ TEST_CASE("a change says what it asks for") {
   CHECK(queue.keys == std::vector<std::string>{"threads", "queue"});
 }
 
+TEST_CASE("what an interpreter is told of calls needs a new one, what the daemon does about hooks does not") {
+  CHECK(change_by([](AppConfig& app) { app.exports = {"shop:total"}; }).new_generation);
+  CHECK(change_by([](AppConfig& app) { app.max_payload = 1024; }).new_generation);
+  CHECK(change_by([](AppConfig& app) { app.scratch_interpreters = 1; }).new_generation);
+  const AppChange hooks = change_by([](AppConfig& app) {
+    app.adopt = AdoptPolicy::required;
+    app.handoff_timeout = Milliseconds(1000);
+  });
+  CHECK_FALSE(hooks.new_generation);
+  CHECK(hooks.keys == std::vector<std::string>{"adopt", "handoff_timeout"});
+}
+
 TEST_CASE("the file that an app came from is no setting") {
   const Config old = config_of({"blog"});
   Config now = old;

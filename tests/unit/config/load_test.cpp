@@ -59,6 +59,11 @@ drain_timeout = "2min"
 keep_previous = 0
 retire_timeout = "5s"
 max_draining = 2
+exports = ["shop.api:total", "shop:cart"]
+max_payload = "1MiB"
+scratch_interpreters = 0
+adopt = "required"
+handoff_timeout = "2s"
 queue = 7
 queue_timeout = "10s"
 call_timeout = "1min"
@@ -111,6 +116,11 @@ log_keep = 2
   CHECK(app.keep_previous == Milliseconds(0));
   CHECK(app.retire_timeout == Milliseconds(5000));
   CHECK(app.max_draining == 2);
+  CHECK(app.exports == std::vector<std::string>{"shop.api:total", "shop:cart"});
+  CHECK(app.max_payload == 1u << 20);
+  CHECK(app.scratch_interpreters == 0);
+  CHECK(app.adopt == AdoptPolicy::required);
+  CHECK(app.handoff_timeout == Milliseconds(2000));
   CHECK(app.queue == 7);
   CHECK(app.queue_timeout == Milliseconds(10'000));
   CHECK(app.call_timeout == Milliseconds(60'000));

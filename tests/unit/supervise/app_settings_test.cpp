@@ -190,6 +190,9 @@ TEST_CASE("the rest of the settings reach the host as they are") {
   app.venv = "/srv/venv";
   app.python_flags = {"-O", "-W", "error"};
   app.debug = true;
+  app.exports = {"shop:total"};
+  app.max_payload = 4096;
+  app.scratch_interpreters = 2;
   AppRecord record;
   record.preimport = {"/x.so"};
   const Environment environment{{"A", "1"}};
@@ -200,6 +203,9 @@ TEST_CASE("the rest of the settings reach the host as they are") {
   CHECK(command.spec.venv == "/srv/venv");
   CHECK(command.spec.python_flags == app.python_flags);
   CHECK(command.spec.debug);
+  CHECK(command.spec.exports == Texts{"shop:total"});
+  CHECK(command.spec.max_payload == 4096);
+  CHECK(command.spec.scratch_interpreters == 2);
   CHECK(command.spec.preimport == Texts{"/x.so"});
   CHECK(command.spec.env == environment);
   CHECK(command.spec.signals == "ignore");

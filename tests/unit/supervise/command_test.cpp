@@ -45,6 +45,11 @@ MakeCommand make_command() {
   command.spec.warnings = {"default"};
   command.spec.signals = "error";
   command.spec.python_flags = {"-O"};
+  command.spec.cause = "change";
+  command.spec.host = 2;
+  command.spec.exports = {"shop.api:total"};
+  command.spec.max_payload = 16'777'216;
+  command.spec.scratch_interpreters = 4;
   return command;
 }
 
@@ -59,12 +64,13 @@ TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
       "path": ["/srv/lib"], "cwd": "/srv/blog/run", "env": {"HOME": "/home/u", "LANG": "C.UTF-8"},
       "venv": "/srv/venv", "argv": ["/srv/blog/app.py"], "script_name": "/shop", "debug": true,
       "multiprocess": true, "preimport": ["/usr/lib/x.so"], "warnings": ["default"], "signals": "error",
-      "python_flags": ["-O"]}})"));
+      "python_flags": ["-O"], "cause": "change", "host": 2, "exports": ["shop.api:total"],
+      "max_payload": 16777216, "scratch_interpreters": 4}})"));
 }
 
 TEST_CASE("lists and objects that are empty are lists and objects all the same") {
   const Json spec = Json::parse(encode_make({}))["spec"];
-  for (const char* key : {"roots", "path", "argv", "preimport", "warnings", "python_flags"}) {
+  for (const char* key : {"roots", "path", "argv", "preimport", "warnings", "python_flags", "exports"}) {
     CHECK(spec[key] == Json::array());
   }
   CHECK(spec["env"] == Json::object());
@@ -75,8 +81,25 @@ TEST_CASE("the other commands say what they are for") {
   CHECK(Json::parse(encode_retire(7, 2.5)) == Json{{"do", "retire"}, {"interp", 7}, {"timeout", 2.5}});
   CHECK(Json::parse(encode_interrupt(7, 3, 99)) ==
         Json{{"do", "interrupt"}, {"interp", 7}, {"worker", 3}, {"call", 99}});
-  CHECK(Json::parse(encode_stack(7)) == Json{{"do", "stack"}, {"interp", 7}});
+  CHECK(Json::parse(encode_drain(7)) == Json{{"do", "drain"}, {"interp", 7}});
+  CHECK(Json::parse(encode_calls(3)) == Json{{"do", "calls"}, {"ask", 3}});
+  CHECK(Json::parse(encode_kill(4, "h1-12")) == Json{{"do", "kill"}, {"ask", 4}, {"call", "h1-12"}});
   CHECK(Json::parse(encode_exit()) == Json{{"do", "exit"}});
+}
+
+TEST_CASE("a route names the interpreters that calls of an app enter, also when there are none") {
+  CHECK(Json::parse(encode_route("shop", {3, 4})) ==
+        Json{{"do", "route"}, {"app", "shop"}, {"interps", {3, 4}}});
+  CHECK(Json::parse(encode_route("shop", {}))["interps"] == Json::array());
+}
+
+TEST_CASE("a stack is asked of an interpreter, of one of its workers or of a call") {
+  CHECK(Json::parse(encode_stack({.ask = 5, .interp = 7})) ==
+        Json{{"do", "stack"}, {"ask", 5}, {"interp", 7}});
+  CHECK(Json::parse(encode_stack({.ask = 5, .interp = 7, .worker = 0})) ==
+        Json{{"do", "stack"}, {"ask", 5}, {"interp", 7}, {"worker", 0}});
+  CHECK(Json::parse(encode_stack({.ask = 5, .call = "h1-12"})) ==
+        Json{{"do", "stack"}, {"ask", 5}, {"call", "h1-12"}});
 }
 
 TEST_CASE("numbers of 64 bits are not rounded") {
@@ -96,15 +119,14 @@ TEST_CASE("a command fits one line, and bytes that are no UTF-8 do not keep it f
 
 TEST_CASE("each event of the protocol is known by its name") {
   const std::vector<std::pair<const char*, HostEventType>> names{
-      {"booted", HostEventType::booted},
-      {"made", HostEventType::made},
-      {"rejected", HostEventType::rejected},
-      {"opened", HostEventType::opened},
-      {"retired", HostEventType::retired},
-      {"abandoned", HostEventType::abandoned},
-      {"stack", HostEventType::stack},
-      {"notice", HostEventType::notice},
-      {"process_wide", HostEventType::process_wide}};
+      {"booted", HostEventType::booted},     {"made", HostEventType::made},
+      {"rejected", HostEventType::rejected}, {"opened", HostEventType::opened},
+      {"retired", HostEventType::retired},   {"abandoned", HostEventType::abandoned},
+      {"stack", HostEventType::stack},       {"caller", HostEventType::caller},
+      {"exported", HostEventType::exported}, {"drained", HostEventType::drained},
+      {"calls", HostEventType::calls},       {"killed", HostEventType::killed},
+      {"asks", HostEventType::asks},         {"tainted", HostEventType::tainted},
+      {"notice", HostEventType::notice},     {"process_wide", HostEventType::process_wide}};
   for (const auto& [name, type] : names) {
     const HostEvent event = decoded({{"event", name}, {"interp", 5}});
     CHECK(event.type == type);
@@ -112,7 +134,7 @@ TEST_CASE("each event of the protocol is known by its name") {
   }
 }
 
-TEST_CASE("made tells the callable, the modules, the files and the extensions") {
+TEST_CASE("made tells the callable, the modules, the files, the extensions and what can be called") {
   const HostEvent event =
       decoded({{"event", "made"},
                {"interp", 3},
@@ -121,7 +143,11 @@ TEST_CASE("made tells the callable, the modules, the files and the extensions") 
                {"modules", 120},
                {"files", {"/srv/lib/x.py", "/srv/lib/y.py"}},
                {"extensions", {{{"module", "_x"}, {"path", "/x.so"}, {"kind", "single-phase"}}}},
-               {"refused", {{{"module", "_y"}, {"path", "/y.so"}, {"error", "does not support"}}}}});
+               {"refused", {{{"module", "_y"}, {"path", "/y.so"}, {"error", "does not support"}}}},
+               {"exports", 3},
+               {"hooks", {"ready", "adopt"}}});
+  CHECK(event.exports == 3);
+  CHECK(event.hooks == std::vector<std::string>{"ready", "adopt"});
   CHECK(event.callable == "app:application");
   CHECK(event.seconds == 0.25);
   CHECK(event.modules == 120);
@@ -167,6 +193,43 @@ TEST_CASE("the other events tell their own members") {
       decoded({{"event", "process_wide"}, {"interp", 1}, {"what", "tz"}, {"value", "UTC"}});
   CHECK(wide.what == "tz");
   CHECK(wide.value == "UTC");
+}
+
+TEST_CASE("answers carry the number of what was asked") {
+  CHECK(decoded({{"event", "stack"}, {"interp", 1}, {"ask", 9}}).ask == 9);
+  const HostEvent killed = decoded({{"event", "killed"}, {"ask", 4}, {"found", true}});
+  CHECK(killed.ask == 4);
+  CHECK(killed.found);
+  CHECK_FALSE(decoded({{"event", "killed"}, {"ask", 4}, {"found", "yes"}}).found);
+  const HostEvent calls = decoded({{"event", "calls"},
+                                   {"ask", 5},
+                                   {"calls",
+                                    {{{"call", "h1-12"},
+                                      {"app", "shop"},
+                                      {"generation", 3},
+                                      {"interp", 2},
+                                      {"function", "total"},
+                                      {"caller", "blog"},
+                                      {"seconds", 1.5},
+                                      {"depth", 2}},
+                                     7,
+                                     {{"call", 8}}}}});
+  CHECK(calls.ask == 5);
+  REQUIRE(calls.calls.size() == 2);
+  CHECK(calls.calls[0].call == "h1-12");
+  CHECK(calls.calls[0].app == "shop");
+  CHECK(calls.calls[0].generation == 3);
+  CHECK(calls.calls[0].interp == 2);
+  CHECK(calls.calls[0].function == "total");
+  CHECK(calls.calls[0].caller == "blog");
+  CHECK(calls.calls[0].seconds == 1.5);
+  CHECK(calls.calls[0].depth == 2);
+  CHECK(calls.calls[1].call.empty());
+}
+
+TEST_CASE("an app asks for something, or taints its host") {
+  CHECK(decoded({{"event", "asks"}, {"interp", 3}, {"what", "freeze"}}).what == "freeze");
+  CHECK(decoded({{"event", "tainted"}, {"interp", 3}, {"why", "stuck"}}).why == "stuck");
 }
 
 TEST_CASE("members that are missing, of another type or not known do no harm") {
