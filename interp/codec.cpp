@@ -149,7 +149,8 @@ void Events::made(const MadeEvent& event) {
             {"modules", event.modules},
             {"files", event.files},
             {"extensions", list_of(event.extensions, false)},
-            {"refused", list_of(event.refused, true)}}));
+            {"refused", list_of(event.refused, true)},
+            {"hooks", event.hooks}}));
 }
 
 void Events::rejected(const RejectedEvent& event) {

@@ -25,6 +25,7 @@ struct MadeEvent {
   std::vector<std::string> files;
   std::vector<Extension> extensions;
   std::vector<Extension> refused;
+  std::vector<std::string> hooks;
 };
 
 struct RejectedEvent {

@@ -243,15 +243,19 @@ void Home::fill_report(const py::Attached& py, MadeEvent& event) {
   PyObject* files = nullptr;
   PyObject* loaded = nullptr;
   PyObject* refused = nullptr;
+  PyObject* hooks = nullptr;
   Py_ssize_t modules = 0;
-  if (facts && PyArg_ParseTuple(facts.get(), "nO!O!O!", &modules, &PyList_Type, &files, &PyList_Type, &loaded,
-                                &PyList_Type, &refused)) {
+  if (facts && PyArg_ParseTuple(facts.get(), "nO!O!O!O!", &modules, &PyList_Type, &files, &PyList_Type,
+                                &loaded, &PyList_Type, &refused, &PyList_Type, &hooks)) {
     event.modules = static_cast<std::size_t>(modules);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(files); ++i) {
       event.files.push_back(py::text_of(py, PyList_GET_ITEM(files, i)));
     }
     event.extensions = extensions_from(py, loaded, false);
     event.refused = extensions_from(py, refused, true);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks); ++i) {
+      event.hooks.push_back(py::text_of(py, PyList_GET_ITEM(hooks, i)));
+    }
   }
   PyErr_Clear();
 }

@@ -37,6 +37,7 @@ py::Ref spec_object(const py::Attached&, const MakeCommand& make, const HostFact
   const auto put = [&](const char* name, const py::Ref& value) {
     if (result && (!value || PyDict_SetItemString(result.get(), name, value.get()) != 0)) result.reset();
   };
+  put("generation", py::Ref::steal(PyLong_FromUnsignedLongLong(make.generation)));
   put("mode", text(std::string(to_string(make.mode))));
   put("tree", text(spec.tree));
   put("roots", list(spec.roots));

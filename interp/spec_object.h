@@ -15,8 +15,8 @@ struct HostFacts {
   int wake_fd = -1;  // process isolation: for signal.set_wakeup_fd
 };
 
-// What interp/boot/start.py gets: the protocol's `spec` as a dict, with `mode`, `module_dir`,
-// `host_tz` and `wake_fd`. Null with an exception pending.
+// What interp/boot/start.py gets: the protocol's `spec` as a dict, with `generation`, `mode`,
+// `module_dir`, `host_tz` and `wake_fd`. Null with an exception pending.
 py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostFacts& host);
 
 }  // namespace moult

@@ -33,6 +33,10 @@ def install(spec, is_main):
 def publish_module():
     module = type(sys)("moult", "What an app can use of the server that runs it.")
     module.Interrupted = Interrupted
+    from _moult import hooks
+
+    for name in ("ready", "handoff", "adopt", "retire"):
+        setattr(module, name, getattr(hooks, name))
     sys.modules["moult"] = module
 
 

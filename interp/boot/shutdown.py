@@ -4,11 +4,15 @@ import sys
 import threading
 import time
 
+from _moult import hooks
+
 
 def quiesce(seconds):
-    """Lets thread pools finish and joins the app's own threads. Returns the names of those that
-    are still there. threading._shutdown() is not used: it waits for ever."""
+    """Runs retire hooks, lets thread pools finish and joins the app's own threads. Returns the names
+    of those that are still there. threading._shutdown() is not used: it waits for ever."""
     end = time.monotonic() + seconds
+    if hooks.retire_hooks:
+        run_bounded(lambda: hooks.run_retire(end), end)
     for function in reversed(list(getattr(threading, "_threading_atexits", ()))):
         run_bounded(function, end)
     for thread in app_threads():

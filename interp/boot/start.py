@@ -4,11 +4,12 @@ import os
 import sys
 
 import _moult
-from _moult import entry, environment, errors, extensions, guards, importer, shutdown, streams
+from _moult import entry, environment, errors, extensions, guards, hooks, importer, shutdown, streams
 
 
 def boot(spec):
-    """`spec` has the members of the protocol's `spec`, and `mode`, `module_dir`, `host_tz`, `wake_fd`."""
+    """`spec` has the members of the protocol's `spec`, and `generation`, `mode`, `module_dir`,
+    `host_tz`, `wake_fd`."""
     global own_folder
     own_folder = spec["module_dir"] + "/"
     is_main = spec["mode"] == "main"
@@ -19,6 +20,7 @@ def boot(spec):
     importer.install(spec)
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
+    hooks.generation = spec["generation"]
 
 
 def load(kind, target, callable_name):
@@ -58,5 +60,5 @@ def spec_lib(prefix):
 
 
 def report():
-    """(module count, imported files, loaded extensions, refused extensions)."""
-    return len(sys.modules), new_files(), list(extensions.loaded), list(extensions.refused)
+    """(module count, imported files, loaded extensions, refused extensions, kinds of hooks)."""
+    return len(sys.modules), new_files(), list(extensions.loaded), list(extensions.refused), hooks.names()
