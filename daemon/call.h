@@ -62,6 +62,16 @@ class CallTarget {
 
 class Worker;  // supervise/worker.h
 
+// Numbers the calls of a daemon, so that no two on one lane can be taken for each other. One per
+// daemon, shared by all who make calls; loop thread only.
+class CallNumbers {
+ public:
+  std::uint64_t next() { return ++last_; }
+
+ private:
+  std::uint64_t last_ = 0;
+};
+
 // One call in flight. A front end embeds one per connection and uses it again and again; it fills
 // the first block, the second belongs to supervise.
 class Call {
@@ -71,6 +81,8 @@ class Call {
   std::span<const lane::Header> headers;
   std::string_view body;       // the whole body, unless head.flags has kBodyStreams
   bool safe_to_retry = false;  // GET, HEAD, OPTIONS without a streamed body
+  // Past it the client gets CallFailure::call_timeout, and the worker is interrupted.
+  SteadyTime deadline = SteadyTime::max();
 
   // Supervise's own, from submit() to the end.
   CallTarget* target = nullptr;  // null: not in flight
@@ -79,6 +91,7 @@ class Call {
   Call* next = nullptr;
   SteadyTime submitted{};
   SteadyTime started{};
+  std::uint64_t generation = 0;  // that serves it, or did; 0: none yet
   bool head_seen = false;
   bool retried = false;
   bool paused = false;

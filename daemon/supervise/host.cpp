@@ -32,6 +32,26 @@ std::string how_it_ended(uv::ExitStatus status) {
   return fmt::format("exited with status {}", status.code);
 }
 
+// One packet and the descriptor that came with it, as recvmsg(2) returns.
+ssize_t receive_event(int channel, std::vector<char>& packet, Fd& descriptor) {
+  iovec slice{packet.data(), packet.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &slice;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t size = ::recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (size < 0) return size;
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(header), sizeof number);
+    descriptor = Fd(number);
+  }
+  return size;
+}
+
 // ETOOMANYREFS: descriptors that other hosts have not taken yet (unix(7)); they soon will.
 bool is_channel_full(int number) {
   return number == EAGAIN || number == EWOULDBLOCK || number == ENOBUFS || number == ETOOMANYREFS;
@@ -57,6 +77,7 @@ Host::Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key)
       key_(std::move(key)),
       started_(Steady::now()),
       deadline_(loop),
+      question_deadline_(loop),
       packet_(kEventMax) {}
 
 Host::~Host() = default;
@@ -135,7 +156,11 @@ void Host::interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
   send(encode_interrupt(interp, worker, call));
 }
 
-void Host::ask_stack(std::uint64_t interp) { send(encode_stack({.interp = interp})); }
+void Host::route(const std::string& app, const std::vector<std::uint64_t>& interps) {
+  send(encode_route(app, interps));
+}
+
+void Host::drain(std::uint64_t interp) { send(encode_drain(interp)); }
 
 void Host::forget(std::uint64_t interp) {
   if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)
@@ -230,7 +255,8 @@ void Host::flush() {
 void Host::on_channel(int events) {
   if ((events & uv::Poll::kWritable) != 0) flush();
   for (;;) {
-    const ssize_t size = ::recv(channel_.get(), packet_.data(), packet_.size(), MSG_DONTWAIT);
+    Fd descriptor;
+    const ssize_t size = receive_event(channel_.get(), packet_, descriptor);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && is_channel_full(errno)) return;
     if (size <= 0) {
@@ -244,11 +270,11 @@ void Host::on_channel(int events) {
       log_.error(event.error().message, {{"host", std::to_string(number_)}});
       continue;
     }
-    dispatch(*event);
+    dispatch(*event, std::move(descriptor));
   }
 }
 
-void Host::dispatch(const HostEvent& event) {
+void Host::dispatch(const HostEvent& event, Fd descriptor) {
   if (event.type == HostEventType::booted) {
     if (state_ != State::starting) return;
     state_ = State::ready;
@@ -258,6 +284,17 @@ void Host::dispatch(const HostEvent& event) {
   }
   if (event.interp == 0 && event.type == HostEventType::notice) {
     log_.warning(event.text, {{"host", std::to_string(number_)}});
+    return;
+  }
+  if (event.type == HostEventType::caller) {
+    // The kernel drops a descriptor that our full table cannot take; the host sees its lane closed.
+    if (descriptor) owner_.on_caller(*this, event.interp, std::move(descriptor));
+    return;
+  }
+  const bool is_answer = event.type == HostEventType::calls || event.type == HostEventType::killed ||
+                         (event.type == HostEventType::stack && event.ask != 0);
+  if (is_answer) {
+    answer(event);
     return;
   }
   // A process of one app ends with it.
@@ -297,9 +334,11 @@ void Host::on_exit(uv::ExitStatus status) {
   output_poll_->set(0);
   deadline_.stop();
   outgoing_.clear();
+  question_deadline_.stop();
   const bool expected = state_ == State::leaving;
   state_ = State::gone;
   const std::string how = how_it_ended(status);
+  give_up_questions(SteadyTime::max(), Error{ErrorCode::failed, fmt::format("host {} {}", number_, how)});
   // Listeners forget themselves while they are told, so walk over a copy of the numbers.
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, listener] : listeners_) numbers.push_back(number);

@@ -50,6 +50,8 @@ class Host {
     // The process has ended. The owner may destroy the host later, not in this call.
     virtual void on_host_gone(Host& host, const std::string& how, bool expected) = 0;
     virtual void on_host_output(Host& host, std::string_view line) = 0;
+    // An interpreter of it made a caller lane, of which this is our end. Refused by dropping it.
+    virtual void on_caller(Host& host, std::uint64_t interp, Fd lane) = 0;
   };
 
   enum class State { starting, ready, leaving, gone };
@@ -67,7 +69,15 @@ class Host {
   std::uint64_t make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener);
   void retire(std::uint64_t interp, Seconds timeout);
   void interrupt(std::uint64_t interp, int worker, std::uint64_t call);
-  void ask_stack(std::uint64_t interp);
+  // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
+  void route(const std::string& app, const std::vector<std::uint64_t>& interps);
+  void drain(std::uint64_t interp);
+  // Questions: answered once, on the loop; with an error when the host does not within 5 s, when it
+  // ends, or when too many are open.
+  using Answer = std::function<void(Result<HostEvent>)>;
+  void ask_calls(Answer answer);
+  void ask_stack(StackCommand whose, Answer answer);  // its `ask` is set here
+  void ask_kill(const std::string& call, Answer answer);
   void forget(std::uint64_t interp);
 
   // Leaves politely: exit, then SIGKILL after a deadline. kill() does not ask.
@@ -98,10 +108,19 @@ class Host {
     std::vector<Fd> descriptors;
   };
 
+  struct Question {
+    SteadyTime deadline;
+    Answer answer;
+  };
+
+  void ask(Answer answer, const std::function<std::string(std::uint64_t)>& encode);
+  void answer(const HostEvent& event);
+  void watch_questions();
+  void give_up_questions(SteadyTime asked_until, const Error& error);
   void send(std::string packet, std::vector<Fd> descriptors = {});
   void flush();
   void on_channel(int events);
-  void dispatch(const HostEvent& event);
+  void dispatch(const HostEvent& event, Fd descriptor);
   void read_output();
   void on_exit(uv::ExitStatus status);
 
@@ -122,6 +141,9 @@ class Host {
   std::deque<Outgoing> outgoing_;
   std::map<std::uint64_t, InterpreterListener*> listeners_;
   std::uint64_t next_interp_ = 1;
+  std::map<std::uint64_t, Question> questions_;  // by number, so the oldest first
+  std::uint64_t last_ask_ = 0;
+  uv::Timer question_deadline_;
   std::vector<char> packet_;
 };
 

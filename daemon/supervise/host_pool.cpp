@@ -168,10 +168,13 @@ void HostPool::on_host_gone(Host& host, const std::string& how, bool expected) {
                {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
     owner_.on_host_lost(host, how);
   }
+  owner_.on_host_ended(host);
   burial_.start(Milliseconds(0), [this] { bury(); });
 }
 
 void HostPool::on_host_output(Host& host, std::string_view line) { owner_.on_host_output(host, line); }
+
+void HostPool::on_caller(Host& host, std::uint64_t, Fd lane) { owner_.on_caller_lane(host, std::move(lane)); }
 
 void HostPool::bury() {
   std::erase_if(hosts_, [](const auto& host) { return host->state() == Host::State::gone; });

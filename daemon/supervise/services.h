@@ -27,6 +27,15 @@ class EventSink {
   virtual void event(std::string_view name, const std::string& app, EventData data) = 0;
 };
 
+// Where the daemon's ends of caller lanes go: calls that interpreters make of other apps come by them.
+// The daemon has one, which outlives the hosts.
+class CallerLanes {
+ public:
+  virtual ~CallerLanes() = default;
+  virtual void add(int host, Fd lane) = 0;
+  virtual void on_host_ended(int host) = 0;
+};
+
 // What apps share. Built by main, outlives all apps.
 struct Services {
   uv::Loop& loop;
@@ -41,6 +50,8 @@ struct Services {
   // `snapshot_max_size` and `snapshot_keep` of moult.toml, set by the Supervisor.
   std::uint64_t snapshot_bytes_max = 512u << 20;
   std::size_t snapshots_kept = 5;
+  CallerLanes* callers = nullptr;  // set by the Daemon, which owns them
+  CallNumbers numbers{};
 };
 
 }  // namespace moult

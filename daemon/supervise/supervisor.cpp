@@ -142,6 +142,14 @@ void Supervisor::on_host_output(Host& host, std::string_view line) {
   services_.log.info(line, {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
 }
 
+void Supervisor::on_caller_lane(Host& host, Fd lane) {
+  if (services_.callers != nullptr) services_.callers->add(host.number(), std::move(lane));
+}
+
+void Supervisor::on_host_ended(Host& host) {
+  if (services_.callers != nullptr) services_.callers->on_host_ended(host.number());
+}
+
 void Supervisor::shut_down(Milliseconds deadline, std::function<void()> done) {
   memory_.stop();
   auto left = std::make_shared<std::size_t>(1);

@@ -59,6 +59,9 @@ struct HostPart {
             static_cast<ssize_t>(packet.size()));
   }
   void send(const Json& event) const { send_text(event.dump()); }
+  void send_with(const Json& event, const Fd& descriptor) const {
+    REQUIRE(lane::send(channel.get(), event.dump(), {}, lane::Wait::no, descriptor.get()) == lane::Sent::yes);
+  }
   void exit(char code) const { REQUIRE(::send(meeting.get(), &code, 1, MSG_NOSIGNAL) == 1); }
 };
 
@@ -162,6 +165,9 @@ class HostBench : public Host::Owner {
     ends.push_back(how + (expected ? " (expected)" : ""));
   }
   void on_host_output(Host&, std::string_view line) override { output.emplace_back(line); }
+  void on_caller(Host&, std::uint64_t interp, Fd lane) override {
+    callers.emplace_back(interp, std::move(lane));
+  }
 
   TempTree temp;
   uv::Loop loop;
@@ -172,6 +178,7 @@ class HostBench : public Host::Owner {
   int empty = 0;
   std::vector<std::string> ends;
   std::vector<std::string> output;
+  std::vector<std::pair<std::uint64_t, Fd>> callers;
 
  private:
   Fd listener_;

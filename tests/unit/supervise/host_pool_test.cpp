@@ -29,11 +29,17 @@ struct PoolBench : HostBench, HostPool::Owner {
   void on_recycle(Host& host) override { recycled.push_back(host.number()); }
   void on_host_lost(Host& host, const std::string&) override { lost.push_back(host.number()); }
   void on_host_output(Host&, std::string_view) override {}
+  void on_caller_lane(Host& host, Fd lane) override {
+    caller_lanes.emplace_back(host.number(), std::move(lane));
+  }
+  void on_host_ended(Host& host) override { ended.push_back(host.number()); }
 
   Listener listener;
   HostPool pool{loop, log, *this, temp.root()};
   std::vector<int> recycled;
   std::vector<int> lost;
+  std::vector<std::pair<int, Fd>> caller_lanes;
+  std::vector<int> ended;
 };
 
 PlacementRequest request(InterpreterMode mode = InterpreterMode::shared) {
@@ -164,4 +170,20 @@ TEST_CASE("a host without its module is an error, and no host is left behind") {
   missing.key.python.suffix = ".none.so";
   CHECK_FALSE(bench.pool.place(missing));
   CHECK(bench.pool.is_empty());
+}
+
+TEST_CASE("a caller lane is passed on with its host, and so is the end of every host") {
+  PoolBench bench;
+  const auto host = bench.pool.place({HostBench::key(), "blog", "", nullptr, false});
+  REQUIRE(host);
+  const HostPart part = bench.meet();
+  auto pair = seqpacket_pair();
+  REQUIRE(pair);
+  part.send_with({{"event", "caller"}, {"interp", 1}}, pair->theirs);
+  bench.pump_until([&] { return !bench.caller_lanes.empty(); });
+  CHECK(bench.caller_lanes[0].first == (*host)->number());
+  (*host)->leave();
+  part.exit(0);
+  bench.pump_until([&] { return !bench.ended.empty(); });
+  CHECK(bench.ended == std::vector<int>{bench.caller_lanes[0].first});
 }

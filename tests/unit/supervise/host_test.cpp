@@ -138,7 +138,7 @@ TEST_CASE("commands for a host that has gone are dropped") {
   Listener listener;
   host.make({}, {}, listener);
   host.retire(1, Seconds(1));
-  host.ask_stack(1);
+  host.drain(1);
   host.leave();
   host.kill();
   CHECK(host.state() == Host::State::gone);
