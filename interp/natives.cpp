@@ -1,5 +1,6 @@
 #include "interp/natives.h"
 
+#include "interp/payload_natives.h"
 #include "interp/py/error.h"
 
 #include <fmt/format.h>
@@ -187,7 +188,7 @@ PyMethodDef kFunctions[] = {
 
 }  // namespace
 
-py::Ref add_native_module(const py::Attached&, Natives& natives) {
+py::Ref add_native_module(const py::Attached& py, Natives& natives) {
   py::Ref module = py::Ref::steal(PyModule_New("_moult"));
   const py::Ref self = py::Ref::steal(PyCapsule_New(&natives, kCapsule, nullptr));
   const py::Ref path = py::Ref::steal(PyList_New(0));
@@ -197,6 +198,7 @@ py::Ref add_native_module(const py::Attached&, Natives& natives) {
     const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, self.get()));
     if (!function || PyObject_SetAttrString(module.get(), definition.ml_name, function.get()) != 0) return {};
   }
+  if (!add_payload_functions(py, module.get())) return {};
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "_moult", module.get()) != 0) return {};
   return module;
 }

@@ -13,7 +13,9 @@ namespace moult {
 // One message made from Python objects: the arguments of a call, or its result. Large buffers are
 // not copied: they point into the objects, which are kept until release() (a bytearray among them
 // cannot be resized meanwhile). Used again and again by one thread. What was encoded must be
-// released, attached to the same interpreter, before the Payload or that interpreter ends.
+// released, attached to the same interpreter, before the Payload or that interpreter ends. To
+// encode may run code of the app (a __reduce__), and that may make calls: they need another
+// Payload, see is_encoding().
 class Payload {
  public:
   Payload() = default;
@@ -26,6 +28,8 @@ class Payload {
   bool encode_call(const py::Attached& py, PyObject* const* args, Py_ssize_t positional, PyObject* kwnames,
                    std::size_t max_bytes);
   bool encode_value(const py::Attached& py, PyObject* value, std::size_t max_bytes);
+  // True while code of the app may run inside of encode_…; to encode now is refused.
+  bool is_encoding() const { return is_encoding_; }
   // Lets the objects go, in the interpreter that encoded. The message is gone.
   void release(const py::Attached& py);
 
@@ -50,13 +54,17 @@ class Payload {
     py::Ref object;
     py::Ref memory;
   };
-  void begin(const py::Attached& py, payload::Form form, std::size_t max_bytes);
+  bool is_free(const py::Attached& py) const;
+  bool begin(const py::Attached& py, payload::Form form, std::size_t max_bytes);
+  bool pickle(const py::Attached& py, payload::Form form, PyObject* value, std::size_t max_bytes,
+              const char* explanation);
   bool refuse_size(const py::Attached& py);
-  bool pickle(const py::Attached& py, payload::Form form, PyObject* value);
+  void release_pending(const py::Attached& py);
 
   payload::Writer writer_;
   std::vector<std::string_view> buffers_;
   std::vector<Kept> kept_;
+  bool is_encoding_ = false;
 };
 
 // The value of a message, made of new objects of the attached interpreter. Null: an exception is

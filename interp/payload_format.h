@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // The bytes of the messages that calls carry: arguments and results. Both ends are hosts of one
@@ -105,6 +106,8 @@ class Writer {
     if (size != 0) std::memcpy(at_, data, size);
     at_ += size;
   }
+  // Bytes for the caller to fill.
+  char* put_space(std::size_t size) { return std::exchange(at_, at_ + size); }
   // A tag with a size or a count: at most 5 bytes.
   void put_sized(Tag short_tag, Tag long_tag, std::size_t size) {
     if (size <= 0xFF) {
