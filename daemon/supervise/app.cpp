@@ -28,29 +28,6 @@ std::string stream_name(char stream) {
   }
 }
 
-bool is_code(const std::string& path) {
-  return path.ends_with(".py") || path.ends_with(".so") || path.ends_with(".pyc");
-}
-
-CauseKind cause_of(const ChangeBatch& batch) {
-  for (const Change& change : batch.changes) {
-    if (change.kind == ChangeKind::restart_file) return CauseKind::restart_file;
-  }
-  return CauseKind::change;
-}
-
-// The file that a touch was of, else the last of those that changed; relative to the tree.
-std::string detail_of(const ChangeBatch& batch, CauseKind kind, const std::string& tree) {
-  if (batch.changes.empty()) return {};
-  std::string path = batch.changes.back().path;
-  for (const Change& change : batch.changes) {
-    if (kind == CauseKind::restart_file && change.kind == ChangeKind::restart_file) path = change.path;
-  }
-  if (path.starts_with(tree + "/")) path.erase(0, tree.size() + 1);
-  const std::size_t more = batch.changes.size() - 1;
-  return kind == CauseKind::restart_file || more == 0 ? path : fmt::format("{} and {} more", path, more);
-}
-
 }  // namespace
 
 std::string_view to_string(AppState state) {
@@ -71,12 +48,14 @@ App::App(Services& services, AppConfig config)
       config_(std::move(config)),
       log_(services.loop, fmt::format("{}/apps/{}/app.log", services.state_folder, config_.name),
            config_.log_max_size, config_.log_keep),
+      call_routes_(config_.name, [&services](int number) { return services.hosts->find(number); }),
       dispatcher_(stats_),
       moulting_(services, *this, config_, dispatcher_, stats_, why_),
       settle_(settle_times(config_)),
       settle_timer_(services.loop) {
   dispatcher_.configure(call_limits(config_));
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
+  dispatcher_.set_on_active([this](const Generation* active) { call_routes_.follow(active); });
   if (moulting_.record().frozen) settle_.freeze();
   fill_route_target();
 }
@@ -124,6 +103,7 @@ void App::stop(Remember remember, std::function<void()> done) {
   settle_timer_.stop();
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   moulting_.stop();
+  watch_drains();
   if (const auto waiter = std::exchange(start_waiter_, nullptr))
     waiter({.kind = AttemptOutcome::Kind::stopped});
   on_state_changed();
@@ -207,6 +187,16 @@ void App::apply(AppConfig config, const AppChange& change) {
   }
 }
 
+void App::set_on_busy(std::function<void()> on_busy) {
+  on_busy_ = std::move(on_busy);
+  dispatcher_.set_on_busy(on_busy_);
+}
+
+// A drain may wait for a host's word alone, without any call that the dispatcher knows of.
+void App::watch_drains() {
+  if (moulting_.has_draining() && on_busy_) on_busy_();
+}
+
 bool App::sweep(SteadyTime now) {
   const bool calls = dispatcher_.sweep(now);
   moulting_.sweep(now);
@@ -276,28 +266,13 @@ void App::on_switched(Generation& active) {
     serving_since_ = Steady::now();
     services_.log.info("app ready", {{"app", config_.name}, {"generation", std::to_string(active.number())}});
   }
+  watch_drains();
   watch(moulting_.packages());
   if (watcher_) {
     watcher_->forget_files();
     watch_files_used({active.files_used().begin(), active.files_used().end()});
   }
   if (!settle_.is_empty()) arm_settle();
-}
-
-void App::on_files_used(Generation& generation, const std::vector<std::string>& files) {
-  // Those of a generation on its way out wake nobody any more.
-  const GenerationState state = generation.state();
-  if (state == GenerationState::draining || state == GenerationState::standby || is_final(state)) return;
-  watch_files_used(files);
-}
-
-void App::watch_files_used(const std::vector<std::string>& files) {
-  if (!watcher_) return;
-  std::vector<std::string> code;
-  std::vector<std::string> data;
-  for (const std::string& file : files) (is_code(file) ? code : data).push_back(file);
-  if (!code.empty()) watcher_->add_files(code, FileRole::imported);
-  if (!data.empty()) watcher_->add_files(data, FileRole::opened);
 }
 
 void App::on_log_line(std::uint64_t generation, char stream, std::string_view line) {
@@ -310,84 +285,20 @@ void App::on_log_line(std::uint64_t generation, char stream, std::string_view li
   log_.add(std::move(entry));
 }
 
+// What an older generation wants is not the app's will any more, and one that is being made could
+// make itself again and again.
+void App::on_asked(Generation& generation, const std::string& what) {
+  if (&generation != moulting_.active()) return;
+  services_.log.info(fmt::format("the app asks for {}", what), {{"app", config_.name}});
+  if (what == "reload") {
+    request(CauseKind::reload, true, "the app itself", {});
+  } else if (what == "freeze" || what == "thaw") {
+    set_frozen(what == "freeze" ? Freeze::frozen : Freeze::thawed);
+  }
+}
+
 void App::on_all_ended() {
   for (const auto& done : std::exchange(stop_waiters_, {})) done();
-}
-
-void App::on_change(const Change& change) {
-  if (change.kind == ChangeKind::vcs_lock_taken || change.kind == ChangeKind::vcs_lock_released) {
-    settle_.on_change(change);
-    arm_settle();
-    return;
-  }
-  last_change_ = std::chrono::system_clock::now();
-  services_.events.event("change.seen", config_.name,
-                         {{"files", std::vector<std::string>{change.path}}, {"count", std::int64_t{1}}});
-  const bool off = config_.reload == Toggle::off;
-  if (off && change.kind != ChangeKind::restart_file) {
-    why_.add(last_change_, change.path, "ignored", "reload is off");
-    services_.events.event("change.ignored", config_.name, {{"reason", "reload off"}});
-    return;
-  }
-  settle_.on_change(change);
-  if (settle_.is_frozen()) {
-    why_.add(last_change_, change.path, "frozen", "moultctl thaw applies it");
-    services_.events.event("change.ignored", config_.name, {{"reason", "frozen"}});
-    return;
-  }
-  moulting_.on_change_seen(change.path);
-  arm_settle();
-}
-
-void App::arm_settle() {
-  const SteadyTime now = Steady::now();
-  if (settle_.is_due(now)) {
-    if (now >= moulting_.not_before()) {
-      on_settled();
-    } else {
-      settle_timer_.start(std::chrono::ceil<Milliseconds>(moulting_.not_before() - now),
-                          [this] { arm_settle(); });
-    }
-    return;
-  }
-  if (const auto at = settle_.next_deadline()) {
-    const auto wait = std::chrono::ceil<Milliseconds>(*at - now);
-    settle_timer_.start(wait, [this] { arm_settle(); });
-  }
-}
-
-void App::on_settled() {
-  const ChangeBatch batch = settle_.take();
-  const CauseKind kind = cause_of(batch);
-  const std::string detail = detail_of(batch, kind, config_.tree);
-  std::vector<std::string> files;
-  for (const Change& change : batch.changes) {
-    if (files.size() < 10) files.push_back(change.path);
-  }
-  services_.events.event("change.settled", config_.name,
-                         {{"files", std::move(files)}, {"count", static_cast<std::int64_t>(batch.count)}});
-  moulting_.on_change_settled({kind, detail, batch.forced});
-}
-
-// Watches the app as it is now; a watcher that fits stays.
-void App::watch(const std::vector<std::string>& packages) {
-  WatchSpec spec = watch_spec(config_, packages, moulting_.editable(), moulting_.reach());
-  if (watcher_ && spec == watched_) return;
-  const std::string tree = spec.tree;
-  watched_ = spec;
-  watcher_ = std::make_unique<TreeWatcher>(services_.loop, services_.inotify, std::move(spec), why_,
-                                           [this](const Change& change) { on_change(change); });
-  if (const Generation* active = moulting_.active(); active != nullptr) {
-    watch_files_used({active->files_used().begin(), active->files_used().end()});
-  }
-  watcher_->start([this, tree] {
-    if (awaiting_watch_) {
-      begin_start();
-      return;
-    }
-    // It took the place of another one: something may have changed between the two.
-    on_change({tree, ChangeKind::source, Steady::now()});
-  });
 }
 
 void App::fill_route_target() {

@@ -3,6 +3,7 @@
 #include "daemon/config/diff.h"
 #include "daemon/route/routes.h"
 #include "daemon/supervise/app_log.h"
+#include "daemon/supervise/call_routes.h"
 #include "daemon/supervise/dispatcher.h"
 #include "daemon/supervise/moulting.h"
 #include "daemon/watch/settle.h"
@@ -42,7 +43,8 @@ class App final : public Moulting::Owner {
   void leave_host(const Host& host) { moulting_.leave_host(host); }
   // True: there are calls to watch.
   bool sweep(SteadyTime now);
-  void set_on_busy(std::function<void()> on_busy) { dispatcher_.set_on_busy(std::move(on_busy)); }
+  // Called when there is something to sweep after a time without.
+  void set_on_busy(std::function<void()> on_busy);
 
   AppState state() const;
   std::string note() const;  // why it is not simply running; ""
@@ -69,6 +71,7 @@ class App final : public Moulting::Owner {
   void on_switched(Generation& active) override;
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
   void on_log_line(std::uint64_t generation, char stream, std::string_view line) override;
+  void on_asked(Generation& generation, const std::string& what) override;
   void on_all_ended() override;
 
   void on_change(const Change& change);
@@ -78,12 +81,14 @@ class App final : public Moulting::Owner {
   void watch(const std::vector<std::string>& packages);
   void watch_files_used(const std::vector<std::string>& files);
   void fill_route_target();
+  void watch_drains();
 
   Services& services_;
   AppConfig config_;
   CallStats stats_;
   WhyLog why_;
   AppLog log_;
+  CallRoutes call_routes_;
   Dispatcher dispatcher_;
   Moulting moulting_;
   RouteTarget route_target_;
@@ -92,6 +97,7 @@ class App final : public Moulting::Owner {
   std::unique_ptr<TreeWatcher> watcher_;
   WatchSpec watched_;
   AppState told_state_ = AppState::stopped;
+  std::function<void()> on_busy_;
   bool started_ = false;
   bool awaiting_watch_ = false;  // of the first scan, after which the first snapshot is taken
   Moulting::Waiter start_waiter_;

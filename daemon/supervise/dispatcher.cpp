@@ -8,6 +8,7 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::set_active(Generation* generation) {
   active_ = generation;
+  if (on_active_) on_active_(generation);
   hand_out_queued();
 }
 
@@ -23,6 +24,7 @@ void Dispatcher::submit(Call& call) {
   call.head_seen = false;
   call.retried = false;
   call.paused = false;
+  call.generation = 0;
   call.submitted = Steady::now();
   if (!swept_) {
     swept_ = true;
@@ -30,6 +32,10 @@ void Dispatcher::submit(Call& call) {
   }
   if (intake_ == Intake::stopped) {
     refuse(call, CallFailure::app_stopped);
+    return;
+  }
+  if (call.deadline <= call.submitted) {
+    refuse(call, CallFailure::call_timeout);
     return;
   }
   // Who came first is served first: with calls waiting a new one waits too.
@@ -46,6 +52,7 @@ bool Dispatcher::hand_out(Call& call) {
   for (;;) {
     const Generation::Taken taken = active_->take_idle();
     if (taken.worker == nullptr) return false;
+    call.generation = active_->number();
     if (taken.worker->start(call)) return true;
     taken.interpreter->give_back_broken(*taken.worker);
   }
@@ -109,16 +116,22 @@ void Dispatcher::resume(Call& call) {
 bool Dispatcher::sweep(SteadyTime now) {
   // Not always in the order of time: one that is sent again comes first. A refusal may change the queue.
   for (Call* call = first_; call != nullptr;) {
-    const bool late = now - call->submitted > limits_.queue_timeout;
-    if (late) refuse(*call, active_ == nullptr ? CallFailure::app_unavailable : CallFailure::queue_timeout);
+    const bool given_up = call->deadline <= now;
+    const bool late = given_up || now - call->submitted > limits_.queue_timeout;
+    if (given_up) {
+      refuse(*call, CallFailure::call_timeout);
+    } else if (late) {
+      refuse(*call, active_ == nullptr ? CallFailure::app_unavailable : CallFailure::queue_timeout);
+    }
     call = late ? first_ : call->next;
   }
   if (active_ == nullptr) return swept_ = first_ != nullptr;
   active_->drop_broken_calls(now);
-  if (limits_.call_timeout.count() > 0) {
-    const Generation::Overdue overdue = active_->interrupt_calls(now, now - limits_.call_timeout);
-    stats_.timeouts += static_cast<std::uint64_t>(overdue.interrupted);
-  }
+  const Generation::Overdue overdue =
+      active_->interrupt_calls(now, overdue_if_before(now, limits_.call_timeout));
+  stats_.timeouts += static_cast<std::uint64_t>(overdue.interrupted);
+  // A client that was told so may have had the app changed.
+  if (active_ == nullptr) return swept_ = first_ != nullptr;
   return swept_ = first_ != nullptr || active_->in_flight() > 0;
 }
 

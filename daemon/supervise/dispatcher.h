@@ -17,6 +17,11 @@ struct CallLimits {
   bool retry_safe = false;
 };
 
+// Calls that began no later than this are overdue; the beginning of time where there is no limit.
+inline SteadyTime overdue_if_before(SteadyTime now, Milliseconds call_timeout) {
+  return call_timeout.count() > 0 ? now - call_timeout : SteadyTime::min();
+}
+
 // The calls of one app: gives each to an idle worker of the active generation or queues it, in
 // order. Calls that wait belong to no generation: they follow the switch and survive a host. Owned
 // by the App; loop thread only.
@@ -28,6 +33,9 @@ class Dispatcher final : public CallTarget {
   void configure(const CallLimits& limits) { limits_ = limits; }
   // Called when there is a call to watch after a time without any; then sweep() until it says false.
   void set_on_busy(std::function<void()> on_busy) { on_busy_ = std::move(on_busy); }
+
+  // Told whenever another generation serves, before it gets a call.
+  void set_on_active(std::function<void(Generation*)> on_active) { on_active_ = std::move(on_active); }
 
   // Where calls go from now on; queued ones are handed out at once. Null: nowhere, they wait.
   void set_active(Generation* generation);
@@ -65,6 +73,7 @@ class Dispatcher final : public CallTarget {
   CallStats& stats_;
   CallLimits limits_;
   std::function<void()> on_busy_;
+  std::function<void(Generation*)> on_active_;
   bool swept_ = false;
   Generation* active_ = nullptr;
   Intake intake_ = Intake::open;

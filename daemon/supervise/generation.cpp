@@ -93,7 +93,7 @@ Generation::Taken Generation::take_idle() {
 
 int Generation::in_flight() const {
   int calls = 0;
-  for (const auto& interpreter : interpreters_) calls += interpreter->busy();
+  for (const auto& interpreter : interpreters_) calls += interpreter->in_flight();
   return calls;
 }
 
@@ -107,6 +107,7 @@ void Generation::refuse(Rejection rejection) {
 
 void Generation::activate() {
   MOULT_CHECK(advance(GenerationEvent::activated), "a generation that cannot be activated");
+  for (const auto& interpreter : interpreters_) interpreter->open();
   record_.activated = std::chrono::system_clock::now();
   record_.replaced = {};
 }
@@ -115,6 +116,7 @@ void Generation::replace() {
   MOULT_CHECK(advance(GenerationEvent::replaced), "a generation that cannot be replaced");
   draining_since_ = Steady::now();
   record_.replaced = std::chrono::system_clock::now();
+  for (const auto& interpreter : interpreters_) interpreter->drain();
 }
 
 void Generation::keep_as_standby() {
@@ -144,8 +146,16 @@ void Generation::arm_end_deadline(Seconds timeout) {
 Generation::Overdue Generation::interrupt_calls(SteadyTime now, SteadyTime started_before) {
   Overdue overdue;
   for (const auto& interpreter : interpreters_) {
+    if (started_before == SteadyTime::max()) interpreter->stop_draining();
     for (const auto& worker : interpreter->workers()) {
-      if (worker->state() != Worker::State::serving || worker->started() > started_before) continue;
+      const bool given_up = worker->wanted_until <= now;
+      const bool overdue_now = given_up || worker->started() <= started_before;
+      if (worker->state() != Worker::State::serving || !overdue_now) continue;
+      if (given_up) {
+        // Its caller learns at once what its own clock says.
+        if (Call* call = worker->detach(); call != nullptr)
+          call->client->on_failure(*call, CallFailure::call_timeout, {});
+      }
       if (worker->interrupts < kInterruptsMax) {
         if (worker->interrupts > 0 && now - worker->interrupted_at < kInterruptAgain) continue;
         if (worker->interrupts == 0) ++overdue.interrupted;
@@ -246,6 +256,10 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
 void Generation::on_note(Interpreter&, const HostEvent& event) {
   if (event.type == HostEventType::opened) {
     note_files(event.files);
+    return;
+  }
+  if (event.type == HostEventType::drained) {
+    if (record_.state == GenerationState::draining && in_flight() == 0) owner_.on_generation_idle(*this);
     return;
   }
   owner_.on_notice(*this, event);

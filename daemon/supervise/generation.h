@@ -95,6 +95,7 @@ class Generation final : public Interpreter::Owner {
     Worker* worker = nullptr;
   };
   Taken take_idle();
+  // Calls on workers, and one for each interpreter that calls of its host's others are still in.
   int in_flight() const;
 
   void refuse(Rejection rejection);
@@ -103,8 +104,10 @@ class Generation final : public Interpreter::Owner {
   void keep_as_standby();
   // Ends its interpreters; no call may be in flight.
   void retire(Seconds timeout);
-  // Interrupts the calls that have run since before `started_before`. How many are past all help
-  // and were given up: their clients get CallFailure::call_timeout.
+  // Interrupts the calls that have run since before `started_before`, and those whose callers wait no
+  // longer, who are told so. How many are past all help and were given up: their clients get
+  // CallFailure::call_timeout. SteadyTime::max() is the end of a drain: calls of its host's other
+  // interpreters are not waited for any more either.
   struct Overdue {
     int interrupted = 0;
     int given_up = 0;
@@ -127,7 +130,7 @@ class Generation final : public Interpreter::Owner {
   // What it imported and opened, extension modules included; without Python's own and installed ones.
   const std::set<std::string>& files_used() const { return files_used_; }
   bool has_abandoned_interpreter() const;
-  bool has_stuck_worker() const;
+  bool has_stuck_worker() const;  // or a call from its host that outlived the drain
   SteadyTime draining_since() const { return draining_since_; }
   SteadyTime made_at() const { return made_at_; }
 

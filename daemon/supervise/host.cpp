@@ -291,6 +291,10 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     if (descriptor) owner_.on_caller(*this, event.interp, std::move(descriptor));
     return;
   }
+  if (event.type == HostEventType::tainted) {
+    owner_.on_host_tainted(*this, event.why);
+    return;
+  }
   const bool is_answer = event.type == HostEventType::calls || event.type == HostEventType::killed ||
                          (event.type == HostEventType::stack && event.ask != 0);
   if (is_answer) {

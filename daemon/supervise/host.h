@@ -52,6 +52,8 @@ class Host {
     virtual void on_host_output(Host& host, std::string_view line) = 0;
     // An interpreter of it made a caller lane, of which this is our end. Refused by dropping it.
     virtual void on_caller(Host& host, std::uint64_t interp, Fd lane) = 0;
+    // It holds what cannot be ended and should be recycled.
+    virtual void on_host_tainted(Host& host, const std::string& why) = 0;
   };
 
   enum class State { starting, ready, leaving, gone };

@@ -176,6 +176,8 @@ void HostPool::on_host_output(Host& host, std::string_view line) { owner_.on_hos
 
 void HostPool::on_caller(Host& host, std::uint64_t, Fd lane) { owner_.on_caller_lane(host, std::move(lane)); }
 
+void HostPool::on_host_tainted(Host& host, const std::string& why) { recycle(host, why); }
+
 void HostPool::bury() {
   std::erase_if(hosts_, [](const auto& host) { return host->state() == Host::State::gone; });
 }

@@ -42,7 +42,7 @@ class HostPool final : public Host::Owner {
     virtual void on_host_lost(Host& host, const std::string& how) = 0;
     virtual void on_host_output(Host& host, std::string_view line) = 0;
     virtual void on_caller_lane(Host& host, Fd lane) = 0;  // Host::Owner has it
-    virtual void on_host_ended(Host& host) = 0;       // expected or not, after on_host_lost
+    virtual void on_host_ended(Host& host) = 0;            // expected or not, after on_host_lost
   };
 
   HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_folder);
@@ -79,6 +79,7 @@ class HostPool final : public Host::Owner {
   void on_host_gone(Host& host, const std::string& how, bool expected) override;
   void on_host_output(Host& host, std::string_view line) override;
   void on_caller(Host& host, std::uint64_t interp, Fd lane) override;
+  void on_host_tainted(Host& host, const std::string& why) override;
   void bury();
 
   uv::Loop& loop_;

@@ -73,6 +73,28 @@ void Interpreter::give_back_broken(Worker& worker) {
   worker.close();
 }
 
+void Interpreter::open() { drain_ = Drain::open; }
+
+void Interpreter::drain() {
+  drain_ = Drain::closed;
+  if (exports_) ask_to_drain();
+}
+
+void Interpreter::stop_draining() {
+  if (drain_ == Drain::awaited) drain_ = Drain::given_up;
+}
+
+// The main interpreter of a process of its own has no others beside it.
+bool Interpreter::can_be_entered() const {
+  return state_ == State::made && host_ != nullptr && host_->key().mode != InterpreterMode::main;
+}
+
+void Interpreter::ask_to_drain() {
+  if (!can_be_entered()) return;
+  drain_ = Drain::awaited;
+  host_->drain(number_);
+}
+
 void Interpreter::retire(Seconds timeout) {
   if (state_ != State::making && state_ != State::made) return;
   idle_.clear();
@@ -97,6 +119,7 @@ void Interpreter::on_event(const HostEvent& event) {
     case HostEventType::made:
       if (state_ != State::making) return;  // retired meanwhile: `retired` follows
       state_ = State::made;
+      exports_ = exports_ || event.exports > 0;
       for (const auto& worker : workers_) idle_.push_back(worker.get());
       owner_.on_made(*this, event);
       return;
@@ -112,6 +135,15 @@ void Interpreter::on_event(const HostEvent& event) {
       owner_.on_note(*this, event);
       end(State::abandoned);
       return;
+    case HostEventType::exported:
+      exports_ = true;
+      if (drain_ == Drain::closed) ask_to_drain();
+      return;
+    case HostEventType::drained:
+      if (drain_ != Drain::awaited) return;
+      drain_ = Drain::done;
+      owner_.on_note(*this, event);
+      return;
     default: owner_.on_note(*this, event); return;
   }
 }
@@ -125,6 +157,7 @@ void Interpreter::on_host_gone(const std::string& how) {
     return;
   }
   state_ = State::ended;
+  if (drain_ == Drain::awaited) drain_ = Drain::done;  // what was inside has gone with it
   idle_.clear();
   if (log_) log_->drain();
   for (const auto& worker : workers_) {
@@ -168,6 +201,7 @@ void Interpreter::give_up(Worker& worker) {
 void Interpreter::end(State state) {
   if (state_ == State::ended || state_ == State::abandoned) return;
   state_ = state;
+  if (drain_ == Drain::awaited) drain_ = Drain::done;  // what was inside has gone with it
   idle_.clear();
   if (log_) log_->drain();
   for (const auto& worker : workers_) {

@@ -52,9 +52,12 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   Worker* take_idle();  // most recently used first; null: none
   bool has_idle() const { return !idle_.empty(); }
   int busy() const { return busy_; }
+  // Busy workers, and one more while calls of others in its host may still be in it.
+  int in_flight() const { return busy_ + (drain_ == Drain::awaited ? 1 : 0); }
   bool has_stuck_worker() const {
-    return std::any_of(workers_.begin(), workers_.end(),
-                       [](const auto& worker) { return worker->state() == Worker::State::stuck; });
+    return drain_ == Drain::given_up || std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+             return worker->state() == Worker::State::stuck;
+           });
   }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   void interrupt(Worker& worker);
@@ -63,6 +66,13 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void drop_broken_call(Worker& worker);
   // A worker whose thread does not come back; its call was detached before.
   void give_up(Worker& worker);
+
+  // Calls that other interpreters of its host make enter it by themselves, when it exports anything:
+  // drain() has the host stop that and tell when the last has left (Owner::on_note, `drained`).
+  bool can_be_entered() const;
+  void open();
+  void drain();
+  void stop_draining();  // waits no longer
 
   // Closes the lanes and asks the host to end the interpreter. No call may be attached.
   void retire(Seconds timeout);
@@ -79,6 +89,10 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void on_worker_idle(Worker& worker) override;
   void on_worker_closed(Worker& worker) override;
   void end(State state);
+  void ask_to_drain();
+
+  // Of calls that other interpreters of its host make.
+  enum class Drain { open, closed, awaited, done, given_up };
 
   Owner& owner_;
   Host* host_;
@@ -87,6 +101,8 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> idle_;
   int busy_ = 0;
+  bool exports_ = false;  // functions that others can call
+  Drain drain_ = Drain::open;
   std::unique_ptr<LogPipe> log_;
 };
 

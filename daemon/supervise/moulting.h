@@ -56,6 +56,8 @@ class Moulting final : public Generation::Owner {
     virtual void on_switched(Generation& active) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
     virtual void on_log_line(std::uint64_t generation, char stream, std::string_view line) = 0;
+    // Code of the app itself wants this: "reload", "freeze", "thaw".
+    virtual void on_asked(Generation& generation, const std::string& what) = 0;
     virtual void on_all_ended() = 0;  // after stop(): nothing is left
   };
 

@@ -187,10 +187,9 @@ void Moulting::sweep(SteadyTime now) {
   for (const auto& generation : generations_) {
     if (generation->state() != GenerationState::draining) continue;
     generation->drop_broken_calls(now);
-    if (config_.call_timeout.count() > 0) {
-      const Generation::Overdue late = generation->interrupt_calls(now, now - config_.call_timeout);
-      stats_.timeouts += static_cast<std::uint64_t>(late.interrupted);
-    }
+    const Generation::Overdue late =
+        generation->interrupt_calls(now, overdue_if_before(now, config_.call_timeout));
+    stats_.timeouts += static_cast<std::uint64_t>(late.interrupted);
     if (generation->in_flight() == 0)
       overdue.push_back(generation.get());
     else if (now - generation->draining_since() > config_.drain_timeout)
@@ -269,6 +268,10 @@ void Moulting::on_files_used(Generation& generation, const std::vector<std::stri
 }
 
 void Moulting::on_notice(Generation& generation, const HostEvent& event) {
+  if (event.type == HostEventType::asks) {
+    owner_.on_asked(generation, event.what);
+    return;
+  }
   if (event.type == HostEventType::process_wide) {
     const std::string name = event.what == "tz" ? "TZ" : "LC_ALL";
     if (record_.c_environment[name] == event.value) return;

@@ -9,7 +9,7 @@ namespace moult {
 
 namespace {
 
-constexpr Milliseconds kSweepPeriod{100};
+constexpr Milliseconds kSweepPeriod{50};  // deadlines of calls are kept so closely
 constexpr Milliseconds kMemoryPeriod{10'000};
 constexpr Milliseconds kShutdownPoll{20};
 

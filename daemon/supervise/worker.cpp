@@ -1,5 +1,6 @@
 #include "daemon/supervise/worker.h"
 
+#include <algorithm>
 #include <array>
 
 namespace moult {
@@ -8,6 +9,10 @@ namespace {
 
 // How many packets one wake-up may take from a lane before the other descriptors have their turn.
 constexpr int kPacketsPerTurn = 16;
+// How much of a target is remembered for `moultctl calls`.
+constexpr std::size_t kWhatMax = 200;
+// A function whose caller has gone ends by itself mostly: a stream at its next item.
+constexpr Milliseconds kAbortGrace{100};
 
 }  // namespace
 
@@ -30,9 +35,20 @@ bool Worker::start(Call& call) {
   started_ = Steady::now();
   interrupts = 0;
   failed = false;
+  wanted_until = call.deadline;
   call.worker = this;
   call.started = started_;
+  note(call);
   return true;
+}
+
+// Copied, for the call's own texts may be gone before its worker has ended it.
+void Worker::note(const Call& call) {
+  serves_function_ = (call.head.flags & lane::kCall) != 0;
+  caller_ = serves_function_ ? call.head.script_name : call.head.remote_addr;
+  what_.clear();
+  if (!serves_function_) what_.append(call.head.method).append(" ");
+  what_.append(call.head.target.substr(0, kWhatMax));
 }
 
 void Worker::send_body(std::string_view piece, End end, bool broken) {
@@ -47,6 +63,7 @@ void Worker::send_body(std::string_view piece, End end, bool broken) {
 
 void Worker::abort() {
   if (detach() == nullptr || state_ != State::serving) return;
+  if (serves_function_) wanted_until = std::min(wanted_until, Steady::now() + kAbortGrace);
   std::array<char, 32> prefix{};
   const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::abort, call_id_, 0);
   lane::send(lane_.get(), {prefix.data(), size}, {}, lane::Wait::no);

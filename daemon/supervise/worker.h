@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace moult {
@@ -57,6 +58,10 @@ class Worker {
   std::uint64_t call_id() const { return call_id_; }
   int index() const { return index_; }
   SteadyTime started() const { return started_; }
+  // What it serves, also when its client has gone: "GET /cart", a function's name; who calls it.
+  bool serves_function() const { return serves_function_; }
+  const std::string& what() const { return what_; }
+  const std::string& caller() const { return caller_; }
   Owner& owner() const { return owner_; }
 
   // Kept by whoever watches deadlines: when the thread was last interrupted, and how often.
@@ -64,12 +69,16 @@ class Worker {
   int interrupts = 0;
   bool failed = false;     // the last call was answered with a status of 500 or above
   SteadyTime broken_at{};  // when the other end was found closed
+  // Its caller waits until then: past it the call is interrupted. Set with each call; sooner when the
+  // caller of a function goes.
+  SteadyTime wanted_until = SteadyTime::max();
 
  private:
   void on_ready(int events);
   // False: stop reading for now.
   bool on_packet(lane::Received& received);
   void finish();
+  void note(const Call& call);
 
   LaneBuffers& buffers_;
   Owner& owner_;
@@ -80,6 +89,9 @@ class Worker {
   Call* call_ = nullptr;
   std::uint64_t call_id_ = 0;
   SteadyTime started_{};
+  bool serves_function_ = false;
+  std::string what_;
+  std::string caller_;
 };
 
 }  // namespace moult

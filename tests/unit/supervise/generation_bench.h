@@ -38,10 +38,10 @@ class GenerationBench : public HostBench, public Generation::Owner {
     return command.json["interp"];
   }
   // A generation that is made and active.
-  Served& serve(Host& host, int threads) {
+  Served& serve(Host& host, int threads, int exports = 0) {
     Generation& generation = ask({&host}, threads);
     const std::uint64_t interp = take_make(host);
-    part(host).send({{"event", "made"}, {"interp", interp}, {"callable", "app:app"}});
+    part(host).send({{"event", "made"}, {"interp", interp}, {"callable", "app:app"}, {"exports", exports}});
     pump_until([&] { return generation.state() == GenerationState::warming; });
     generation.activate();
     dispatcher.set_active(&generation);

@@ -168,6 +168,7 @@ class HostBench : public Host::Owner {
   void on_caller(Host&, std::uint64_t interp, Fd lane) override {
     callers.emplace_back(interp, std::move(lane));
   }
+  void on_host_tainted(Host&, const std::string& why) override { tainted.push_back(why); }
 
   TempTree temp;
   uv::Loop loop;
@@ -179,13 +180,14 @@ class HostBench : public Host::Owner {
   std::vector<std::string> ends;
   std::vector<std::string> output;
   std::vector<std::pair<std::uint64_t, Fd>> callers;
+  std::vector<std::string> tainted;
 
  private:
   Fd listener_;
 };
 
 // A call whose client is the test.
-class TestCall final : public CallClient {
+class TestCall : public CallClient {
  public:
   explicit TestCall(std::uint64_t id, std::string_view method = "GET") {
     call.client = this;
@@ -240,8 +242,9 @@ class LanePart {
   struct Frame {
     lane::FrameType type{};
     std::uint64_t call = 0;
-    std::string data;  // of a body frame
+    std::string data;  // of a body frame; the body of a request
     std::uint8_t flags = 0;
+    std::string target;  // of a request
   };
   std::optional<Frame> take() {
     const lane::Received received = lane::receive(fd_.get(), buffer_, lane::Wait::no);
@@ -253,6 +256,9 @@ class LanePart {
     frame.type = *lane::frame_type(received.packet);
     if (const auto request = lane::decode_request(received.packet)) {
       frame.call = request->head.call;
+      frame.data = request->body;
+      frame.flags = request->head.flags;
+      frame.target = request->head.target;
     } else if (const auto chunk = lane::decode_chunk(received.packet)) {
       frame.call = chunk->call;
       frame.data = chunk->data;
@@ -266,9 +272,14 @@ class LanePart {
     return frame && frame->type == lane::FrameType::request ? frame->call : 0;
   }
   void answer(std::uint64_t id, std::string_view body, std::uint16_t status = 200) {
-    head(id, body, status, lane::kEnd);
+    head(id, body, status, "Test", lane::kEnd);
   }
-  void begin(std::uint64_t id, std::string_view body) { head(id, body, 200, 0); }
+  void begin(std::uint64_t id, std::string_view body) { head(id, body, 200, "Test", 0); }
+  // The answer to a call of a function: what became of it, and the result or the error.
+  void reply(std::uint64_t id, std::string_view reason, std::string_view body,
+             std::uint8_t flags = lane::kEnd) {
+    head(id, body, reason == "value" ? 200 : 500, reason, flags);
+  }
   void chunk(std::uint64_t id, std::string_view data, std::uint8_t flags) {
     prefixed(lane::FrameType::chunk, id, flags, data);
   }
@@ -281,11 +292,12 @@ class LanePart {
   bool closed = false;
 
  private:
-  void head(std::uint64_t id, std::string_view body, std::uint16_t status, std::uint8_t flags) {
+  void head(std::uint64_t id, std::string_view body, std::uint16_t status, std::string_view reason,
+            std::uint8_t flags) {
     lane::Head head;
     head.call = id;
     head.status = status;
-    head.reason = "Test";
+    head.reason = reason;
     head.flags = flags;
     const std::size_t size = lane::encode_head(buffer_, head);
     REQUIRE(lane::send(fd_.get(), {buffer_.data(), size}, body, lane::Wait::no) == lane::Sent::yes);
