@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 // The JSON of the command channel in both directions; ipc/PROTOCOL.md is its description.
 
@@ -49,6 +50,11 @@ Spec spec_from(const Json& json) {
   spec.warnings = strings(json, "warnings");
   spec.signals = json.value("signals", "ignore");
   spec.python_flags = strings(json, "python_flags");
+  spec.cause = json.value("cause", "");
+  spec.host = json.value("host", 0);
+  spec.exports = strings(json, "exports");
+  spec.max_payload = json.value("max_payload", spec.max_payload);
+  spec.scratch_interpreters = json.value("scratch_interpreters", 0);
   return spec;
 }
 
@@ -81,7 +87,19 @@ Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
   if (what == "make") return make_from(json, std::move(descriptors));
   if (what == "retire") return RetireCommand{json.at("interp"), Seconds(json.value("timeout", 0.0))};
   if (what == "interrupt") return InterruptCommand{json.at("interp"), json.at("worker"), json.at("call")};
-  if (what == "stack") return StackCommand{json.at("interp")};
+  if (what == "stack") {
+    StackCommand stack{json.value("ask", std::uint64_t{0}),
+                       json.value("interp", InterpNumber{0}),
+                       {},
+                       json.value("call", "")};
+    if (json.contains("worker")) stack.worker = json.at("worker").get<std::size_t>();
+    return stack;
+  }
+  if (what == "route")
+    return RouteCommand{json.at("app"), json.at("interps").get<std::vector<InterpNumber>>()};
+  if (what == "drain") return DrainCommand{json.at("interp")};
+  if (what == "calls") return CallsCommand{json.at("ask")};
+  if (what == "kill") return KillCommand{json.at("ask"), json.at("call")};
   if (what == "exit") return ExitCommand{};
   return bad(fmt::format("unknown command \"{}\"", what));
 }
@@ -150,7 +168,8 @@ void Events::made(const MadeEvent& event) {
             {"files", event.files},
             {"extensions", list_of(event.extensions, false)},
             {"refused", list_of(event.refused, true)},
-            {"hooks", event.hooks}}));
+            {"hooks", event.hooks},
+            {"exports", event.exports}}));
 }
 
 void Events::rejected(const RejectedEvent& event) {
@@ -176,8 +195,43 @@ void Events::abandoned(InterpNumber interp, std::string_view why, const std::vec
   send(fit({{"event", "abandoned"}, {"interp", interp}, {"why", std::string(why)}, {"threads", threads}}));
 }
 
-void Events::stack(InterpNumber interp, std::string_view text) {
-  send(fit({{"event", "stack"}, {"interp", interp}, {"text", std::string(text)}}));
+void Events::stack(std::uint64_t ask, InterpNumber interp, std::string_view text) {
+  send(fit({{"event", "stack"}, {"ask", ask}, {"interp", interp}, {"text", std::string(text)}}));
+}
+
+void Events::caller(InterpNumber interp, const Fd& lane) {
+  send(dump({{"event", "caller"}, {"interp", interp}}), lane.get());
+}
+
+void Events::exported(InterpNumber interp) { send(dump({{"event", "exported"}, {"interp", interp}})); }
+
+void Events::drained(InterpNumber interp) { send(dump({{"event", "drained"}, {"interp", interp}})); }
+
+void Events::calls(std::uint64_t ask, const std::vector<RunningCall>& calls) {
+  Json list = Json::array();
+  for (const RunningCall& call : calls) {
+    list.push_back({{"call", call.call},
+                    {"app", call.app},
+                    {"generation", call.generation},
+                    {"interp", call.interp},
+                    {"function", call.function},
+                    {"caller", call.caller},
+                    {"seconds", call.seconds.count()},
+                    {"depth", call.depth}});
+  }
+  send(fit({{"event", "calls"}, {"ask", ask}, {"calls", list}}));
+}
+
+void Events::killed(std::uint64_t ask, bool found) {
+  send(dump({{"event", "killed"}, {"ask", ask}, {"found", found}}));
+}
+
+void Events::asks(InterpNumber interp, std::string_view what) {
+  send(dump({{"event", "asks"}, {"interp", interp}, {"what", std::string(what)}}));
+}
+
+void Events::tainted(InterpNumber interp, std::string_view why) {
+  send(fit({{"event", "tainted"}, {"interp", interp}, {"why", std::string(why)}}));
 }
 
 void Events::notice(const NoticeEvent& event) {
@@ -196,9 +250,23 @@ void Events::process_wide(InterpNumber interp, std::string_view what, std::strin
             {"value", std::string(value)}}));
 }
 
-void Events::send(std::string_view packet) {
+void Events::send(std::string packet, int descriptor) {
+  iovec slice{packet.data(), packet.size()};
+  msghdr message{};
+  message.msg_iov = &slice;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+  if (descriptor >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  }
   const std::scoped_lock lock(mutex_);
-  while (::send(channel_, packet.data(), packet.size(), MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  while (::sendmsg(channel_, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 

@@ -5,6 +5,7 @@
 #include "ipc/base/fd.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -39,6 +40,11 @@ struct Spec {
   std::vector<std::string> warnings;
   std::string signals;
   std::vector<std::string> python_flags;
+  std::string cause;
+  int host = 0;
+  std::vector<std::string> exports;
+  std::size_t max_payload = 16 << 20;
+  int scratch_interpreters = 0;
 };
 
 struct MakeCommand {
@@ -62,11 +68,30 @@ struct InterruptCommand {
   std::uint64_t call = 0;
 };
 struct StackCommand {
+  std::uint64_t ask = 0;
   InterpNumber interp = 0;
+  std::optional<std::size_t> worker;  // one thread alone
+  std::string call;                   // or that of an entered call: "h1-12"
+  unsigned long thread = 0;           // the thread of that call, found in the host
+};
+struct RouteCommand {
+  std::string app;
+  std::vector<InterpNumber> interps;
+};
+struct DrainCommand {
+  InterpNumber interp = 0;
+};
+struct CallsCommand {
+  std::uint64_t ask = 0;
+};
+struct KillCommand {
+  std::uint64_t ask = 0;
+  std::string call;
 };
 struct ExitCommand {};
 
-using Command = std::variant<MakeCommand, RetireCommand, InterruptCommand, StackCommand, ExitCommand>;
+using Command = std::variant<MakeCommand, RetireCommand, InterruptCommand, StackCommand, RouteCommand,
+                             DrainCommand, CallsCommand, KillCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

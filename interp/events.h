@@ -26,6 +26,7 @@ struct MadeEvent {
   std::vector<Extension> extensions;
   std::vector<Extension> refused;
   std::vector<std::string> hooks;
+  std::size_t exports = 0;
 };
 
 struct RejectedEvent {
@@ -46,6 +47,18 @@ struct NoticeEvent {
   int line = 0;
 };
 
+// A call that entered an interpreter from another one of this host.
+struct RunningCall {
+  std::string call;  // "h1-12"
+  std::string app;
+  std::uint64_t generation = 0;
+  InterpNumber interp = 0;
+  std::string function;
+  std::string caller;
+  Seconds seconds{};
+  int depth = 0;
+};
+
 // The host's end of the command channel, as far as it speaks: each function sends one packet and
 // may block while the daemon is busy, so no caller has a GIL. One per process, built by main;
 // used by every thread. When the daemon is gone the packets are dropped: the commander notices.
@@ -59,12 +72,19 @@ class Events {
   void opened(InterpNumber interp, const std::vector<std::string>& files);
   void retired(InterpNumber interp, Seconds seconds);
   void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads);
-  void stack(InterpNumber interp, std::string_view text);
+  void stack(std::uint64_t ask, InterpNumber interp, std::string_view text);
+  void caller(InterpNumber interp, const Fd& lane);
+  void exported(InterpNumber interp);
+  void drained(InterpNumber interp);
+  void calls(std::uint64_t ask, const std::vector<RunningCall>& calls);
+  void killed(std::uint64_t ask, bool found);
+  void asks(InterpNumber interp, std::string_view what);
+  void tainted(InterpNumber interp, std::string_view why);
   void notice(const NoticeEvent& event);
   void process_wide(InterpNumber interp, std::string_view what, std::string_view value);
 
  private:
-  void send(std::string_view packet);
+  void send(std::string packet, int descriptor = -1);
 
   int channel_;
   std::mutex mutex_;

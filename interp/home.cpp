@@ -27,7 +27,13 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  services.events,
                  services.main_thread,
                  services.code,
-                 make.mode == py::Mode::main};
+                 make.mode == py::Mode::main,
+                 services.directory,
+                 services.book,
+                 std::make_shared<Entrance>(make.interp, make.app, make.generation),
+                 std::make_unique<CallerLanes>(services.events, make.interp),
+                 make.spec.max_payload,
+                 make.spec.host};
 }
 
 std::vector<Extension> extensions_from(const py::Attached& py, PyObject* list, bool refused) {
@@ -147,6 +153,9 @@ bool Home::boot(const py::Attached& py) {
     if (booted) {
       interrupted_ = py::boot_function(py, "guards", "Interrupted");
       errors_stream_ = py::Ref::borrow(PySys_GetObject("stderr"));
+      const py::Ref exports = py::Ref::steal(PyObject_GetAttrString(natives.get(), "exports"));
+      natives_.entrance->furnish(py, exports.get(), interrupted_.get());
+      natives_.entrance->alive.open();
       natives_.opened.watch(py);
       const std::scoped_lock lock(mutex_);
       interpreter_ = PyInterpreterState_Get();
@@ -212,7 +221,7 @@ void Home::make_workers(const py::Attached& py) {
                            errors_stream_.get(),
                            types.file_wrapper.get()};
   shared_.emplace(WorkerShared{interpreter_, callable_.get(), interrupted_.get(), std::move(types), facts,
-                               natives_, [this] {
+                               natives_, services_.turns, [this] {
                                  const std::scoped_lock lock(mutex_);
                                  ++workers_left_;
                                  changed_.notify_all();
@@ -233,6 +242,8 @@ void Home::tell_made(const py::Attached& py, std::string callable) {
   event.callable = std::move(callable);
   fill_report(py, event);
   event.seconds = Steady::now() - began_;
+  event.exports =
+      static_cast<std::size_t>(std::max<Py_ssize_t>(0, PyDict_Size(natives_.entrance->exports())));
   const py::DetachScope detached(py);
   natives_.events.made(event);
 }
@@ -281,9 +292,13 @@ void Home::wait_for_retire(const py::Attached& py) {
     wait_with_signals(py);
     return;
   }
-  const py::DetachScope detached(py);
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return retire_asked_; });
+  for (bool over = false; !over;) {
+    const py::DetachScope detached(py);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return retire_asked_ || turn_asked_; });
+    turn_asked_ = false;
+    over = retire_asked_;
+  }
 }
 
 // The main thread, where Python runs the app's signal handlers. Whichever thread a signal hits, its

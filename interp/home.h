@@ -1,7 +1,9 @@
 #pragma once
 
 #include "interp/boot_code.h"
+#include "interp/calls/directory.h"
 #include "interp/natives.h"
+#include "interp/turns.h"
 #include "interp/worker.h"
 
 #include <condition_variable>
@@ -17,6 +19,9 @@ struct HostServices {
   const BootCode& boot;
   MainThread& main_thread;
   CodeCache& code;
+  Directory& directory;
+  CallBook& book;
+  Turns& turns;
   // Making an interpreter with its first imports, and ending one, happen one at a time.
   std::timed_mutex& lifecycle;
   std::string module_dir;
@@ -39,12 +44,16 @@ class Home : public std::enable_shared_from_this<Home> {
   // From the commander; none of these waits.
   void retire(Seconds timeout);
   void interrupt(std::size_t worker, std::uint64_t call);
-  void tell_stack();
+  void tell_stack(const StackCommand& stack);
+  void drain();
+  void take_turn();  // the home thread asks for the GIL once
+  const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }
 
  private:
   enum class Phase { making, serving, ending, over, abandoned };
   class Visit;
 
+  std::string stack_text(const StackCommand& stack);
   void run_sub();
   void run_main(const py::Attached& py);
   bool make_sub(PyThreadState*& state);
@@ -65,6 +74,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void end_main(const py::Attached& py);
   void leave_process(const std::string& problem);
   std::vector<std::string> quiesce(const py::Attached& py);
+  bool wait_for_callers(const py::Attached& py);
   std::vector<std::string> wait_for_workers(const py::Attached& py);
   std::vector<std::string> call_with_seconds(const py::Attached& py, const char* function, Seconds seconds);
   bool interrupt_leftovers(const py::Attached& py);
@@ -97,6 +107,7 @@ class Home : public std::enable_shared_from_this<Home> {
   Phase phase_ = Phase::making;
   bool importing_ = true;  // or not even begun
   bool retire_asked_ = false;
+  bool turn_asked_ = false;
   SteadyTime ending_began_{};
   SteadyTime deadline_{};
   std::size_t workers_left_ = 0;

@@ -20,6 +20,7 @@ constexpr Seconds kAtexitTimeout{1};  // at least, when the drain used all of it
 // What the reaper allows beyond the deadline for the steps above and the end itself.
 constexpr Seconds kGrace{6};
 constexpr Milliseconds kPause{10};
+constexpr Milliseconds kInterruptAgain{200};
 
 SteadyTime after(Seconds seconds) {
   return Steady::now() + std::chrono::duration_cast<Steady::duration>(seconds);
@@ -36,6 +37,7 @@ void Home::retire(Seconds timeout) {
     deadline_ = after(timeout);
     changed_.notify_all();
   }
+  natives_.entrance->calls.close();
   // A full pipe wakes as well.
   if (wake_) static_cast<void>(!::write(wake_->write.get(), "", 1));
   std::thread([self = shared_from_this()] { self->reap(); }).detach();
@@ -129,8 +131,10 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
     phase_ = Phase::ending;
   }
   end_import(py);
+  if (!wait_for_callers(py)) return {"moult-call"};
   std::vector<std::string> stuck = wait_for_workers(py);
   if (!stuck.empty()) return stuck;
+  natives_.entrance->clear_states(py);
   std::vector<std::string> names = call_with_seconds(py, "quiesce", remaining(Seconds(0.05)));
   if (!interrupt_leftovers(py)) {
     if (names.empty()) names.push_back("a thread without a name");
@@ -140,6 +144,18 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
   log_rest(py, natives_);
   if (!interrupt_leftovers(py)) return {"moult-atexit"};
   return {};
+}
+
+// Calls of other apps that are still in here have had the time of the drain.
+bool Home::wait_for_callers(const py::Attached& py) {
+  const py::DetachScope detached(py);
+  Gate& gate = natives_.entrance->calls;
+  gate.close();
+  while (!gate.wait_until_empty(std::min(deadline_, Steady::now() + kInterruptAgain))) {
+    if (Steady::now() >= deadline_) return false;
+    services_.book.interrupt_all_in(*natives_.entrance);
+  }
+  return true;
 }
 
 // The daemon has closed the lanes, so each worker leaves once its call is over.
@@ -153,7 +169,10 @@ std::vector<std::string> Home::wait_for_workers(const py::Attached& py) {
     open_for_visits_ = false;
     const bool alone =
         changed_.wait_until(lock, deadline_ + std::chrono::seconds(1), [&] { return visitors_ == 0; });
-    if (all_left && !alone) return {"moult-visitor"};
+    lock.unlock();
+    natives_.entrance->alive.close();
+    const bool unused = natives_.entrance->alive.wait_until_empty(deadline_ + std::chrono::seconds(1));
+    if (all_left && !(alone && unused)) return {"moult-visitor"};
   }
   std::vector<std::string> stuck;
   for (const auto& worker : workers_) {
@@ -200,6 +219,7 @@ bool Home::interrupt_leftovers(const py::Attached& py) {
 
 void Home::release_objects(const py::Attached& py) {
   OpenedFiles::forget(py);
+  natives_.entrance->release_objects(py);
   workers_.clear();
   shared_.reset();
   callable_.reset();

@@ -35,27 +35,66 @@ void Home::interrupt(std::size_t worker, std::uint64_t call) {
   std::thread([self = shared_from_this(), worker, call] {
     const Visit visit(*self);
     if (!visit) return;
-    const py::VisitScope scope(self->interpreter_);
-    std::unique_lock lock(self->mutex_);
-    const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
-    lock.unlock();
-    if (serving) self->workers_[worker]->interrupt(scope.token(), call);
+    std::shared_ptr<ThreadCalls> thread;
+    {
+      const py::VisitScope scope(self->interpreter_);
+      std::unique_lock lock(self->mutex_);
+      const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
+      lock.unlock();
+      if (serving) thread = self->workers_[worker]->interrupt(scope.token(), call);
+    }
+    // Where it runs now may be another interpreter.
+    if (thread) thread->interrupt(0, {call, 0});
   }).detach();
 }
 
-void Home::tell_stack() {
-  std::thread([self = shared_from_this()] {
+// Of all threads, of one worker, or of a thread that entered from another interpreter.
+void Home::tell_stack(const StackCommand& stack) {
+  std::thread([self = shared_from_this(), stack] {
     std::string text = "this interpreter cannot be visited now";
     {
       const Visit visit(*self);
-      if (visit) {
-        const py::VisitScope scope(self->interpreter_);
-        const py::Ref stack = py::boot_function(scope.token(), "shutdown", "stack");
-        const py::Ref result = stack ? py::Ref::steal(PyObject_CallNoArgs(stack.get())) : py::Ref();
-        text = result ? py::text_of(scope.token(), result.get()) : py::take_error(scope.token()).line;
-      }
+      if (visit) text = self->stack_text(stack);
     }
-    self->natives_.events.stack(self->make_.interp, text);
+    self->natives_.events.stack(stack.ask, self->make_.interp, text);
+  }).detach();
+}
+
+std::string Home::stack_text(const StackCommand& stack) {
+  unsigned long thread = stack.thread;
+  if (stack.worker) {
+    const std::scoped_lock lock(mutex_);
+    if (*stack.worker >= workers_.size()) return "there is no such worker";
+    thread = workers_[*stack.worker]->thread();
+  }
+  const py::VisitScope scope(interpreter_);
+  const py::Ref function = py::boot_function(scope.token(), "shutdown", "stack");
+  const py::Ref result =
+      function ? py::Ref::steal(PyObject_CallFunction(function.get(), "k", thread)) : py::Ref();
+  return result ? py::text_of(scope.token(), result.get()) : py::take_error(scope.token()).line;
+}
+
+void Home::take_turn() {
+  const std::scoped_lock lock(mutex_);
+  turn_asked_ = true;
+  changed_.notify_all();
+}
+
+// No call of another interpreter comes in from now on; tells when none is left.
+void Home::drain() {
+  Gate& gate = natives_.entrance->calls;
+  gate.close();
+  if (gate.inside() == 0) {
+    natives_.events.drained(make_.interp);
+    return;
+  }
+  std::thread([self = shared_from_this()] {
+    Gate& calls = self->natives_.entrance->calls;
+    while (!calls.wait_until_empty(Steady::now() + std::chrono::seconds(1))) {
+      const std::scoped_lock lock(self->mutex_);
+      if (self->phase_ != Phase::serving) return;  // retired before it was empty
+    }
+    if (calls.is_closed()) self->natives_.events.drained(self->make_.interp);
   }).detach();
 }
 

@@ -6,7 +6,9 @@
 #include <unistd.h>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <thread>
 
 namespace moult {
 
@@ -47,6 +49,14 @@ Packet receive(int channel, std::span<char> buffer) {
   return packet;
 }
 
+// Of "h1-12": 12; 0 names no call.
+std::uint64_t number_of(std::string_view call) {
+  std::uint64_t number = 0;
+  const std::string_view digits = call.substr(std::min(call.size(), call.find('-') + 1));
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
+}
+
 }  // namespace
 
 void Host::command() {
@@ -63,7 +73,14 @@ void Host::command() {
   }
 }
 
+void Host::take_turns() {
+  const std::scoped_lock lock(mutex_);
+  if (homes_.size() < 2) return;
+  for (const auto& [interp, home] : homes_) home->take_turn();
+}
+
 void Host::obey(MakeCommand make) {
+  number_ = make.spec.host;
   const InterpNumber interp = make.interp;
   auto home = std::make_shared<Home>(services_, std::move(make));
   {
@@ -85,11 +102,52 @@ void Host::obey(InterruptCommand interrupt) {
 }
 
 void Host::obey(StackCommand stack) {
-  if (const auto home = find(stack.interp)) {
-    home->tell_stack();
-  } else {
-    services_.events.stack(stack.interp, "there is no such interpreter");
+  if (!stack.call.empty()) {
+    const CallBook::Found found = services_.book.find(number_of(stack.call));
+    if (found.thread) {
+      stack.interp = found.target->number;
+      stack.thread = found.thread->thread();
+    }
   }
+  if (const auto home = find(stack.interp)) {
+    home->tell_stack(stack);
+  } else {
+    services_.events.stack(stack.ask, stack.interp, stack.call.empty() ? "there is no such interpreter" : "");
+  }
+}
+
+void Host::obey(RouteCommand route) {
+  std::vector<std::shared_ptr<Entrance>> entrances;
+  for (const InterpNumber interp : route.interps) {
+    if (const auto home = find(interp)) entrances.push_back(home->entrance());
+  }
+  services_.directory.set(route.app, std::move(entrances));
+}
+
+void Host::obey(DrainCommand drain) {
+  if (const auto home = find(drain.interp)) {
+    home->drain();
+  } else {
+    services_.events.drained(drain.interp);
+  }
+}
+
+void Host::obey(CallsCommand calls) {
+  std::vector<RunningCall> running;
+  const SteadyTime now = Steady::now();
+  services_.book.look([&](const EnteredCall& call) {
+    running.push_back({fmt::format("h{}-{}", number_, call.number), call.target->app, call.target->generation,
+                       call.target->number, call.function.data(),
+                       call.caller != nullptr ? call.caller->app : "", now - call.began, call.depth});
+  });
+  services_.events.calls(calls.ask, running);
+}
+
+void Host::obey(KillCommand kill) {
+  const CallBook::Found found = services_.book.find(number_of(kill.call));
+  services_.events.killed(kill.ask, found.thread != nullptr);
+  // It waits for GILs.
+  if (found.thread) std::thread([found] { found.thread->interrupt(found.at, {0, found.number}); }).detach();
 }
 
 void Host::obey(ExitCommand) { ::_exit(0); }

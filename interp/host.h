@@ -17,17 +17,24 @@ class Host {
 
   // The commander's thread. Never returns.
   [[noreturn]] void command();
+  // Any thread: all homes take the GIL once.
+  void take_turns();
 
  private:
   void obey(MakeCommand make);
   void obey(RetireCommand retire);
   void obey(InterruptCommand interrupt);
   void obey(StackCommand stack);
+  void obey(RouteCommand route);
+  void obey(DrainCommand drain);
+  void obey(CallsCommand calls);
+  void obey(KillCommand kill);
   [[noreturn]] void obey(ExitCommand exit);
   std::shared_ptr<Home> find(InterpNumber interp);
 
   int channel_;
   HostServices services_;
+  int number_ = 0;  // in the daemon, as each `make` says
   std::mutex mutex_;
   std::map<InterpNumber, std::shared_ptr<Home>> homes_;
 };

@@ -1,5 +1,6 @@
 #include "interp/host.h"
 #include "interp/py/error.h"
+#include "interp/py/swap.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -52,9 +53,16 @@ std::string module_folder(const py::Attached& py, PyObject* module) {
   }
   MainThread main_thread;
   CodeCache code;
+  Directory directory;
+  CallBook book;
+  py::can_swap();  // finds out, on a thread with a state
   std::timed_mutex lifecycle;
-  Host host(channel,
-            HostServices{events, *boot, main_thread, code, lifecycle, folder, timezone_of_process()});
+  Host* commanded = nullptr;
+  Turns turns([&commanded] { commanded->take_turns(); });
+  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, lifecycle, folder,
+                                  timezone_of_process()});
+  commanded = &host;
+  turns.start();
   std::thread([&host] { host.command(); }).detach();
   events.booted();
   main_thread.serve(PyThreadState_Get());

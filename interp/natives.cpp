@@ -1,7 +1,9 @@
 #include "interp/natives.h"
 
+#include "interp/calls/functions.h"
 #include "interp/payload_natives.h"
 #include "interp/py/error.h"
+#include "interp/py/types.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +13,13 @@ namespace {
 
 constexpr const char* kCapsule = "moult.natives";
 
-Natives& natives_of(PyObject* self) { return *static_cast<Natives*>(PyCapsule_GetPointer(self, kCapsule)); }
+}  // namespace
+
+Natives& natives_of(PyObject* capsule) {
+  return *static_cast<Natives*>(PyCapsule_GetPointer(capsule, kCapsule));
+}
+
+namespace {
 
 std::string_view view_of(PyObject* text) {
   Py_ssize_t size = 0;
@@ -170,6 +178,21 @@ PyObject* preimport(PyObject* self, PyObject* args) {
   return PyUnicode_FromStringAndSize(why.data(), static_cast<Py_ssize_t>(why.size()));
 }
 
+// sys._current_frames() takes those of all interpreters, and one alone of a thread that is in two.
+PyObject* frames(PyObject*, PyObject*) {
+  py::Ref list = py::Ref::steal(PyList_New(0));
+  PyThreadState* const own = PyThreadState_Get();
+  for (PyThreadState* state = PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(own));
+       list && state != nullptr; state = PyThreadState_Next(state)) {
+    if (state == own) continue;
+    const py::Ref frame = py::Ref::steal(py::as_object(PyThreadState_GetFrame(state)));
+    if (!frame) continue;
+    const py::Ref item = py::Ref::steal(Py_BuildValue("kO", state->thread_id, frame.get()));
+    if (!item || PyList_Append(list.get(), item.get()) != 0) list.reset();
+  }
+  return list.release();
+}
+
 PyMethodDef kFunctions[] = {
     {"snapshot_get", snapshot_get, METH_O, "snapshot_get(path): bytes of that source, or None."},
     {"snapshot_has", snapshot_has, METH_O, "snapshot_has(path): is it a source of this generation?"},
@@ -183,6 +206,7 @@ PyMethodDef kFunctions[] = {
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
     {"opened", opened, METH_O, "opened(paths): files that belong to the app."},
     {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
+    {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
 };
 
@@ -198,6 +222,10 @@ py::Ref add_native_module(const py::Attached& py, Natives& natives) {
     const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, self.get()));
     if (!function || PyObject_SetAttrString(module.get(), definition.ml_name, function.get()) != 0) return {};
   }
+  const py::Ref exports = py::Ref::steal(PyDict_New());
+  if (!exports || PyObject_SetAttrString(module.get(), "exports", exports.get()) != 0 ||
+      !add_call_functions(py, module.get(), self.get()))
+    return {};
   if (!add_payload_functions(py, module.get())) return {};
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "_moult", module.get()) != 0) return {};
   return module;

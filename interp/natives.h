@@ -1,5 +1,8 @@
 #pragma once
 
+#include "interp/calls/caller_lane.h"
+#include "interp/calls/directory.h"
+#include "interp/calls/thread_calls.h"
 #include "interp/code_cache.h"
 #include "interp/events.h"
 #include "interp/log_pipe.h"
@@ -25,8 +28,19 @@ struct Natives {
   MainThread& main_thread;
   CodeCache& code;
   bool is_main = false;
+  // Calls of functions of other apps, and of this one's.
+  Directory& directory;
+  CallBook& book;
+  std::shared_ptr<Entrance> entrance;
+  std::unique_ptr<CallerLanes> lanes;
+  std::size_t max_payload = 0;
+  int host = 0;                 // its number in the daemon
+  bool told_exports = false;    // the daemon knows that there are some
   Py_ssize_t modules_seen = 0;  // the size of sys.modules when it was last looked through
 };
+
+// The `self` of native functions.
+Natives& natives_of(PyObject* capsule);
 
 // Makes the module `_moult`, puts it into sys.modules of the attached interpreter and returns it.
 // Null with an exception pending.

@@ -50,6 +50,11 @@ py::Ref spec_object(const py::Attached&, const MakeCommand& make, const HostFact
   put("signals", text(spec.signals));
   put("python_flags", list(spec.python_flags));
   put("module_dir", text(host.module_dir));
+  put("app", text(make.app));
+  put("interp", py::Ref::steal(PyLong_FromUnsignedLongLong(make.interp)));
+  put("host", py::Ref::steal(PyLong_FromLong(spec.host)));
+  put("cause", text(spec.cause));
+  put("exports", list(spec.exports));
   put("host_tz", host.timezone ? text(*host.timezone) : py::Ref::borrow(Py_None));
   put("wake_fd", py::Ref::steal(PyLong_FromLong(host.wake_fd)));
   return result;

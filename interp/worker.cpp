@@ -38,18 +38,24 @@ void Worker::run() {
     call_boot(scope.token(), "shutdown", "adopt_host_thread", name().c_str());
     server.emplace(scope.token(), lane_.get(), shared_.callable, shared_.types, shared_.facts,
                    shared_.natives);
+    call_server_.emplace(lane_.get(), shared_.natives);
     const std::scoped_lock lock(mutex_);
     thread_id_ = PyThread_get_thread_ident();
+    calls_ = shared_.natives.book.here_shared();
+    calls_->scope.interp = shared_.natives.interp;
   }
   serve_lane(state, *server);
   PyEval_RestoreThread(state);
   {
     const auto py = py::Attached::by_caller();
     server.reset();
+    call_server_.reset();
     call_boot(py, "shutdown", "dismiss_host_thread", nullptr);
   }
   PyThreadState_Clear(state);
   PyThreadState_DeleteCurrent();
+  // Not at the end of the thread: whoever joins it may hold the GIL that this needs.
+  calls_->give_states_back();
   lane_.reset();
   left_ = true;
   shared_.on_left();
@@ -64,18 +70,32 @@ void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
     // Body frames and aborts of a call that is over come late; they are dropped.
     const auto request = lane::decode_request(received.packet);
     if (!request) continue;
-    const py::AttachScope scope(state);
-    begin_call(scope.token(), request->head.call);
-    server.serve(scope.token(), *request);
-    end_call(scope.token());
-    tell_opened(scope.token(), shared_.natives);
+    shared_.turns.call_begins();
+    {
+      const py::AttachScope scope(state);
+      begin_call(scope.token(), request->head.call);
+      serve(scope.token(), *request, server);
+      end_call(scope.token());
+      tell_opened(scope.token(), shared_.natives);
+    }
+    shared_.turns.call_ends();
+  }
+}
+
+void Worker::serve(const py::Attached& py, const lane::Request& request, WsgiServer& server) {
+  if ((request.head.flags & lane::kCall) != 0) {
+    call_server_->serve(py, request);
+  } else {
+    server.serve(py, request);
   }
 }
 
 void Worker::begin_call(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
   serving_ = call;
+  calls_->scope.number = call;
   interrupted_ = unwanted_ == call;
+  calls_->set_interrupted(interrupted_);
   if (interrupted_) PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
   unwanted_.reset();
 }
@@ -88,15 +108,22 @@ void Worker::end_call(const py::Attached&) {
   interrupted_ = false;
 }
 
-void Worker::interrupt(const py::Attached&, std::uint64_t call) {
+std::shared_ptr<ThreadCalls> Worker::interrupt(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
   if (serving_ == call) {
     interrupted_ = true;
+    calls_->set_interrupted(true);
     PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
-  } else {
-    // Its request may still lie on the lane. If it is over already, its number never comes again.
-    unwanted_ = call;
+    return calls_;
   }
+  // Its request may still lie on the lane. If it is over already, its number never comes again.
+  unwanted_ = call;
+  return nullptr;
+}
+
+unsigned long Worker::thread() {
+  const std::scoped_lock lock(mutex_);
+  return thread_id_;
 }
 
 }  // namespace moult

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "interp/calls/call_server.h"
+#include "interp/turns.h"
 #include "interp/wsgi_server.h"
 
 #include <functional>
@@ -18,6 +20,7 @@ struct WorkerShared {
   WsgiTypes types;
   EnvironFacts facts;
   Natives& natives;
+  Turns& turns;
   std::function<void()> on_left;  // called by a worker as its last act
 };
 
@@ -33,8 +36,10 @@ class Worker {
 
   void start();
   // Raises `interrupted` in this worker if it still serves `call`, or when it begins to. By a
-  // visitor who is attached to the same interpreter.
-  void interrupt(const py::Attached& py, std::uint64_t call);
+  // visitor who is attached to the same interpreter. Its thread when it serves the call now, which
+  // may just run in another interpreter.
+  std::shared_ptr<ThreadCalls> interrupt(const py::Attached& py, std::uint64_t call);
+  unsigned long thread();  // its identifier; 0: it has not begun
 
   bool has_left() const { return left_; }
   void join() { thread_.join(); }
@@ -44,6 +49,7 @@ class Worker {
  private:
   void run();
   void serve_lane(PyThreadState* state, WsgiServer& server);
+  void serve(const py::Attached& py, const lane::Request& request, WsgiServer& server);
   void begin_call(const py::Attached& py, std::uint64_t call);
   void end_call(const py::Attached& py);
 
@@ -57,6 +63,8 @@ class Worker {
   std::optional<std::uint64_t> serving_;
   std::optional<std::uint64_t> unwanted_;  // to be interrupted, and not begun when that was said
   unsigned long thread_id_ = 0;
+  std::shared_ptr<ThreadCalls> calls_;
+  std::optional<CallServer> call_server_;
   bool interrupted_ = false;
 };
 

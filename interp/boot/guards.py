@@ -17,7 +17,6 @@ class Interrupted(BaseException):
 
 
 def install(spec, is_main):
-    publish_module()
     if is_main:
         guard_main_signals(spec["wake_fd"])
         return
@@ -28,16 +27,6 @@ def install(spec, is_main):
     if sys.version_info < (3, 12):
         forbid_fork_and_exec()
     spawn_by_default()
-
-
-def publish_module():
-    module = type(sys)("moult", "What an app can use of the server that runs it.")
-    module.Interrupted = Interrupted
-    from _moult import hooks
-
-    for name in ("ready", "handoff", "adopt", "retire"):
-        setattr(module, name, getattr(hooks, name))
-    sys.modules["moult"] = module
 
 
 def caller():

@@ -4,6 +4,7 @@ import _moult
 from _moult import call_errors
 
 NODES_MOST = 10_000
+SECONDS_MOST = 1.0  # for the search of what was refused
 TEXT_MOST = 300
 BUFFER_MIN = 64 * 1024
 
@@ -137,9 +138,9 @@ def refusal(places, error):
         return error  # an interruption of the call, for example
     try:
         path, error = Search(places).run(error)
-    except Exception as failure:  # of a __getattr__ or __reduce__ that is worse than expected
+    except Exception:  # of a __hash__ or __getattribute__ of the app
         path = places[0][0] if len(places) == 1 else None
-        failure.__traceback__ = None
+    path = path and shortened(path)
     text = words_of(error)
     made = call_errors.PayloadError(f"{path}: {text}" if path else text, path)
     made.__cause__ = error
@@ -156,12 +157,20 @@ def find_class_in_call(args, kwargs, class_name):
     return Search(arguments_of(args, kwargs)).first_of(class_name)
 
 
+def shortened(path):
+    return path if len(path) <= TEXT_MOST else f"{path[: TEXT_MOST // 2]}…{path[-TEXT_MOST // 2 :]}"
+
+
 class Search:
     """A walk through values that stops after some nodes. Slow: only for what was refused."""
 
     def __init__(self, places):
+        import time
+
         self.places = places
         self.left = NODES_MOST
+        self.clock = time.monotonic
+        self.end = time.monotonic() + SECONDS_MOST
 
     def run(self, error):
         """(path, error) of the innermost value that cannot be pickled by itself."""
@@ -175,15 +184,14 @@ class Search:
             else:
                 return path, error
             path, error = place, found
-            if id(value) in above or self.left <= 0:
-                return path, error
+            if id(value) in above or isinstance(error, RecursionError):
+                return path, error  # no part of it is to blame
             above.add(id(value))
             children = children_of(value, path)
 
     def trial(self, value):
         """What pickle says against a value, or None."""
-        self.left -= 1
-        if self.left < 0:
+        if not self.goes_on():
             return None
         try:
             trial_type()(Sink(forget), protocol=5).dump(value)
@@ -191,10 +199,13 @@ class Search:
             return error
         return None
 
+    def goes_on(self):
+        self.left -= 1
+        return self.left >= 0 and self.clock() < self.end
+
     def first_of(self, class_name):
         todo, seen = list(reversed(self.places)), set()
-        while todo and self.left > 0:
-            self.left -= 1
+        while todo and self.goes_on():
             path, value = todo.pop()
             if id(value) in seen:
                 continue
@@ -227,16 +238,19 @@ def trial_type():
 
 
 def children_of(value, path):
-    """[(path, value)] of what lies directly in it."""
+    """[(path, value)] of what lies directly in it, as much of it as a search can look at."""
+    from itertools import islice
+
     found = []
     if isinstance(value, dict):
-        for key, item in dict.items(value):
+        for key, item in islice(dict.items(value), NODES_MOST):
             found.append((f"{path}.<key {short(key)}>", key))
             found.append((f"{path}[{short(key)}]", item))
     elif isinstance(value, list | tuple):
-        found += [(f"{path}[{number}]", item) for number, item in enumerate(value)]
+        items = (list if isinstance(value, list) else tuple).__iter__(value)
+        found += [(f"{path}[{number}]", item) for number, item in enumerate(islice(items, NODES_MOST))]
     elif isinstance(value, set | frozenset):
-        found += [(f"{path}.<member>", item) for item in value]
+        found += [(f"{path}.<member>", item) for item in islice(value, NODES_MOST)]
     if not isinstance(value, type):
         found += [(f"{path}.{name}", item) for name, item in attributes_of(value)]
     return found

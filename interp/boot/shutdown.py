@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 
+import _moult
 from _moult import hooks
 
 
@@ -85,14 +86,13 @@ def report(what):
     sys.stderr.write(traceback.format_exc())
 
 
-def stack():
-    """What every thread of this interpreter does now."""
+def stack(thread=0):
+    """What every thread of this interpreter does now, or only `thread`."""
     import traceback
 
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    own = threading.get_ident()
+    names = {known.ident: known.name for known in threading.enumerate()}
     parts = []
-    for ident, frame in sys._current_frames().items():
-        if ident != own:
+    for ident, frame in _moult.frames():
+        if not thread or ident == thread:
             parts.append(f"Thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}")
     return "\n".join(parts)

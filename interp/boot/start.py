@@ -4,7 +4,7 @@ import os
 import sys
 
 import _moult
-from _moult import entry, environment, errors, extensions, guards, hooks, importer, shutdown, streams
+from _moult import api, calls, entry, environment, errors, extensions, guards, hooks, importer, shutdown, streams
 
 
 def boot(spec):
@@ -20,11 +20,18 @@ def boot(spec):
     importer.install(spec)
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
+    api.install(spec)
+    configured.extend(spec["exports"])
     hooks.generation = spec["generation"]
 
 
+configured = []
+
+
 def load(kind, target, callable_name):
-    return entry.load(kind, target, callable_name)
+    loaded = entry.load(kind, target, callable_name)
+    calls.export_configured(configured)
+    return loaded
 
 
 known_files = set()

@@ -249,5 +249,23 @@ class ProcessWide(Asking):
         self.assertNotEqual(method, "fork")
 
 
+class Turns(case.HostCase):
+    def test_an_app_that_computes_does_not_keep_another_one_waiting(self):
+        """3.11 and 3.12 ask only their own interpreter for a GIL that another one holds."""
+        busy = self.serve("""
+            import time
+            def application(env, start):
+                end = time.monotonic() + 300
+                while time.monotonic() < end: pass
+                start('200 OK', []); return []
+            """, name="busy.py")
+        hello = self.serve("def application(env, start):\n    start('200 OK', []); return [b'hello']\n")
+        busy.lane.send_request("/")
+        for _ in range(5):
+            self.assertEqual(hello.get().body, b"hello")
+        self.host.send({"do": "interrupt", "interp": busy.number, "worker": 0, "call": busy.lane.calls})
+        self.assertIn("Interrupted", busy.lane.finish().failed)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,90 @@
+#include "interp/calls/call_fault.h"
+
+#include <nlohmann/json.hpp>
+
+namespace moult {
+
+namespace {
+
+using Json = nlohmann::json;
+
+py::Ref text(std::string_view value) {
+  return py::Ref::steal(PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), "replace"));
+}
+
+}  // namespace
+
+CallFault take_fault(const py::Attached& py, std::string_view reason) {
+  CallFault fault{std::string(reason)};
+  const py::Ref error = py::take_exception(py);
+  if (!error) return fault;
+  fault.type = Py_TYPE(error.get())->tp_name;
+  const py::Ref describe = py::boot_function(py, "calls", "describe_fault");
+  py::Ref told = describe ? py::Ref::steal(PyObject_CallOneArg(describe.get(), error.get())) : py::Ref();
+  if (describe && !told) {  // an interrupt hits this code of ours as well: once more
+    PyErr_Clear();
+    told = py::Ref::steal(PyObject_CallOneArg(describe.get(), error.get()));
+  }
+  const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(told.get(), at)); };
+  if (told && PyTuple_Check(told.get()) && PyTuple_GET_SIZE(told.get()) == 7) {
+    fault.type = field(0);
+    fault.message = field(1);
+    fault.traceback = field(2);
+    fault.path = field(3);
+    fault.class_name = field(4);
+    fault.file = field(5);
+    fault.line = static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(told.get(), 6)));
+    if (reason == "payload" && fault.type == "moult.PayloadTooLarge") fault.reason = "too_large";
+  }
+  PyErr_Clear();
+  return fault;
+}
+
+PyObject* raise_fault(const py::Attached& py, const CallFault& fault, std::string_view app,
+                      std::string_view function, PyObject* sent) {
+  const py::Ref raise = py::boot_function(py, "calls", "raise_fault");
+  const py::Ref reason = text(fault.reason);
+  const py::Ref type = text(fault.type);
+  const py::Ref message = text(fault.message);
+  const py::Ref traceback = text(fault.traceback);
+  const py::Ref path = text(fault.path);
+  const py::Ref class_name = text(fault.class_name);
+  const py::Ref app_name = text(app);
+  const py::Ref function_name = text(function);
+  if (!raise || !reason || !type || !message || !traceback || !path || !class_name || !app_name ||
+      !function_name)
+    return nullptr;
+  PyObject* args[] = {reason.get(),    type.get(),          message.get(),
+                      traceback.get(), path.get(),          class_name.get(),
+                      app_name.get(),  function_name.get(), sent != nullptr ? sent : Py_None};
+  const py::Ref never = py::Ref::steal(PyObject_Vectorcall(raise.get(), args, 9, nullptr));
+  if (never) PyErr_SetString(PyExc_RuntimeError, "a call failed and nothing was raised");
+  return nullptr;
+}
+
+std::string fault_to_json(const CallFault& fault) {
+  Json json{{"type", fault.type}, {"message", fault.message}, {"traceback", fault.traceback}};
+  if (!fault.path.empty()) json["path"] = fault.path;
+  if (!fault.class_name.empty()) json["class_name"] = fault.class_name;
+  if (!fault.file.empty()) json["file"] = fault.file;
+  if (fault.line != 0) json["line"] = fault.line;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+CallFault fault_from_json(std::string_view reason, std::string_view text) {
+  CallFault fault{std::string(reason)};
+  const Json json = Json::parse(text, nullptr, false);
+  const auto field = [&](const char* name) {
+    const auto found = json.is_object() ? json.find(name) : json.end();
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  fault.type = field("type");
+  fault.message = field("message");
+  fault.traceback = field("traceback");
+  fault.path = field("path");
+  fault.class_name = field("class_name");
+  fault.file = field("file");
+  return fault;
+}
+
+}  // namespace moult

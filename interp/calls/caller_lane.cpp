@@ -1,0 +1,216 @@
+#include "interp/calls/caller_lane.h"
+
+#include <fmt/format.h>
+
+#include <poll.h>
+#include <algorithm>
+#include <cstring>
+
+namespace moult {
+
+namespace {
+
+// How often a thread that waits looks whether it is to give up. A deadline is kept to the millisecond.
+constexpr Milliseconds kLook{50};
+
+CallFault fault(std::string reason, std::string message = {}) {
+  return {std::move(reason), {}, std::move(message)};
+}
+
+std::int64_t nanoseconds(SteadyTime time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& problem) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto available = [this] { return !idle_.empty() || in_use_ < kLanesMax; };
+    // Whoever has no deadline of its own waits as long as calls of its app may.
+    if (!returned_.wait_until(lock, std::min(deadline, Steady::now() + std::chrono::minutes(5)), available)) {
+      problem = fmt::format("{} calls of this app are under way already", kLanesMax);
+      return nullptr;
+    }
+    ++in_use_;
+    if (!idle_.empty()) {
+      auto lane = std::move(idle_.back());
+      idle_.pop_back();
+      return lane;
+    }
+  }
+  auto pair = seqpacket_pair();
+  if (!pair) {
+    problem = describe(pair.error());
+    give_back(nullptr);
+    return nullptr;
+  }
+  events_.caller(interp_, pair->ours);
+  auto lane = std::make_unique<CallerLane>();
+  lane->fd = std::move(pair->theirs);
+  return lane;
+}
+
+void CallerLanes::give_back(std::unique_ptr<CallerLane> lane) {
+  const std::scoped_lock lock(mutex_);
+  --in_use_;
+  if (lane) idle_.push_back(std::move(lane));
+  returned_.notify_one();
+}
+
+FarCall::~FarCall() { abort(); }
+
+void FarCall::finish() {
+  ended_ = true;
+  if (lane_) lanes_.give_back(std::move(lane_));
+  lane_ = nullptr;
+}
+
+void FarCall::abort() {
+  if (!lane_) return;
+  char prefix[16];
+  const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::abort, lane_->last_call, 0);
+  if (lane::send(lane_->fd.get(), {prefix, size}, {}, lane::Wait::no) != lane::Sent::yes) {
+    lane_.reset();
+    lanes_.give_back(nullptr);
+  }
+  finish();
+}
+
+std::optional<CallFault> FarCall::begin(const py::Attached& py, const ThreadCalls& calls,
+                                        const FarRequest& request) {
+  deadline_ = request.deadline;
+  if (Steady::now() >= deadline_) return fault("timeout", "the time was up before the call began");
+  std::string problem;
+  {
+    const py::DetachScope detached(py);
+    lane_ = lanes_.take(deadline_, problem);
+  }
+  if (!lane_) return fault(Steady::now() >= deadline_ ? "timeout" : "unavailable", problem);
+  const std::string deadline = fmt::format("{}", nanoseconds(deadline_));
+  const std::string depth = fmt::format("{}", request.depth);
+  lane::Header headers[2] = {{"depth", depth}, {"deadline", deadline}};
+  const bool streams = request.arguments.size() > lane::kInlineBodyMax;
+  lane::RequestHead head;
+  head.call = ++lane_->last_call;
+  head.flags = static_cast<std::uint8_t>(lane::kCall | (streams ? lane::kBodyStreams : 0));
+  head.content_length = request.arguments.size();
+  head.method = "CALL";
+  head.target = request.function;
+  head.path_info = request.app;
+  head.script_name = request.caller_app;
+  head.remote_addr = request.caller_call;
+  std::string_view rest = request.arguments;
+  const std::string_view inline_body = streams ? std::string_view() : rest;
+  const std::size_t size =
+      lane::encode_request({lane_->buffer.get(), lane::kPacketMax}, head,
+                           {headers, deadline_ == SteadyTime::max() ? 1U : 2U}, inline_body.size());
+  if (size == 0) return fault("not_exported", "no function has so long a name");
+  if (lane::send(lane_->fd.get(), {lane_->buffer.get(), size}, inline_body, lane::Wait::no) !=
+      lane::Sent::yes) {
+    return fault("host_lost", "the daemon does not take calls");
+  }
+  for (;;) {
+    std::string_view packet;
+    if (auto problem_met = receive(py, calls, packet)) return problem_met;
+    const auto type = lane::frame_type(packet);
+    if (type == lane::FrameType::want_body) {
+      if (auto problem_met = send_piece(rest)) return problem_met;
+      continue;
+    }
+    const auto answer = type == lane::FrameType::head ? lane::decode_head(packet) : std::nullopt;
+    if (!answer) return fault("host_lost", "an answer that is none");
+    reason_ = answer->reason;
+    collected_.assign(answer->body);
+    if ((answer->flags & lane::kEnd) != 0) finish();
+    return std::nullopt;
+  }
+}
+
+std::optional<CallFault> FarCall::send_piece(std::string_view& rest) {
+  const std::string_view piece = rest.substr(0, lane::kChunkMax);
+  rest.remove_prefix(piece.size());
+  char prefix[16];
+  const auto flags = rest.empty() ? lane::kEnd : std::uint8_t{0};
+  const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::body, lane_->last_call, flags);
+  if (lane::send(lane_->fd.get(), {prefix, size}, piece, lane::Wait::no) == lane::Sent::yes)
+    return std::nullopt;
+  return fault("host_lost", "the daemon does not take calls");
+}
+
+std::optional<CallFault> FarCall::receive(const py::Attached& py, const ThreadCalls& calls,
+                                          std::string_view& packet) {
+  for (;;) {
+    lane::Received received =
+        lane::receive(lane_->fd.get(), {lane_->buffer.get(), lane::kPacketMax}, lane::Wait::no);
+    if (received.would_block) {
+      const SteadyTime now = Steady::now();
+      if (now >= deadline_) return fault("timeout", "no answer within the timeout");
+      if (cancelled_.load(std::memory_order_relaxed)) return fault("cancelled");
+      if (calls.must_end()) return fault("interrupted");
+      const auto left =
+          std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook : deadline_ - now);
+      pollfd wanted{lane_->fd.get(), POLLIN, 0};
+      const py::DetachScope detached(py);
+      ::poll(&wanted, 1, static_cast<int>(std::min(left, kLook).count()));
+      continue;
+    }
+    if (received.packet.empty()) {
+      lane_.reset();
+      lanes_.give_back(nullptr);
+      ended_ = true;
+      return fault("host_lost", "the daemon has closed the lane");
+    }
+    const auto frame = lane::decode_chunk(received.packet);
+    if (!frame || frame->call != lane_->last_call) continue;  // of a call that was given up
+    packet = received.packet;
+    return std::nullopt;
+  }
+}
+
+std::optional<CallFault> FarCall::read_more(const py::Attached& py, const ThreadCalls& calls) {
+  std::string_view packet;
+  if (auto problem = receive(py, calls, packet)) return problem;
+  const auto chunk =
+      lane::frame_type(packet) == lane::FrameType::chunk ? lane::decode_chunk(packet) : std::nullopt;
+  if (!chunk) return fault("host_lost", "an answer that breaks off");
+  if (collected_.size() - taken_ + chunk->data.size() > answer_max_) {
+    return fault("too_large", fmt::format("the result has more than {} bytes (max_payload)", answer_max_));
+  }
+  collected_.append(chunk->data);
+  if ((chunk->flags & lane::kEnd) != 0) finish();
+  return std::nullopt;
+}
+
+std::optional<CallFault> FarCall::read_all(const py::Attached& py, const ThreadCalls& calls,
+                                           std::string_view& body) {
+  while (!ended_) {
+    if (auto problem = read_more(py, calls)) return problem;
+  }
+  body = collected_;
+  return std::nullopt;
+}
+
+std::optional<CallFault> FarCall::next_item(const py::Attached& py, const ThreadCalls& calls, Item& item) {
+  constexpr std::size_t kPrefix = 5;  // u32 size, u8 kind
+  for (;;) {
+    const std::string_view rest = std::string_view(collected_).substr(taken_);
+    std::uint32_t size = 0;
+    if (rest.size() >= kPrefix) std::memcpy(&size, rest.data(), sizeof size);
+    if (rest.size() >= kPrefix && rest.size() - kPrefix >= size) {
+      item = {rest[4], rest.substr(kPrefix, size), false};
+      taken_ += kPrefix + size;
+      return std::nullopt;
+    }
+    if (ended_) {
+      if (!rest.empty()) return fault("host_lost", "a stream that breaks off");
+      item.ended = true;
+      return std::nullopt;
+    }
+    collected_.erase(0, taken_);
+    taken_ = 0;
+    if (auto problem = read_more(py, calls)) return problem;
+  }
+}
+
+}  // namespace moult

@@ -1,0 +1,399 @@
+#include "interp/calls/functions.h"
+
+#include "interp/calls/caller_lane.h"
+#include "interp/calls/enter_call.h"
+#include "interp/py/swap.h"
+#include "interp/py/types.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <thread>
+
+namespace moult {
+
+namespace {
+
+constexpr const char* kFarCall = "moult.far_call";
+constexpr int kTriesMax = 1000;
+
+std::optional<std::string_view> utf8_of(PyObject* object, const char* what) {
+  Py_ssize_t size = 0;
+  if (!PyUnicode_Check(object)) {
+    PyErr_Format(PyExc_TypeError, "%s must be a str, not %.80s", what, Py_TYPE(object)->tp_name);
+    return std::nullopt;
+  }
+  const char* const data = PyUnicode_AsUTF8AndSize(object, &size);
+  if (data == nullptr) return std::nullopt;
+  return std::string_view(data, static_cast<std::size_t>(size));
+}
+
+// One call as it is being made. Views and borrowed references of the caller's objects.
+struct Outgoing {
+  std::string_view app;
+  std::string_view function;
+  PyObject* const* args = nullptr;  // positional, then those of `kwnames`
+  Py_ssize_t positional = 0;
+  PyObject* kwnames = nullptr;
+  std::optional<SteadyTime> deadline{};  // of its own
+};
+
+// Seconds or None. False with an exception pending.
+bool take_timeout(PyObject* value, std::optional<SteadyTime>& deadline) {
+  if (value == Py_None) return true;
+  const double seconds = PyFloat_AsDouble(value);
+  if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
+  if (std::isnan(seconds)) {
+    PyErr_SetString(PyExc_ValueError, "timeout is not a number of seconds");
+    return false;
+  }
+  constexpr double kLongest = 365.0 * 24 * 3600;
+  deadline = Steady::now() +
+             std::chrono::duration_cast<Steady::duration>(Seconds(std::clamp(seconds, 0.0, kLongest)));
+  return true;
+}
+
+py::Ref sent_pair(const Outgoing& call) {
+  const py::Ref args = py::Ref::steal(PyTuple_New(call.positional));
+  const py::Ref kwargs = py::Ref::steal(PyDict_New());
+  if (!args || !kwargs) return {};
+  for (Py_ssize_t i = 0; i < call.positional; ++i) PyTuple_SET_ITEM(args.get(), i, Py_NewRef(call.args[i]));
+  const Py_ssize_t keywords = call.kwnames != nullptr ? PyTuple_GET_SIZE(call.kwnames) : 0;
+  for (Py_ssize_t i = 0; i < keywords; ++i) {
+    if (PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(call.kwnames, i), call.args[call.positional + i]) != 0)
+      return {};
+  }
+  return py::Ref::steal(PyTuple_Pack(2, args.get(), kwargs.get()));
+}
+
+PyObject* raise_for(const py::Attached& py, const Outgoing& call, const CallFault& fault) {
+  py::Ref sent;
+  if (!fault.class_name.empty()) sent = sent_pair(call);
+  PyErr_Clear();
+  return raise_fault(py, fault, call.app, call.function, sent.get());
+}
+
+// What a far call that did not come to an answer raises.
+PyObject* raise_far(const py::Attached& py, Natives& natives, const Outgoing& call, FarCall& far,
+                    const CallFault& fault) {
+  far.abort();
+  if (fault.reason == "interrupted") {
+    // It is raised here, and not once more in the handlers that it passes.
+    PyThreadState_SetAsyncExc(natives.book.here().thread(), nullptr);
+    PyErr_SetNone(natives.entrance->interrupted());
+    return nullptr;
+  }
+  return raise_for(py, call, fault);
+}
+
+std::string current_call(Natives& natives) {
+  ThreadCalls& calls = natives.book.here();
+  if (calls.innermost() != 0) return fmt::format("h{}-{}", natives.host, calls.innermost());
+  if (calls.scope.interp == 0) return {};
+  return fmt::format("w{}-{}-{}", natives.host, calls.scope.interp, calls.scope.number);
+}
+
+void destroy_far(PyObject* capsule) { delete static_cast<FarCall*>(PyCapsule_GetPointer(capsule, kFarCall)); }
+
+FarCall* far_of(PyObject* capsule) { return static_cast<FarCall*>(PyCapsule_GetPointer(capsule, kFarCall)); }
+
+py::Ref new_far(Natives& natives) {
+  auto far = std::make_unique<FarCall>(*natives.lanes, natives.max_payload + lane::kChunkMax);
+  py::Ref capsule = py::Ref::steal(PyCapsule_New(far.get(), kFarCall, destroy_far));
+  if (capsule) static_cast<void>(far.release());
+  return capsule;
+}
+
+// The result of a call whose answer has begun.
+PyObject* far_result(const py::Attached& py, Natives& natives, const Outgoing& call, PyObject* capsule) {
+  FarCall& far = *far_of(capsule);
+  const ThreadCalls& calls = natives.book.here();
+  if (far.reason() == "stream") {
+    const py::Ref type = py::boot_function(py, "calls", "Stream");
+    if (!type) return nullptr;
+    return PyObject_CallFunction(type.get(), "Os#s#", capsule, call.app.data(),
+                                 static_cast<Py_ssize_t>(call.app.size()), call.function.data(),
+                                 static_cast<Py_ssize_t>(call.function.size()));
+  }
+  std::string_view body;
+  if (const auto fault = far.read_all(py, calls, body)) return raise_far(py, natives, call, far, *fault);
+  if (far.reason() != "value") return raise_for(py, call, fault_from_json(far.reason(), body));
+  const auto payload = FlatPayload::parse(body);
+  if (!payload) return raise_for(py, call, {"payload", {}, "a malformed result"});
+  return decode_value(py, payload->view()).release();
+}
+
+PyObject* call_far(const py::Attached& py, Natives& natives, const Outgoing& call, PyObject* capsule,
+                   SteadyTime deadline, int depth, std::string caller_call) {
+  ThreadCalls& calls = natives.book.here();
+  Payload& arguments = calls.arguments();
+  if (!arguments.encode_call(py, call.args, call.positional, call.kwnames, natives.max_payload))
+    return nullptr;
+  std::string flat;
+  arguments.flatten(flat);
+  arguments.release(py);
+  FarCall& far = *far_of(capsule);
+  const FarRequest request{call.app, call.function, natives.entrance->app, std::move(caller_call), flat,
+                           deadline, depth};
+  if (const auto fault = far.begin(py, calls, request)) return raise_far(py, natives, call, far, *fault);
+  return far_result(py, natives, call, capsule);
+}
+
+PyObject* call_near(const py::Attached& py, Natives& natives, const Outgoing& call, bool& far) {
+  ThreadCalls& calls = natives.book.here();
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    const std::shared_ptr<Entrance> target = natives.directory.find(call.app);
+    far = !target || !py::can_swap() || (call.deadline && !target->is_inline(call.function));
+    if (far) return nullptr;
+    Payload& arguments = calls.arguments();
+    if (!arguments.encode_call(py, call.args, call.positional, call.kwnames, natives.max_payload))
+      return nullptr;
+    EnteredResult result = enter_call(py, natives, target, call.function, arguments);
+    switch (result.ended) {
+      case Ended::done: return result.value.release();
+      case Ended::raised: return nullptr;
+      case Ended::failed: return raise_for(py, call, result.fault);
+      case Ended::stream: far = true; return nullptr;
+      case Ended::closed: arguments.release(py); break;
+    }
+    // Its generation was replaced between the look and the step; the route follows at once.
+    const py::DetachScope detached(py);
+    std::this_thread::yield();
+  }
+  far = true;  // it does not: the daemon knows more
+  return nullptr;
+}
+
+PyObject* make_call(const py::Attached& py, Natives& natives, const Outgoing& call) {
+  ThreadCalls& calls = natives.book.here();
+  if (calls.scope.depth >= kCallDepthMax) {
+    return raise_for(py, call,
+                     {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)});
+  }
+  if (calls.scope.deadline != SteadyTime::max() && Steady::now() >= calls.scope.deadline) {
+    return raise_for(py, call, {"timeout", {}, "the time of the call that makes this one is up"});
+  }
+  bool far = false;
+  PyObject* const result = call_near(py, natives, call, far);
+  if (!far) return result;
+  const SteadyTime deadline = std::min(calls.scope.deadline, call.deadline.value_or(SteadyTime::max()));
+  const py::Ref capsule = new_far(natives);
+  if (!capsule) return nullptr;
+  return call_far(py, natives, call, capsule.get(), deadline, calls.scope.depth, current_call(natives));
+}
+
+// call(app, function, *args, timeout=None, **kwargs)
+PyObject* call(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* kwnames) {
+  const auto py = py::Attached::by_caller();
+  if (count < 2) {
+    PyErr_SetString(PyExc_TypeError, "call() needs the name of an app and the name of a function");
+    return nullptr;
+  }
+  const auto app = utf8_of(args[0], "the name of the app");
+  const auto function = app ? utf8_of(args[1], "the name of the function") : std::nullopt;
+  if (!function) return nullptr;
+  Outgoing outgoing{*app, *function, args + 2, count - 2, kwnames};
+  Natives& natives = natives_of(self);
+  const Py_ssize_t keywords = kwnames != nullptr ? PyTuple_GET_SIZE(kwnames) : 0;
+  for (Py_ssize_t i = 0; i < keywords; ++i) {
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, i), "timeout") != 0) continue;
+    if (!take_timeout(args[count + i], outgoing.deadline)) return nullptr;
+    // The function gets the rest.
+    std::vector<PyObject*> rest(args + 2, args + count + i);
+    rest.insert(rest.end(), args + count + i + 1, args + count + keywords);
+    const py::Ref before = py::Ref::steal(PyTuple_GetSlice(kwnames, 0, i));
+    const py::Ref after = py::Ref::steal(PyTuple_GetSlice(kwnames, i + 1, keywords));
+    const py::Ref names =
+        before && after ? py::Ref::steal(PySequence_Concat(before.get(), after.get())) : py::Ref();
+    if (!names) return nullptr;
+    outgoing.args = rest.data();
+    outgoing.kwnames = names.get();
+    return make_call(py, natives, outgoing);
+  }
+  return make_call(py, natives, outgoing);
+}
+
+// call_with(app, function, args, kwargs, timeout): the same with what a proxy collected; here a
+// keyword `timeout` is the function's own.
+PyObject* call_with(PyObject* self, PyObject* arguments) {
+  const auto py = py::Attached::by_caller();
+  PyObject* app_object = nullptr;
+  PyObject* function_object = nullptr;
+  PyObject* args = nullptr;
+  PyObject* kwargs = nullptr;
+  PyObject* timeout = Py_None;
+  if (!PyArg_ParseTuple(arguments, "OOO!O!O", &app_object, &function_object, &PyTuple_Type, &args,
+                        &PyDict_Type, &kwargs, &timeout))
+    return nullptr;
+  const auto app = utf8_of(app_object, "the name of the app");
+  const auto function = app ? utf8_of(function_object, "the name of the function") : std::nullopt;
+  if (!function) return nullptr;
+  std::vector<PyObject*> values(PySequence_Fast_ITEMS(args),
+                                PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
+  const py::Ref names = py::Ref::steal(PySequence_Tuple(kwargs));
+  if (!names) return nullptr;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
+    values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
+  }
+  Outgoing outgoing{*app, *function, values.data(), PyTuple_GET_SIZE(args), names.get()};
+  if (!take_timeout(timeout, outgoing.deadline)) return nullptr;
+  return make_call(py, natives_of(self), outgoing);
+}
+
+// inherited() -> (deadline in nanoseconds or None, depth, call): what a call made on another thread
+// of the app takes over from this one.
+PyObject* inherited(PyObject* self, PyObject*) {
+  Natives& natives = natives_of(self);
+  const CallScope& scope = natives.book.here().scope;
+  const std::string call = current_call(natives);
+  if (scope.deadline == SteadyTime::max()) return Py_BuildValue("Ois", Py_None, scope.depth, call.c_str());
+  return Py_BuildValue("Lis", static_cast<long long>(scope.deadline.time_since_epoch().count()), scope.depth,
+                       call.c_str());
+}
+
+PyObject* far_new(PyObject* self, PyObject*) { return new_far(natives_of(self)).release(); }
+
+// far_run(far, app, function, args, kwargs, timeout, inherited): on a thread of a pool.
+PyObject* far_run(PyObject* self, PyObject* arguments) {
+  const auto py = py::Attached::by_caller();
+  PyObject* capsule = nullptr;
+  PyObject* app_object = nullptr;
+  PyObject* function_object = nullptr;
+  PyObject* args = nullptr;
+  PyObject* kwargs = nullptr;
+  PyObject* timeout = Py_None;
+  PyObject* deadline_object = Py_None;
+  int depth = 0;
+  const char* caller = "";
+  if (!PyArg_ParseTuple(arguments, "OOOO!O!O(Ois)", &capsule, &app_object, &function_object, &PyTuple_Type,
+                        &args, &PyDict_Type, &kwargs, &timeout, &deadline_object, &depth, &caller))
+    return nullptr;
+  const auto app = utf8_of(app_object, "the name of the app");
+  const auto function = app ? utf8_of(function_object, "the name of the function") : std::nullopt;
+  if (!function || far_of(capsule) == nullptr) return nullptr;
+  std::vector<PyObject*> values(PySequence_Fast_ITEMS(args),
+                                PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
+  const py::Ref names = py::Ref::steal(PySequence_Tuple(kwargs));
+  if (!names) return nullptr;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
+    values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
+  }
+  Outgoing outgoing{*app, *function, values.data(), PyTuple_GET_SIZE(args), names.get()};
+  if (!take_timeout(timeout, outgoing.deadline)) return nullptr;
+  SteadyTime deadline = outgoing.deadline.value_or(SteadyTime::max());
+  if (deadline_object != Py_None) {
+    deadline = std::min(deadline, SteadyTime(Steady::duration(PyLong_AsLongLong(deadline_object))));
+    if (PyErr_Occurred() != nullptr) return nullptr;
+  }
+  if (depth >= kCallDepthMax) {
+    return raise_for(py, outgoing,
+                     {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)});
+  }
+  return call_far(py, natives_of(self), outgoing, capsule, deadline, depth, caller);
+}
+
+PyObject* far_cancel(PyObject*, PyObject* capsule) {
+  FarCall* const far = far_of(capsule);
+  if (far == nullptr) return nullptr;
+  far->cancel();
+  Py_RETURN_NONE;
+}
+
+// far_next(far, app, function) -> (True, item), or (False, None) at the end.
+PyObject* far_next(PyObject* self, PyObject* arguments) {
+  const auto py = py::Attached::by_caller();
+  PyObject* capsule = nullptr;
+  Outgoing outgoing;
+  const char* app = nullptr;
+  const char* function = nullptr;
+  if (!PyArg_ParseTuple(arguments, "Oss", &capsule, &app, &function)) return nullptr;
+  outgoing.app = app;
+  outgoing.function = function;
+  FarCall* const far = far_of(capsule);
+  if (far == nullptr) return nullptr;
+  Natives& natives = natives_of(self);
+  FarCall::Item item;
+  if (const auto fault = far->next_item(py, natives.book.here(), item)) {
+    return raise_far(py, natives, outgoing, *far, *fault);
+  }
+  if (item.ended) return Py_BuildValue("OO", Py_False, Py_None);
+  if (item.kind == 'e') {
+    const std::size_t end = item.bytes.find('\n');
+    return raise_for(py, outgoing, fault_from_json(item.bytes.substr(0, end), item.bytes.substr(end + 1)));
+  }
+  const auto payload = FlatPayload::parse(item.bytes);
+  const py::Ref value = payload ? decode_value(py, payload->view()) : py::Ref();
+  if (!payload) return raise_for(py, outgoing, {"payload", {}, "a malformed item"});
+  return value ? PyTuple_Pack(2, Py_True, value.get()) : nullptr;
+}
+
+PyObject* far_close(PyObject*, PyObject* capsule) {
+  FarCall* const far = far_of(capsule);
+  if (far == nullptr) return nullptr;
+  far->abort();
+  Py_RETURN_NONE;
+}
+
+PyObject* call_now(PyObject* self, PyObject*) {
+  const std::string call = current_call(natives_of(self));
+  if (call.empty()) Py_RETURN_NONE;
+  return PyUnicode_FromStringAndSize(call.data(), static_cast<Py_ssize_t>(call.size()));
+}
+
+// exports_changed(inline_names): the table of exports has something new.
+PyObject* exports_changed(PyObject* self, PyObject* names) {
+  const auto py = py::Attached::by_caller();
+  Natives& natives = natives_of(self);
+  std::set<std::string, std::less<>> inline_names;
+  const py::Ref list = py::Ref::steal(PySequence_List(names));
+  if (!list) return nullptr;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
+    inline_names.insert(py::text_of(py, PyList_GET_ITEM(list.get(), i)));
+  }
+  natives.entrance->set_inline(std::move(inline_names));
+  if (natives.told_exports) Py_RETURN_NONE;
+  natives.told_exports = true;
+  {
+    const py::DetachScope detached(py);
+    natives.events.exported(natives.interp);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* ask(PyObject* self, PyObject* what) {
+  const auto py = py::Attached::by_caller();
+  Natives& natives = natives_of(self);
+  const std::string text = py::text_of(py, what);
+  {
+    const py::DetachScope detached(py);
+    natives.events.asks(natives.interp, text);
+  }
+  Py_RETURN_NONE;
+}
+
+PyMethodDef kFunctions[] = {
+    {"call", py::method(call), METH_FASTCALL | METH_KEYWORDS,
+     "call(app, function, /, *args, timeout=None, **kwargs)\n--\n\n"},
+    {"call_with", call_with, METH_VARARGS, "call_with(app, function, args, kwargs, timeout)"},
+    {"inherited", inherited, METH_NOARGS, "inherited() -> (deadline, depth, call)"},
+    {"far_new", far_new, METH_NOARGS, "far_new(): a call by a lane that is to be made."},
+    {"far_run", far_run, METH_VARARGS, "far_run(far, app, function, args, kwargs, timeout, inherited)"},
+    {"far_cancel", far_cancel, METH_O, "far_cancel(far): far_run gives up soon."},
+    {"far_next", far_next, METH_VARARGS, "far_next(far, app, function) -> (is_item, item)"},
+    {"far_close", far_close, METH_O, "far_close(far)"},
+    {"call_now", call_now, METH_NOARGS, "call_now(): the call that this thread serves, or None."},
+    {"exports_changed", exports_changed, METH_O, "exports_changed(inline_names)"},
+    {"ask", ask, METH_O, "ask(what): reload, freeze, thaw."},
+};
+
+}  // namespace
+
+bool add_call_functions(const py::Attached&, PyObject* module, PyObject* capsule) {
+  for (PyMethodDef& definition : kFunctions) {
+    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, capsule));
+    if (!function || PyObject_SetAttrString(module, definition.ml_name, function.get()) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace moult

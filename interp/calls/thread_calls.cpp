@@ -1,0 +1,161 @@
+#include "interp/calls/thread_calls.h"
+
+#include "interp/py/attach.h"
+
+#include <algorithm>
+
+namespace moult {
+
+void ThreadCalls::give_states_back() {
+  for (const State& state : states_) state.target->give_back(state.state);
+  states_.clear();
+}
+
+PyThreadState* ThreadCalls::state_in(const std::shared_ptr<Entrance>& target) {
+  if (PyInterpreterState_Get() == target->interpreter()) return PyThreadState_Get();
+  // Re-entrance: the state that waits further up is the one to go on with.
+  for (const EnteredCall& call : entered_) {
+    if (call.caller == target.get()) return call.caller_state;
+  }
+  for (const State& state : states_) {
+    if (state.target == target) return state.state;
+  }
+  // Those of interpreters that have ended meanwhile are deleted already.
+  std::erase_if(states_, [](const State& state) {
+    const Inside inside(state.target->alive);
+    return !inside;
+  });
+  return states_.emplace_back(target, target->make_state()).state;
+}
+
+void ThreadCalls::push(EnteredCall call) {
+  const std::scoped_lock lock(mutex_);
+  entered_.push_back(std::move(call));
+}
+
+ThreadCalls::Popped ThreadCalls::pop() {
+  std::shared_ptr<Entrance> last;  // ends outside of the lock
+  const std::scoped_lock lock(mutex_);
+  Popped popped;
+  popped.interrupted = entered_.back().interrupted;
+  last = std::move(entered_.back().target);
+  entered_.pop_back();
+  popped.caller_interrupted = !entered_.empty() && entered_.back().interrupted;
+  return popped;
+}
+
+Payload& ThreadCalls::arguments() {
+  while (messages_.size() <= entered_.size()) messages_.push_back(std::make_unique<Messages>());
+  return messages_[entered_.size()]->arguments;
+}
+
+Payload& ThreadCalls::result() {
+  while (messages_.size() <= entered_.size()) messages_.push_back(std::make_unique<Messages>());
+  return messages_[entered_.size()]->result;
+}
+
+bool ThreadCalls::must_end() const {
+  if (interrupted_.load(std::memory_order_relaxed)) return true;
+  const std::scoped_lock lock(mutex_);
+  return !entered_.empty() && entered_.back().interrupted;
+}
+
+bool ThreadCalls::interrupt(std::size_t from, const Only& only) {
+  const auto is_over = [&] {
+    return entered_.size() <= from || (only.served != 0 && entered_.back().served != only.served) ||
+           (only.number != 0 && entered_[from].number != only.number);
+  };
+  for (;;) {
+    std::shared_ptr<Entrance> target;
+    std::uint64_t number = 0;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (is_over()) return false;
+      target = entered_.back().target;
+      number = entered_.back().number;
+    }
+    const Inside inside(target->alive);
+    if (!inside) return false;
+    const py::VisitScope visit(target->interpreter());
+    const std::scoped_lock lock(mutex_);
+    if (is_over()) return false;
+    if (entered_.back().number != number) continue;  // it went on meanwhile
+    for (std::size_t i = from; i < entered_.size(); ++i) entered_[i].interrupted = true;
+    PyThreadState_SetAsyncExc(thread_, target->interrupted());
+    return true;
+  }
+}
+
+void ThreadCalls::look(const std::function<void(const EnteredCall& call)>& each) const {
+  const std::scoped_lock lock(mutex_);
+  for (const EnteredCall& call : entered_) each(call);
+}
+
+namespace {
+
+// Ends with its thread.
+struct ThreadsOwn {
+  std::shared_ptr<ThreadCalls> calls;
+  ~ThreadsOwn() {
+    if (calls) calls->give_states_back();
+  }
+};
+
+}  // namespace
+
+const std::shared_ptr<ThreadCalls>& CallBook::here_shared() {
+  thread_local ThreadsOwn own;
+  if (!own.calls) {
+    own.calls = std::make_shared<ThreadCalls>(PyThread_get_thread_ident());
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(threads_, [](const auto& thread) { return thread.expired(); });
+    threads_.push_back(own.calls);
+  }
+  return own.calls;
+}
+
+void CallBook::look(const std::function<void(const EnteredCall& call)>& each) const {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& weak : threads_) {
+    if (const auto thread = weak.lock()) thread->look(each);
+  }
+}
+
+CallBook::Found CallBook::find(std::uint64_t number) const {
+  Found found;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& weak : threads_) {
+    const auto thread = weak.lock();
+    if (!thread) continue;
+    std::size_t at = 0;
+    thread->look([&](const EnteredCall& call) {
+      if (call.number == number) found = {thread, at, call.target, number};
+      ++at;
+    });
+  }
+  return found;
+}
+
+std::size_t CallBook::interrupt_all_in(const Entrance& target) {
+  std::vector<Found> there;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& weak : threads_) {
+      const auto thread = weak.lock();
+      if (!thread) continue;
+      std::size_t at = 0;
+      bool found = false;
+      thread->look([&](const EnteredCall& call) {
+        if (!found && call.target.get() == &target) {
+          there.push_back({thread, at, call.target, call.number});
+          found = true;
+        }
+        ++at;
+      });
+    }
+  }
+  for (const Found& found : there) found.thread->interrupt(found.at, {0, found.number});
+  return there.size();
+}
+
+}  // namespace moult

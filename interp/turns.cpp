@@ -1,0 +1,60 @@
+#include "interp/turns.h"
+
+#include "interp/py/python.h"
+
+#include <ctime>
+#include <thread>
+#include <utility>
+
+namespace moult {
+
+namespace {
+
+// Twice the switch interval of CPython: who waits has asked in vain by then.
+constexpr Milliseconds kTick{10};
+// Of a tick, computed by the process: less than that and nobody holds the GIL all the time.
+constexpr Milliseconds kBusy{5};
+constexpr int kTicksBeforeSleep = 100;
+
+Milliseconds cpu_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return std::chrono::duration_cast<Milliseconds>(std::chrono::seconds(time.tv_sec) +
+                                                  std::chrono::nanoseconds(time.tv_nsec));
+}
+
+}  // namespace
+
+const bool Turns::kNeeded = PY_VERSION_HEX < 0x030D0000;
+
+void Turns::start() {
+  if (kNeeded) std::thread([this] { watch(); }).detach();
+}
+
+void Turns::wake() {
+  const std::scoped_lock lock(mutex_);
+  changed_.notify_one();
+}
+
+void Turns::watch() {
+  std::uint64_t begun = 0;
+  Milliseconds used = cpu_time();
+  int quiet = 0;
+  for (;;) {
+    if (quiet >= kTicksBeforeSleep) {
+      std::unique_lock lock(mutex_);
+      asleep_ = true;
+      changed_.wait(lock, [this] { return running_.load() > 0; });
+      asleep_ = false;
+    }
+    std::this_thread::sleep_for(kTick);
+    const bool running = running_.load() > 0;
+    const std::uint64_t begun_now = begun_.load(std::memory_order_relaxed);
+    const bool progress = std::exchange(begun, begun_now) != begun_now;
+    const Milliseconds before = std::exchange(used, cpu_time());
+    quiet = running ? 0 : quiet + 1;
+    if (running && !progress && used - before >= kBusy) poke_();
+  }
+}
+
+}  // namespace moult

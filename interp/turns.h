@@ -1,0 +1,52 @@
+#pragma once
+
+#include "ipc/base/clock.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+
+namespace moult {
+
+// Makes interpreters that share a GIL take turns on Python 3.11 and 3.12. There a thread that waits
+// for the GIL asks for it in its own interpreter only (take_gil() in ceval_gil.h sets the request of
+// the waiter's interpreter; 3.13 asks the holder): code that computes in one interpreter would keep
+// all others of the process waiting until it blocks. So a watcher looks, while calls run, whether the
+// process computes and nobody's call has begun meanwhile, and then has each home thread take the GIL
+// once: the one in the busy interpreter is heard. One per process, made by main; on other versions it
+// does nothing.
+class Turns {
+ public:
+  // `poke` asks every home for a turn; called on the watcher's thread, without Python.
+  explicit Turns(std::function<void()> poke) : poke_(std::move(poke)) {}
+
+  // Starts the watcher, which lives as long as the process.
+  void start();
+
+  // By workers, around each call.
+  void call_begins() {
+    if (!kNeeded) return;
+    begun_.fetch_add(1, std::memory_order_relaxed);
+    if (running_.fetch_add(1) == 0 && asleep_.load()) wake();
+  }
+  void call_ends() {
+    if (kNeeded) running_.fetch_sub(1);
+  }
+
+ private:
+  static const bool kNeeded;
+
+  void watch();
+  void wake();
+
+  std::function<void()> poke_;
+  std::atomic<int> running_ = 0;
+  std::atomic<std::uint64_t> begun_ = 0;
+  std::atomic<bool> asleep_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+}  // namespace moult
