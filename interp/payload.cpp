@@ -48,7 +48,12 @@ Written write_arguments(const py::Attached& py, Payload& message, PyObject* cons
     if (written == Written::done) written = encoder.write(args[positional + i]);
     if (written != Written::done) return written;
   }
-  return Written::done;
+  return writer.finish() ? Written::done : Written::too_large;
+}
+
+// Is something pending that is no Exception, and so has nothing to do with the message?
+bool is_interruption(const py::Attached&) {
+  return PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(PyExc_Exception) == 0;
 }
 
 // Has boot/payload.py say why a message cannot be made; the pending exception is replaced.
@@ -94,8 +99,9 @@ bool Payload::encode_call(const py::Attached& py, PyObject* const* args, Py_ssiz
 
 bool Payload::encode_value(const py::Attached& py, PyObject* value, std::size_t max_bytes) {
   if (!is_free(py)) return false;
-  const Written written =
+  Written written =
       begin(py, Form::value, max_bytes) ? PlainEncoder(py, *this).write(value) : Written::too_large;
+  if (written == Written::done && !writer_.finish()) written = Written::too_large;
   if (written == Written::done) return true;
   if (written == Written::too_large) return refuse_size(py);
   return pickle(py, Form::pickled_value, value, max_bytes, "refusal_of_value");
@@ -105,8 +111,8 @@ bool Payload::pickle(const py::Attached& py, Form form, PyObject* value, std::si
                      const char* explanation) {
   if (!begin(py, form, max_bytes)) return refuse_size(py);
   is_encoding_ = true;
-  const bool written = payload::write_pickle(py, *this, value);
-  const bool too_large = !written && writer_.too_large() && PyErr_ExceptionMatches(PyExc_Exception);
+  const bool written = payload::write_pickle(py, *this, value) && writer_.finish();
+  const bool too_large = !written && writer_.too_large() && !is_interruption(py);
   if (!written && !too_large) explain(py, explanation, value);
   is_encoding_ = false;
   if (too_large) return refuse_size(py);

@@ -161,16 +161,19 @@ void Writer::begin(std::size_t max_bytes) {
 }
 
 void Writer::set_limit() {
-  limit_ = memory_ == nullptr ? nullptr : memory_.get() + std::min(capacity_, text_max_);
+  limit_ = memory_ == nullptr ? nullptr : memory_.get() + std::min(capacity_, text_max_ + kSlack);
+}
+
+// The text alone would need these bytes.
+bool Writer::refuse(std::size_t text_bytes) {
+  wanted_ = max_bytes_ - text_max_ + text_bytes;
+  return false;
 }
 
 bool Writer::make_room(std::size_t bytes) {
   const std::size_t used = text().size();
   if (too_large()) return false;
-  if (bytes > text_max_ - used) {
-    wanted_ = max_bytes_ - text_max_ + used + bytes;
-    return false;
-  }
+  if (used + bytes > text_max_ + kSlack) return refuse(used + bytes - kSlack);
   if (used + bytes > capacity_) {
     const std::size_t capacity = std::max({kFirstCapacity, capacity_ * 2, used + bytes});
     auto memory = std::make_unique_for_overwrite<char[]>(capacity);
@@ -186,13 +189,15 @@ bool Writer::make_room(std::size_t bytes) {
 bool Writer::spend(std::size_t bytes) {
   const std::size_t used = text().size();
   if (too_large()) return false;
-  if (bytes > text_max_ - used) {
-    wanted_ = max_bytes_ - text_max_ + used + bytes;
-    return false;
-  }
+  if (used + bytes > text_max_) return refuse(used + bytes);
   text_max_ -= bytes;
   set_limit();
   return true;
+}
+
+bool Writer::finish() {
+  if (too_large()) return false;
+  return text().size() <= text_max_ || refuse(text().size());
 }
 
 void Writer::shrink() {

@@ -88,12 +88,17 @@ std::size_t item_size(std::string_view format);
 // checks nothing.
 class Writer {
  public:
+  // Callers may ask for so much more room than they use.
+  static constexpr std::size_t kSlack = 16;
+
   // Starts a message. `max_bytes` is for the text and the buffers together.
   void begin(std::size_t max_bytes);
   // False, and too_large() from now on: the message would be larger than it may be.
   [[nodiscard]] bool room(std::size_t bytes) {
     return bytes <= static_cast<std::size_t>(limit_ - at_) || make_room(bytes);
   }
+  // Is the whole message as large as it may be? room() has allowed for slack.
+  [[nodiscard]] bool finish();
   // A buffer apart from the text counts as well.
   [[nodiscard]] bool spend(std::size_t bytes);
 
@@ -124,7 +129,7 @@ class Writer {
 
   std::string_view text() const { return {memory_.get(), static_cast<std::size_t>(at_ - memory_.get())}; }
   bool too_large() const { return wanted_ != 0; }
-  std::size_t wanted() const { return wanted_; }  // bytes at which it was noticed
+  std::size_t wanted() const { return wanted_; }  // the bytes at least that it needs
   std::size_t max_bytes() const { return max_bytes_; }
   // Gives back what an unusually large message needed. Ends the message.
   void shrink();
@@ -132,6 +137,7 @@ class Writer {
  private:
   bool make_room(std::size_t bytes);
   void set_limit();
+  bool refuse(std::size_t text_bytes);
 
   std::unique_ptr<char[]> memory_;
   std::size_t capacity_ = 0;

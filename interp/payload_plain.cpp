@@ -9,7 +9,7 @@ namespace moult::payload {
 namespace {
 
 // Room for anything that has no content of its own.
-constexpr std::size_t kSmall = 16;
+constexpr std::size_t kSmall = Writer::kSlack;
 
 std::size_t unsigned_size(Py_ssize_t size) { return static_cast<std::size_t>(size); }
 
@@ -156,8 +156,8 @@ Written PlainEncoder::write_memory(PyObject* memory) {
   const std::string_view format = view.format != nullptr ? view.format : "B";
   const std::size_t size = unsigned_size(view.len);
   const bool in_buffer = size >= kBufferMin;
-  const std::size_t room = 2 * kSmall + kDimensionsMax * sizeof(std::uint64_t) + (in_buffer ? 0 : size);
-  if (!writer_.room(room)) return Written::too_large;
+  const std::size_t lengths = view.ndim == 1 ? 0 : unsigned_size(view.ndim) * sizeof(std::uint64_t);
+  if (!writer_.room(kSmall + lengths + (in_buffer ? 0 : size))) return Written::too_large;
   writer_.put(in_buffer ? Tag::memory_buffer : Tag::memory);
   writer_.put(static_cast<std::uint8_t>(format.size()));
   writer_.put_bytes(format.data(), format.size());

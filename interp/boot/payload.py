@@ -1,5 +1,7 @@
 """The slow side of messages (interp/payload.h): pickles, and words for what cannot be carried."""
 
+import sys
+
 import _moult
 from _moult import call_errors
 
@@ -24,7 +26,22 @@ def dump(value, write, persistent_id):
 
     pickler = pickle.Pickler(Sink(write), protocol=5)
     pickler.persistent_id = persistent_id
+    mend(pickler)
     pickler.dump(value)
+
+
+def mend(pickler):
+    """Python 3.11 keeps one function for all interpreters with which arrays are made again
+    (array_reconstructor in arraymodule.c), so that only one interpreter could pickle them."""
+    array = sys.modules.get("array")
+    if array is not None and sys.version_info < (3, 12):
+        import copyreg
+
+        pickler.dispatch_table = {**copyreg.dispatch_table, array.array: reduced_array}
+
+
+def reduced_array(array):
+    return type(array), (array.typecode, array.tobytes())
 
 
 def load(data, take):
@@ -194,7 +211,9 @@ class Search:
         if not self.goes_on():
             return None
         try:
-            trial_type()(Sink(forget), protocol=5).dump(value)
+            pickler = trial_type()(Sink(forget), protocol=5)
+            mend(pickler)
+            pickler.dump(value)
         except Exception as error:
             return error
         return None
@@ -251,7 +270,7 @@ def children_of(value, path):
         found += [(f"{path}[{number}]", item) for number, item in enumerate(islice(items, NODES_MOST))]
     elif isinstance(value, set | frozenset):
         found += [(f"{path}.<member>", item) for item in islice(value, NODES_MOST)]
-    if not isinstance(value, type):
+    if not isinstance(value, type | type(_moult)):
         found += [(f"{path}.{name}", item) for name, item in attributes_of(value)]
     return found
 
