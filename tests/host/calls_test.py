@@ -92,7 +92,7 @@ class Near(case.HostCase):
         return interp
 
     def route(self, app, *interps):
-        self.host.send({"do": "route", "app": app, "interps": [interp.number for interp in interps]})
+        self.host.route(app, *interps)
 
     def run_in(self, interp, source):
         response = interp.get(method="POST", body=source.encode())
@@ -255,7 +255,7 @@ class Blocking(case.HostCase):
         self.interps = {}
         for name in ("caller", "target"):
             self.interps[name] = self.host.make(self.tree, self.tree / f"{name}.py", app=name)
-            self.host.send({"do": "route", "app": name, "interps": [self.interps[name].number]})
+            self.host.route(name, self.interps[name])
 
     def begin(self, source):
         """Sends the request; returns when the function has begun."""
@@ -274,7 +274,7 @@ class Blocking(case.HostCase):
 
     def test_a_drain_waits_for_the_call_in_flight(self):
         self.begin(f"moult.call('target', 'wait', {self.tree / 'go'!r})")
-        self.host.send({"do": "route", "app": "target", "interps": []})
+        self.host.route("target")
         self.host.send({"do": "drain", "interp": self.interps["target"].number})
         self.host.send({"do": "calls", "ask": 7})
         calls = self.host.wait("drained", "calls")
@@ -313,7 +313,7 @@ class Blocking(case.HostCase):
 
     def test_a_target_that_is_retired_ends_what_runs_in_it(self):
         self.begin(f"moult.call('target', 'spin', {self.tree / 'go'!r})")
-        self.host.send({"do": "route", "app": "target", "interps": []})
+        self.host.route("target")
         event = self.interps.pop("target").retire(timeout=host_driver.DEADLINE)
         self.assertEqual(event["event"], "retired")
         self.assertIn("RemoteError: moult.Interrupted", self.end())

@@ -302,6 +302,7 @@ class Host:
         self.channel.settimeout(DEADLINE)
         self.events = []
         self.numbers = 0
+        self.asks = 1000
         self.booted = self.wait("booted")
 
     def send(self, message, descriptors=()):
@@ -314,6 +315,14 @@ class Host:
         event = json.loads(data)
         self.events.append(event)
         return event
+
+    def route(self, app, *interps):
+        """Calls of `app` enter these from now on. Returns when the host knows."""
+        self.send({"do": "route", "app": app, "interps": [interp.number for interp in interps]})
+        self.asks += 1
+        self.send({"do": "calls", "ask": self.asks})
+        while self.wait("calls")["ask"] != self.asks:
+            pass
 
     def wait(self, *kinds, interp=None):
         """The next event of one of these kinds; the others are kept in `events`."""
