@@ -20,6 +20,7 @@ Parameter choice(std::string name, std::vector<std::string> choices, std::string
 
 const Parameter kApp = required_text("app", "name of the app");
 const Parameter kMaybeApp = optional("app", Kind::text, "name of the app");
+const Parameter kCall = required_text("call", "name of a call, as `calls` has it");
 const Parameter kApps = optional("apps", Kind::texts, "names and patterns");
 const Parameter kAll = optional("all", Kind::flag, "all apps");
 const Parameter kTimeout = optional("timeout", Kind::number, "seconds to wait at most");
@@ -55,6 +56,17 @@ std::vector<Method> make_methods() {
         Parameter{
             "until", Kind::choice, true, "what to wait for", {"ready", "stopped", "generation", "drained"}},
         generation, kTimeout}},
+      {"call",
+       Access::change,
+       "call a function that an app exports",
+       {kApp, required_text("function", "its name"),
+        optional("args", Kind::arguments, "object: keyword arguments; list: positional ones"),
+        optional("args_json", Kind::text, "the same as JSON text, passed on as it is"),
+        optional("raw", Kind::flag, "the result as JSON text, as it came"), kTimeout}},
+      {"exports", Access::read, "the functions that can be called", {kApp, kTimeout}},
+      {"calls", Access::read, "the calls that run now", {kMaybeApp}},
+      {"stack", Access::read, "where a call is in its Python code", {kCall}},
+      {"kill", Access::change, "interrupt a call", {kCall}},
       {"hosts", Access::read, "the host processes"},
       {"recycle",
        Access::change,
@@ -97,6 +109,7 @@ std::string_view to_string(Parameter::Kind kind) {
     case Kind::texts: return "list of texts";
     case Kind::text_or_texts: return "text or list of texts";
     case Kind::choice: return "choice";
+    case Kind::arguments: return "object or list";
   }
   return "text";
 }

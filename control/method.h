@@ -71,7 +71,7 @@ class Reply {
 // What one parameter of a method must be. The server checks it before the handler is called, so a
 // handler finds only known members of the right kind.
 struct Parameter {
-  enum class Kind { text, number, whole, flag, texts, text_or_texts, choice };
+  enum class Kind { text, number, whole, flag, texts, text_or_texts, choice, arguments };
   std::string name;
   Kind kind = Kind::text;
   bool required = false;

@@ -34,6 +34,7 @@ bool is_of_kind(const Json& value, const Parameter& parameter) {
     case Kind::flag: return value.is_boolean();
     case Kind::texts: return is_texts(value);
     case Kind::text_or_texts: return value.is_string() || is_texts(value);
+    case Kind::arguments: return value.is_object() || value.is_array();
     case Kind::choice: {
       const auto& choices = parameter.choices;
       return value.is_string() &&

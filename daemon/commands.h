@@ -12,8 +12,9 @@ class Daemon;
 void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog& events);
 
 // The parts of it, by file.
-void serve_app_commands(control::Methods& methods, Daemon& daemon);  // commands_apps.cpp: what changes apps
-void serve_app_views(control::Methods& methods, Daemon& daemon);     // commands_views.cpp: what shows them
+void serve_app_commands(control::Methods& methods, Daemon& daemon);   // commands_apps.cpp: what changes apps
+void serve_app_views(control::Methods& methods, Daemon& daemon);      // commands_views.cpp: what shows them
+void serve_call_commands(control::Methods& methods, Daemon& daemon);  // commands_calls.cpp
 void serve_daemon_commands(control::Methods& methods, Daemon& daemon);  // commands_daemon.cpp
 
 // Access lines to the daemon's log.

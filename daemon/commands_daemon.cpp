@@ -247,6 +247,7 @@ void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog&
   events.serve(methods);
   serve_app_views(methods, daemon);
   serve_app_commands(methods, daemon);
+  serve_call_commands(methods, daemon);
   serve_daemon_commands(methods, daemon);
 }
 

@@ -58,6 +58,8 @@ Daemon::~Daemon() {
   status_.reset();
   control_.reset();
   http_.reset();
+  if (services_) services_->callers = nullptr;
+  calls_.reset();
   supervisor_.reset();
 }
 
@@ -84,7 +86,9 @@ tl::expected<void, ConfigErrors> Daemon::start() {
   services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_,
                                                   nullptr, state, options_.command == DaemonCommand::run});
   supervisor_ = std::make_unique<Supervisor>(*services_, module_folder_);
-  http_ = std::make_unique<HttpServer>(loop_, log_, config_.daemon);
+  calls_ = std::make_unique<Calls>(loop_, log_, *supervisor_, services_->numbers);
+  services_->callers = calls_.get();
+  http_ = std::make_unique<HttpServer>(loop_, log_, services_->numbers, config_.daemon);
   if (config_.daemon.access_log) http_->set_access_log(access_log_to(log_));
   if (auto listening = listen_to(config_); !listening) return stop(listening.error());
   if (auto opened = open_control(); !opened) return stop(opened.error());

@@ -3,6 +3,7 @@
 #include "control/event_log.h"
 #include "control/method.h"
 #include "control/server.h"
+#include "daemon/calls.h"
 #include "daemon/config/instance_lock.h"
 #include "daemon/config/options.h"
 #include "daemon/config/paths.h"
@@ -48,6 +49,7 @@ class Daemon {
   const Supervisor& supervisor() const { return *supervisor_; }
   const Config& config() const { return config_; }
   const ConfigErrors& config_errors() const { return config_errors_; }
+  Calls& calls() { return *calls_; }
   const HttpServer& http() const { return *http_; }
   const std::string& state_folder() const { return services_->state_folder; }
   const std::string& control_path() const { return control_path_; }
@@ -91,6 +93,7 @@ class Daemon {
   std::unique_ptr<EventBridge> bridge_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<Calls> calls_;
   std::map<std::string, std::unique_ptr<Routes>> routes_;  // by the listener's address as configured
   std::vector<std::unique_ptr<Routes>> old_routes_;        // of closed listeners; connections may know them
   std::unique_ptr<HttpServer> http_;

@@ -148,7 +148,7 @@ void HttpConnection::submit(bool streams) {
   if (streams) call_.head.flags |= lane::kBodyStreams;
   call_.client = this;
   call_.headers = parser_.request().headers;
-  call_.head.call = ++shared_.last_call;
+  call_.head.call = shared_.numbers.next();
   call_.safe_to_retry = !streams && is_safe_method(call_.head.method);
   call_active_ = true;
   if (waited) {

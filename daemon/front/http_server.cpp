@@ -31,9 +31,9 @@ bool is_shortage(int error) {
 
 }  // namespace
 
-HttpServer::HttpServer(uv::Loop& loop, Log& log, const DaemonConfig& config)
+HttpServer::HttpServer(uv::Loop& loop, Log& log, CallNumbers& numbers, const DaemonConfig& config)
     : log_(log),
-      shared_(loop, log),
+      shared_(loop, log, numbers),
       soon_(loop, [this] { act_now(); }),
       sweeper_(loop),
       stop_deadline_(loop) {

@@ -24,7 +24,7 @@ class Listener;
 // cancels their calls.
 class HttpServer {
  public:
-  HttpServer(uv::Loop& loop, Log& log, const DaemonConfig& config);
+  HttpServer(uv::Loop& loop, Log& log, CallNumbers& numbers, const DaemonConfig& config);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/call.h"
 #include "daemon/config/config.h"
 #include "daemon/front/forwarded.h"
 #include "daemon/front/http_head.h"
@@ -72,10 +73,12 @@ class BufferPool {
 
 // What the connections of one server have in common. Owned by the server; loop thread.
 struct HttpShared {
-  HttpShared(uv::Loop& loop_in, Log& log_in) : loop(loop_in), log(log_in) {}
+  HttpShared(uv::Loop& loop_in, Log& log_in, CallNumbers& numbers_in)
+      : loop(loop_in), log(log_in), numbers(numbers_in) {}
 
   uv::Loop& loop;
   Log& log;
+  CallNumbers& numbers;
   HeadLimits head_limits;
   Milliseconds header_timeout{};
   Milliseconds body_timeout{};
@@ -86,7 +89,6 @@ struct HttpShared {
   AccessLog access_log;
   DateCache date;
   BufferPool buffers;
-  std::uint64_t last_call = 0;
   bool stopping = false;  // responses carry Connection: close
 
   // Lets a connection act when the loop has seen all that was ready and is about to wait: write its

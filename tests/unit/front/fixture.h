@@ -97,7 +97,7 @@ inline void begin_answer(Call& call, std::string_view first) {
 class Front {
  public:
   explicit Front(DaemonConfig config = {})
-      : log(Log::Format::human, LogLevel::error), server(loop, log, config) {
+      : log(Log::Format::human, LogLevel::error), server(loop, log, numbers, config) {
     target.calls = &app;
     target.app = "fake";
     target.max_body = 1u << 20;
@@ -173,6 +173,7 @@ class Front {
   FakeApp app;
   RouteTarget target;
   Routes routes;
+  CallNumbers numbers;
   HttpServer server;
   bool closed = false;
 };

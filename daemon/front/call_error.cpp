@@ -1,0 +1,96 @@
+#include "daemon/front/call_error.h"
+
+#include "daemon/config/config.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace moult {
+
+namespace {
+
+using Json = nlohmann::json;
+
+CallError unavailable(std::string message, std::string hint = {}) {
+  return {"unavailable", 503, "AppUnavailable", std::move(message), {}, std::move(hint)};
+}
+
+// An error fits one packet whatever JSON's escapes make of it.
+constexpr std::size_t kNameMax = 200;
+constexpr std::size_t kTracebackMax = 16 * 1024;
+
+std::string_view end_of(std::string_view text) {
+  return text.substr(text.size() - std::min(text.size(), kTracebackMax));
+}
+
+std::string last_line(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  return std::string(text.substr(text.rfind('\n') + 1));  // npos + 1 is 0
+}
+
+std::string text_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+}  // namespace
+
+CallError no_such_app(const std::string& app, const std::vector<std::string>& names) {
+  const std::string near = nearest(app.substr(0, kNameMax), names);
+  return {"no_such_app",
+          404,
+          "AppNotFound",
+          fmt::format("there is no app \"{}\"", app.substr(0, kNameMax)),
+          {},
+          near.empty() ? "" : fmt::format("did you mean \"{}\"?", near)};
+}
+
+CallError error_of(CallFailure failure, const std::string& app, std::string_view detail) {
+  switch (failure) {
+    case CallFailure::queue_full:
+      return unavailable(fmt::format("too many calls wait for {} already", app), "`queue` sets how many may");
+    case CallFailure::queue_timeout:
+      return unavailable(fmt::format("{} had no free worker within queue_timeout", app),
+                         "`threads` sets how many it has");
+    case CallFailure::app_stopped:
+      return unavailable(fmt::format("{} is stopped", app), fmt::format("moultctl start {}", app));
+    case CallFailure::app_unavailable:
+      return unavailable(fmt::format("{} has no generation that serves", app),
+                         fmt::format("moultctl status {}", app));
+    case CallFailure::app_error:
+      return {"raised", 500, "InternalError", last_line(end_of(detail)), std::string(end_of(detail))};
+    case CallFailure::host_lost:
+      return {"host_lost", 502, "HostLost", fmt::format("the process of {} ended during the call", app)};
+    case CallFailure::call_timeout:
+      return {"timeout", 504, "CallTimeout", fmt::format("the call of {} took too long", app)};
+  }
+  return {"raised", 500, "InternalError", "the call failed"};
+}
+
+std::string encode(const CallError& error) {
+  Json json{{"type", error.type}, {"message", error.message}, {"traceback", error.traceback}};
+  if (!error.hint.empty()) json["hint"] = error.hint;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+CallError decode_call_error(std::string_view reason, std::string_view body) {
+  CallError error;
+  error.reason = reason;
+  const Json json = Json::parse(body, nullptr, false);
+  if (!json.is_object()) {
+    error.type = "InternalError";
+    error.message = fmt::format("the answer was \"{}\" without a description", reason);
+    return error;
+  }
+  error.type = text_of(json, "type");
+  error.message = text_of(json, "message");
+  error.traceback = text_of(json, "traceback");
+  error.hint = text_of(json, "hint");
+  if (const std::string path = text_of(json, "path"); !path.empty())
+    error.message += fmt::format(" ({})", path);
+  return error;
+}
+
+}  // namespace moult
