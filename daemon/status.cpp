@@ -53,6 +53,14 @@ WallTime since_of(const GenerationRecord& generation) {
 // "application" of "app:application".
 std::string bare_name(const std::string& callable) { return callable.substr(callable.find(':') + 1); }
 
+// The state of the generation that an attempt makes.
+std::string_view attempt_word(std::string_view stage) {
+  for (const std::string_view warming : {"handoff", "adopt", "ready", "warmup"}) {
+    if (stage == warming) return "warming";
+  }
+  return "making";
+}
+
 Json rejection_row(const GenerationRecord& record) {
   return {{"generation", record.number},
           {"time", rfc3339(record.ended)},
@@ -220,7 +228,7 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["attempt"] = nullptr;
   if (const auto attempt = moulting.attempt_view()) {
     page["attempt"] = {{"generation", nullable(attempt->generation)},
-                       {"state", attempt->stage == "warmup" ? "warming" : "making"},
+                       {"state", attempt_word(attempt->stage)},
                        {"cause", cause_word(attempt->cause.kind)},
                        {"cause_detail", attempt->cause.detail},
                        {"since", rfc3339(attempt->since)},

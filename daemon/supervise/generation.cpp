@@ -217,6 +217,7 @@ void Generation::on_made(Interpreter&, const HostEvent& event) {
   extensions_ = event.extensions;
   fell_back_ = event.refused;
   note_files(event.files);
+  hooks_.insert(event.hooks.begin(), event.hooks.end());
   if (++made_ < interpreters_.size() || !advance(GenerationEvent::made)) return;
   made_at_ = Steady::now();
   record_.make_seconds = Seconds(made_at_ - started_at_).count();

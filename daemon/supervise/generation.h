@@ -127,6 +127,8 @@ class Generation final : public Interpreter::Owner {
   const std::vector<std::unique_ptr<Interpreter>>& interpreters() const { return interpreters_; }
   const std::vector<ExtensionNote>& extensions() const { return extensions_; }
   const std::vector<ExtensionNote>& fell_back() const { return fell_back_; }
+  // "ready", "handoff", "adopt" or "retire": did the app define one?
+  bool has_hook(const std::string& kind) const { return hooks_.count(kind) > 0; }
   // What it imported and opened, extension modules included; without Python's own and installed ones.
   const std::set<std::string>& files_used() const { return files_used_; }
   bool has_abandoned_interpreter() const;
@@ -156,6 +158,7 @@ class Generation final : public Interpreter::Owner {
   std::vector<ExtensionNote> extensions_;
   std::vector<ExtensionNote> fell_back_;
   std::set<std::string> files_used_;
+  std::set<std::string> hooks_;
   std::size_t made_ = 0;
   SteadyTime started_at_{};
   SteadyTime made_at_{};

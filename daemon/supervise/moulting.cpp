@@ -60,7 +60,11 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
   }
 }
 
-Moulting::~Moulting() { dispatcher_.set_active(nullptr); }
+Moulting::~Moulting() {
+  hooks_.reset();  // before the generations that they work on
+  warm_up_.reset();
+  dispatcher_.set_active(nullptr);
+}
 
 void Moulting::configure(AppConfig config) {
   config_ = std::move(config);
@@ -95,22 +99,24 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
   if (attempt_) abandon_generation("stale", "something newer took its place");
   attempt_.reset();
   recover_.stop();
-  if (preparing_) {
-    next_ = std::move(attempt);
-  } else {
-    begin(std::move(attempt));
-  }
+  next_ = std::move(attempt);
+  begin_next();
   for (const Waiter& left : interrupted) left({.kind = AttemptOutcome::Kind::stopped});
 }
 
 // Ends what the attempt has made so far; the attempt itself stays.
 void Moulting::abandon_generation(std::string stage, std::string error) {
   attempt_deadline_.stop();
+  hooks_.reset();
   warm_up_.reset();
   waiting_for_.clear();
   if (Generation* generation = std::exchange(attempt_->generation, nullptr); generation != nullptr) {
     generation->refuse({std::move(stage), std::move(error), {}, {}, 0, {}});
   }
+}
+
+void Moulting::begin_next() {
+  if (next_ && !preparing_ && !way_back_) begin(std::move(next_));
 }
 
 void Moulting::begin(std::unique_ptr<Attempt> attempt) {
@@ -191,7 +197,7 @@ void Moulting::take() {
 void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared) {
   preparing_ = false;
   if (next_) {
-    begin(std::move(next_));
+    begin_next();
     return;
   }
   if (!attempt_ || attempt_->serial != serial) return;
@@ -302,18 +308,15 @@ void Moulting::make() {
   announce("generation.making", *attempt.generation,
            {{"cause", cause_word(attempt.cause.kind)}, {"cause_detail", attempt.cause.detail}});
   attempt_deadline_.start(config_.start_timeout, [this] {
-    const std::string stage = attempt_->stage == Stage::warm_up ? "the warm-up" : "the import";
-    Generation* generation = std::exchange(attempt_->generation, nullptr);
-    Rejection rejection{"timeout",
-                        fmt::format("{} took longer than start_timeout ({} s)", stage,
-                                    config_.start_timeout.count() / 1000.0),
-                        {},
-                        {},
-                        0,
-                        {}};
-    warm_up_.reset();
-    generation->refuse(rejection);
-    reject(std::move(rejection));
+    std::string stage = attempt_->stage == Stage::warm_up ? "the warm-up" : "the import";
+    if (attempt_->stage == Stage::hooks) stage = fmt::format("the {} hook", to_string(hooks_->hook()));
+    refuse_attempt({"timeout",
+                    fmt::format("{} took longer than start_timeout ({} s)", stage,
+                                config_.start_timeout.count() / 1000.0),
+                    {},
+                    {},
+                    0,
+                    {}});
   });
   if (auto made = attempt.generation->make(*hosts, services_.buffers, command, *attempt.memfd); !made) {
     Error error = made.error();
@@ -332,29 +335,7 @@ void Moulting::on_generation_made(Generation& generation) {
     make();
     return;
   }
-  warm_up();
-}
-
-void Moulting::warm_up() {
-  attempt_->stage = Stage::warm_up;
-  if (config_.warmup.empty()) {
-    hold_or_switch();
-    return;
-  }
-  announce("generation.warming", *attempt_->generation);
-  const std::string script_name = config_.routes.empty() ? "" : config_.routes.front().prefix;
-  warm_up_ = std::make_unique<WarmUp>(services_.loop, *attempt_->generation, config_.warmup, script_name,
-                                      [this](std::optional<Rejection> rejection) {
-                                        const auto done = std::move(warm_up_);
-                                        if (!rejection) {
-                                          hold_or_switch();
-                                          return;
-                                        }
-                                        Generation* generation = std::exchange(attempt_->generation, nullptr);
-                                        generation->refuse(*rejection);
-                                        reject(std::move(*rejection));
-                                      });
-  warm_up_->start();
+  hand_over();
 }
 
 void Moulting::hold_or_switch() {
@@ -414,11 +395,15 @@ void Moulting::hold_or_switch() {
 }
 
 std::optional<Moulting::AttemptView> Moulting::attempt_view() const {
+  const std::string hook = hooks_ ? std::string(to_string(hooks_->hook())) : "";
+  if (way_back_) return AttemptView{way_back_->to, hook, way_back_->cause, way_back_->since};
   const Attempt* attempt = attempt_ ? attempt_.get() : next_.get();
   if (attempt == nullptr) return std::nullopt;
-  constexpr std::string_view kWords[] = {"host", "snapshot", "import", "warmup", "ready"};
-  const std::string_view stage = attempt->stale ? "settle" : kWords[static_cast<std::size_t>(attempt->stage)];
-  return AttemptView{attempt->number, std::string(stage), attempt->cause, attempt->since};
+  constexpr std::string_view kWords[] = {"host", "snapshot", "import", "", "warmup", "hold"};
+  std::string stage(kWords[static_cast<std::size_t>(attempt->stage)]);
+  if (attempt->stage == Stage::hooks) stage = hook;
+  if (attempt->stale) stage = "settle";
+  return AttemptView{attempt->number, stage, attempt->cause, attempt->since};
 }
 
 }  // namespace moult

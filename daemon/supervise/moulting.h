@@ -8,6 +8,7 @@
 #include "daemon/supervise/app_settings.h"
 #include "daemon/supervise/dispatcher.h"
 #include "daemon/supervise/generation.h"
+#include "daemon/supervise/hook_run.h"
 #include "daemon/supervise/restart_policy.h"
 #include "daemon/supervise/services.h"
 #include "daemon/supervise/warm_up.h"
@@ -130,7 +131,7 @@ class Moulting final : public Generation::Owner {
   std::uint64_t host_deaths = 0;
 
  private:
-  enum class Stage { python, snapshot, make, warm_up, hold };
+  enum class Stage { python, snapshot, make, hooks, warm_up, hold };
   static constexpr int kProcessWideMax = 4;  // changes of TZ and locale that are followed
   static constexpr int kSpoiledMax = 3;      // attempts in a row that a change may overtake
 
@@ -162,8 +163,22 @@ class Moulting final : public Generation::Owner {
   };
   struct Prepared;
 
+  // A roll-back to the standby while the state of the active generation is moved to it. There is no
+  // attempt meanwhile; what comes waits as `next_`. Over with the switch.
+  struct WayBack {
+    Cause cause;
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+    SnapshotMark pin;                        // set from the beginning
+    std::optional<SnapshotMark> pin_before;  // comes back when it leads nowhere
+    WallTime since{};
+    std::vector<Waiter> waiters;
+  };
+
   // moulting.cpp: the attempt
   void begin(std::unique_ptr<Attempt> attempt);
+  void begin_next();
+  bool is_busy() const { return attempt_ || next_ || way_back_; }
   void ask_python();
   SnapshotSpec disk_spec() const;
   void take();
@@ -171,13 +186,21 @@ class Moulting final : public Generation::Owner {
   void make();
   void on_generation_made(Generation& generation) override;
   void on_generation_refused(Generation& generation) override;
-  void warm_up();
   void hold_or_switch();
   bool climb_ladder(const Rejection& rejection);
+  void refuse_attempt(Rejection rejection);
   void reject(Rejection rejection);
+  void log_traceback(std::uint64_t generation, std::string_view text);
   void fail_attempt(Error error);
   void conclude(AttemptOutcome outcome);
   void abandon_generation(std::string stage, std::string error);
+
+  // moulting_hooks.cpp: what a generation proves before it serves
+  void hand_over();
+  void move_state(Generation& from, Generation& to, HookRun::Done done);
+  void on_not_adopted(Generation& to, std::uint64_t from, const Rejection& failure);
+  void run_ready_hooks();
+  void warm_up();
 
   // moulting_doubt.cpp: changes during an attempt
   bool is_in_doubt() const { return attempt_ && attempt_->changes_seen > attempt_->changes_judged; }
@@ -191,12 +214,17 @@ class Moulting final : public Generation::Owner {
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
   void leave_stuck_hosts();
 
+  // moulting_back.cpp: roll-backs
+  Result<GenerationRecord> rollback_target(std::uint64_t generation) const;
+  void go_back(WayBack way_back);
+  void switch_back();
+  void lose_way_back();
+
   // moulting_switch.cpp: switch, drain, standby, retire
   void switch_to(Generation& generation, const Cause& cause);
   void finish_drain(Generation& generation);
   void drop_standby();
   std::vector<Waiter> call_off(const std::string& why);
-  Result<GenerationRecord> rollback_target(std::uint64_t generation) const;
   void retire(Generation& generation);
   void bury_soon();
   void keep_snapshots();
@@ -226,9 +254,12 @@ class Moulting final : public Generation::Owner {
   std::shared_ptr<bool> saving_;
 
   std::unique_ptr<Attempt> attempt_;
-  std::unique_ptr<Attempt> next_;  // waits for the background job of the one before
+  std::unique_ptr<Attempt> next_;    // waits for the background job of the one before, or a way back
+  std::optional<WayBack> way_back_;  // standby_ is where it leads
   bool preparing_ = false;
   std::uint64_t serial_ = 0;
+  std::unique_ptr<HookRun> hooks_;  // of the attempt or the way back
+  std::uint64_t last_hook_call_ = 0;
   std::unique_ptr<WarmUp> warm_up_;
   uv::Timer attempt_deadline_;
   uv::Timer recover_;

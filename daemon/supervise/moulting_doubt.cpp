@@ -86,7 +86,7 @@ void Moulting::verify(Cause cause) {
 
 void Moulting::on_verified(std::uint64_t serial, int judged, const Cause& cause, bool same) {
   if (next_) {
-    begin(std::move(next_));
+    begin_next();
     return;
   }
   if (stopping_) return;

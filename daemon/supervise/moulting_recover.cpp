@@ -23,9 +23,11 @@ Milliseconds until(SteadyTime when) {
 void Moulting::on_generation_lost(Generation& generation, const std::string& how) {
   announce("generation.lost", generation, {{"reason", how}});
   record_.remember(generation.record());
+  if (hooks_) hooks_->on_generation_lost(generation);
   if (standby_ == &generation) {
     standby_ = nullptr;
     standby_end_.stop();
+    lose_way_back();
   }
   if (&generation != active_) {
     told_drained();
@@ -35,6 +37,10 @@ void Moulting::on_generation_lost(Generation& generation, const std::string& how
   ++host_deaths;
   dispatcher_.set_active(nullptr);
   if (stopping_) return;
+  if (way_back_) {
+    switch_back();
+    return;
+  }
   if (attempt_ && attempt_->purpose == Purpose::check) {
     for (const Waiter& left : call_off("the host died")) left({.kind = AttemptOutcome::Kind::stopped});
   }
@@ -64,17 +70,17 @@ void Moulting::on_generation_hurt(Generation& generation, const std::string& how
 }
 
 std::optional<SteadyTime> Moulting::backing_off_until() const {
-  if (active_ != nullptr || !lost_ || attempt_ || next_) return std::nullopt;
+  if (active_ != nullptr || !lost_ || is_busy()) return std::nullopt;
   return lost_->retry_at;
 }
 
 // Does what could not be done while an attempt was under way. Called whenever one has ended.
 void Moulting::look_again() {
-  if (attempt_ || next_ || stopping_) return;
+  if (is_busy() || stopping_) return;
   if (active_ == nullptr) {
     if (!lost_) return;
     recover_.start(until(lost_->retry_at), [this] {
-      if (attempt_ || next_ || stopping_ || active_ != nullptr || !lost_) return;
+      if (is_busy() || stopping_ || active_ != nullptr || !lost_) return;
       attempt(lost_->cause, Purpose::serve, lost_->snapshot, {});
     });
     return;
@@ -85,7 +91,7 @@ void Moulting::look_again() {
     const Cause cause = host != nullptr ? Cause{CauseKind::recycle, host->recycle_reason, true}
                                         : Cause{CauseKind::host_lost, "was lost, one of several", true};
     recover_.start(until(leave_again_at_), [this, cause] {
-      if (attempt_ || next_ || stopping_ || active_ == nullptr) return;
+      if (is_busy() || stopping_ || active_ == nullptr) return;
       leave_again_at_ = Steady::now() + kLeaveAgain;
       attempt(cause, Purpose::serve, active_->record().snapshot, {});
     });
@@ -96,7 +102,7 @@ void Moulting::look_again() {
 // With nothing serving there is something better than to wait for a change: the disk, what served
 // last, or, after a death, the same again a little later.
 void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejection) {
-  if (active_ != nullptr || attempt_ || next_ || stopping_ || attempt.purpose == Purpose::check) return;
+  if (active_ != nullptr || is_busy() || stopping_ || attempt.purpose == Purpose::check) return;
   const bool from_disk = attempt.snapshot_id.empty();
   if (!from_disk && rejection.stage == "snapshot") {
     services_.log.warning("the kept snapshot cannot be used: serving what is on the disk",

@@ -22,6 +22,7 @@ void Moulting::on_generation_refused(Generation& generation) {
   if (!attempt_ || attempt_->generation != &generation) return;  // we refused it ourselves
   attempt_->generation = nullptr;
   attempt_deadline_.stop();
+  hooks_.reset();
   warm_up_.reset();
   const Rejection rejection = generation.record().rejection;
   const bool in_interpreter = generation.record().isolation != isolation_word(InterpreterMode::main);
@@ -87,11 +88,7 @@ void Moulting::reject(Rejection rejection) {
   services_.log.error(
       fmt::format("generation {} rejected: {}; {}", record.number, one_line(rejection), serving),
       {{"app", config_.name}, {"cause", describe(record.cause)}});
-  for (std::string_view rest = rejection.traceback; !rest.empty();) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size() - 1);
-    owner_.on_log_line(record.number, 'm', rest.substr(0, rest[end] == '\n' ? end : end + 1));
-    rest.remove_prefix(end + 1);
-  }
+  log_traceback(record.number, rejection.traceback);
   why_.add(record.ended, rejection.file, "rejected", one_line(rejection));
   EventData data{{"generation", static_cast<std::int64_t>(record.number)},
                  {"stage", rejection.stage},
@@ -106,6 +103,24 @@ void Moulting::reject(Rejection rejection) {
   try_again_after(*attempt, rejection);
   look_again();
   owner_.on_state_changed();
+}
+
+// The app's own words belong into its log.
+void Moulting::log_traceback(std::uint64_t generation, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1);
+    owner_.on_log_line(generation, 'm', text.substr(0, text[end] == '\n' ? end : end + 1));
+    text.remove_prefix(end + 1);
+  }
+}
+
+// Refuses what the attempt has made, and the attempt with it.
+void Moulting::refuse_attempt(Rejection rejection) {
+  Generation* generation = std::exchange(attempt_->generation, nullptr);
+  hooks_.reset();
+  warm_up_.reset();
+  generation->refuse(rejection);
+  reject(std::move(rejection));
 }
 
 void Moulting::fail_attempt(Error error) {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-// What follows an attempt: the switch, drains, the standby, roll-backs, the end of generations, and
-// what is remembered of them.
+// What follows an attempt: the switch, drains, the standby, the end of generations, and what is
+// remembered of them.
 
 namespace moult {
 
@@ -53,7 +53,9 @@ void Moulting::finish_drain(Generation& generation) {
       generation.interpreters().begin(), generation.interpreters().end(), [](const auto& interpreter) {
         return interpreter->host() == nullptr || interpreter->host()->recycling;
       });
-  if (config_.keep_previous.count() == 0 || stopping_ || leaves_host || generation.has_stuck_worker()) {
+  // The standby that is being gone back to stays what it is.
+  if (config_.keep_previous.count() == 0 || stopping_ || way_back_ || leaves_host ||
+      generation.has_stuck_worker()) {
     retire(generation);
   } else {
     drop_standby();
@@ -68,73 +70,15 @@ void Moulting::finish_drain(Generation& generation) {
 
 void Moulting::drop_standby() {
   standby_end_.stop();
-  if (Generation* old = std::exchange(standby_, nullptr); old != nullptr) retire(*old);
+  Generation* old = std::exchange(standby_, nullptr);
+  if (way_back_) hooks_.reset();
+  if (old != nullptr) retire(*old);
+  lose_way_back();
 }
 
 void Moulting::retire(Generation& generation) {
   generation.retire(config_.retire_timeout);
   record_.remember(generation.record());
-}
-
-Result<GenerationRecord> Moulting::rollback_target(std::uint64_t number) const {
-  if (stopping_ || active_ == nullptr) {
-    return fail(Error{ErrorCode::not_running,
-                      fmt::format("{} serves nothing that could be rolled back", config_.name)});
-  }
-  std::optional<GenerationRecord> target;
-  std::string can_be_had;
-  for (auto record = record_.history.rbegin(); record != record_.history.rend(); ++record) {
-    if (record->number == active_->number() || record->activated == WallTime{} || record->snapshot.empty())
-      continue;
-    can_be_had += fmt::format("{}{}", can_be_had.empty() ? "" : ", ", record->number);
-    const bool is_older =
-        record->number < active_->number() && record->snapshot != active_->record().snapshot;
-    const bool is_it = number == 0 ? is_older : record->number == number;
-    if (is_it && !target) target = *record;
-  }
-  if (target) return *target;
-  const std::string what =
-      number == 0 ? "no earlier generation" : fmt::format("no generation {} that has served", number);
-  Error error{ErrorCode::failed, fmt::format("{} has {} to go back to", config_.name, what)};
-  if (!can_be_had.empty()) error.hint = fmt::format("generations that can be had: {}", can_be_had);
-  return fail(std::move(error));
-}
-
-Result<> Moulting::can_roll_back(std::uint64_t number) const {
-  MOULT_TRY(rollback_target(number));
-  return {};
-}
-
-Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
-  MOULT_ASSIGN(const GenerationRecord target, rollback_target(number));
-  ++rollbacks;
-  // What the disk holds now will not undo this; with nothing read since the start, what was so then.
-  std::string disk = last_disk_snapshot_;
-  if (disk.empty() && record_.pinned) disk = record_.pinned->disk;
-  if (standby_ == nullptr || standby_->number() != target.number) {
-    attempt({CauseKind::rollback, std::to_string(target.number), true}, Purpose::serve, target.snapshot,
-            std::move(waiter));
-    (attempt_ ? attempt_ : next_)->pin_disk = disk;
-    return {};
-  }
-  const std::vector<Waiter> left = call_off("a roll-back took its place");
-  Generation& generation = *standby_;
-  const std::uint64_t previous = active_->number();
-  const Cause cause{CauseKind::rollback, std::to_string(target.number), true};
-  last_rejected_.reset();
-  record_.pinned = SnapshotMark{generation.number(), generation.record().snapshot, disk};
-  switch_to(generation, cause);
-  if (waiter) {
-    waiter({.kind = AttemptOutcome::Kind::switched,
-            .generation = generation.number(),
-            .previous = previous,
-            .cause = cause,
-            .snapshot = generation.record().snapshot,
-            .isolation = generation.record().isolation});
-  }
-  for (const Waiter& other : left) other({.kind = AttemptOutcome::Kind::stopped});
-  owner_.on_state_changed();
-  return {};
 }
 
 // Ends what is being attempted; returns those who wait for it.
@@ -147,12 +91,6 @@ std::vector<Moulting::Waiter> Moulting::call_off(const std::string& why) {
   attempt_.reset();
   next_.reset();
   return left;
-}
-
-void Moulting::unpin() {
-  if (!record_.pinned) return;
-  record_.pinned.reset();
-  save_record();
 }
 
 void Moulting::when_drained(std::function<void()> done) {
@@ -171,6 +109,11 @@ void Moulting::stop() {
   recover_.stop();
   lost_.reset();
   std::vector<Waiter> left = call_off("the app is being stopped");
+  if (way_back_) {
+    hooks_.reset();
+    std::move(way_back_->waiters.begin(), way_back_->waiters.end(), std::back_inserter(left));
+    way_back_.reset();
+  }
   drop_standby();
   dispatcher_.set_active(nullptr);
   if (Generation* old = std::exchange(active_, nullptr); old != nullptr) {
@@ -258,6 +201,7 @@ void Moulting::bury_soon() {
 
 void Moulting::on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) {
   dispatcher_.on_worker_idle(generation, interpreter, worker);
+  if (hooks_) hooks_->on_worker_idle(generation);
   if (warm_up_ && attempt_ && attempt_->generation == &generation) warm_up_->on_worker_idle();
 }
 
@@ -290,7 +234,7 @@ void Moulting::on_notice(Generation& generation, const HostEvent& event) {
     services_.log.info(fmt::format("the app asked its process for {}={}: it gets a host started with that",
                                    name, event.value),
                        {{"app", config_.name}});
-    if (&generation == active_ && !attempt_ && !next_) {
+    if (&generation == active_ && !is_busy()) {
       attempt({CauseKind::settings, fmt::format("{}={}", name, event.value), true}, Purpose::serve,
               generation.record().snapshot, {});
     }
