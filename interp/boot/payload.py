@@ -10,6 +10,7 @@ SECONDS_MOST = 1.0  # for the search of what was refused
 TEXT_MOST = 300
 BUFFER_MIN = 64 * 1024
 
+pickler_class = None
 unpickler_class = None
 trial_class = None
 
@@ -22,12 +23,30 @@ class Sink:
 
 
 def dump(value, write, persistent_id):
-    import pickle
-
-    pickler = pickle.Pickler(Sink(write), protocol=5)
-    pickler.persistent_id = persistent_id
+    pickler = pickler_type()(Sink(write), persistent_id)
     mend(pickler)
     pickler.dump(value)
+
+
+def pickler_type():
+    """Made when the first pickle comes: most interpreters never need the module."""
+    global pickler_class
+    if pickler_class is None:
+        import pickle
+
+        class Pickler(pickle.Pickler):
+            def __init__(self, sink, identify):
+                self.identify = identify
+                super().__init__(sink, protocol=5)
+
+            @property
+            def persistent_id(self):
+                """Not a method: no Python code is to run for each object. On 3.13.0 a pickler has no
+                attribute that the function could be assigned to."""
+                return self.identify
+
+        pickler_class = Pickler
+    return pickler_class
 
 
 def mend(pickler):
@@ -64,7 +83,6 @@ def load(data, take):
 
 
 def unpickler_type():
-    """Made when the first pickle comes: most interpreters never need the module."""
     global unpickler_class
     if unpickler_class is None:
         import pickle
@@ -295,7 +313,9 @@ def attributes_of(value):
 
 
 def short(key):
-    if type(key) in (str, int, bool, float, bytes, type(None)):
-        text = repr(key)
-        return text if len(text) <= 60 else text[:57] + "..."
-    return f"<{type(key).__name__}>"
+    kind = type(key)
+    is_long = kind is int and key.bit_length() > 128  # slow to write, and Python may refuse to
+    if kind not in (str, int, bool, float, bytes, type(None)) or is_long:
+        return f"<{kind.__name__}>"
+    text = repr(key[:60] if kind in (str, bytes) else key)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -181,9 +181,9 @@ VALUES = textwrap.dedent('''
                 check(x, y, f'{path}[{i}]')
         elif type(a) in (dict, collections.OrderedDict):
             assert len(a) == len(b), path
-            for (k, x), (l, y) in zip(a.items(), b.items()):
-                check(k, l, f'{path}.key')
-                check(x, y, f'{path}[{k!r:.20}]')
+            for i, ((k, x), (l, y)) in enumerate(zip(a.items(), b.items())):
+                check(k, l, f'{path}.key {i}')
+                check(x, y, f'{path}.value {i}')
         elif type(a) is memoryview:
             assert (a.format, a.shape, a.tobytes()) == (b.format, b.shape, b.tobytes()), path
             assert b.readonly and b.c_contiguous, path
@@ -194,7 +194,7 @@ VALUES = textwrap.dedent('''
         elif type(a) is Slotted:
             check(a.a, b.a), check(a._Slotted__b, b._Slotted__b)
         else:
-            assert a == b, (path, a, b)
+            assert a == b, path
 
     def write(name, messages):
         with open(name, 'wb') as file:
@@ -350,6 +350,8 @@ class Refusals(PayloadCase):
             ("Slotted(1, {2: iter(())}) and Slotted((i for i in ()), 2)", "argument 'it'.a"),
             ("{(1, len): 1, len: 2, (lambda: 0): 3}", "argument 'it'.<key <function>>"),
             ("{1, (lambda: 0)}", "argument 'it'.<member>"),
+            ("{2 ** 100_000: sys}", "argument 'it'[<int>]"),
+            ("{'x' * 100: sys}", "argument 'it'['" + "x" * 56 + "...]"),
             ("Order(1, [Point(1, sys)])", "argument 'it'.items[0][1]"),
             ("[memoryview(b'abcd')[::2]]", "argument 'it'[0]"),
             ("open('/dev/null')", "argument 'it'"),
