@@ -49,6 +49,7 @@ struct Spec {
 
 struct MakeCommand {
   InterpNumber interp = 0;
+  InterpNumber owner = 0;  // of a scratch interpreter: whose it is
   std::string app;
   std::uint64_t generation = 0;
   py::Mode mode = py::Mode::shared;

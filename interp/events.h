@@ -65,13 +65,17 @@ struct RunningCall {
 class Events {
  public:
   explicit Events(int channel) : channel_(channel) {}
+  virtual ~Events() = default;
+  Events(const Events&) = delete;
+  Events& operator=(const Events&) = delete;
+  int channel() const { return channel_; }
 
   void booted();
-  void made(const MadeEvent& event);
-  void rejected(const RejectedEvent& event);
+  virtual void made(const MadeEvent& event);
+  virtual void rejected(const RejectedEvent& event);
   void opened(InterpNumber interp, const std::vector<std::string>& files);
-  void retired(InterpNumber interp, Seconds seconds);
-  void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads);
+  virtual void retired(InterpNumber interp, Seconds seconds);
+  virtual void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads);
   void stack(std::uint64_t ask, InterpNumber interp, std::string_view text);
   void caller(InterpNumber interp, const Fd& lane);
   void exported(InterpNumber interp);
@@ -80,7 +84,7 @@ class Events {
   void killed(std::uint64_t ask, bool found);
   void asks(InterpNumber interp, std::string_view what);
   void tainted(InterpNumber interp, std::string_view why);
-  void notice(const NoticeEvent& event);
+  virtual void notice(const NoticeEvent& event);
   void process_wide(InterpNumber interp, std::string_view what, std::string_view value);
 
  private:

@@ -1,6 +1,7 @@
 #include "interp/home.h"
 
 #include "interp/py/error.h"
+#include "interp/scratch.h"
 #include "interp/spec_object.h"
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ namespace {
 constexpr Seconds kLifecycleWait{30};
 
 Natives natives_for(const HostServices& services, MakeCommand& make) {
-  return Natives{make.interp,
+  return Natives{make.owner != 0 ? make.owner : make.interp,
                  std::nullopt,
                  LogPipe(std::move(make.log)),
                  OpenedFiles(make.spec.roots.empty() ? std::vector{make.spec.tree} : make.spec.roots),
@@ -31,7 +32,7 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  services.directory,
                  services.book,
                  std::make_shared<Entrance>(make.interp, make.app, make.generation),
-                 std::make_unique<CallerLanes>(services.events, make.interp),
+                 std::make_unique<CallerLanes>(services.events, make.owner != 0 ? make.owner : make.interp),
                  make.spec.max_payload,
                  make.spec.host};
 }
@@ -57,7 +58,9 @@ Home::Home(const HostServices& services, MakeCommand make)
     : services_(services),
       make_(std::move(make)),
       natives_(natives_for(services, make_)),
+      scratches_(std::make_unique<Scratches>(services, make_, natives_.log)),
       began_(Steady::now()) {
+  natives_.scratches = scratches_.get();
   if (make_.mode != py::Mode::main) return;
   auto pipe = make_pipe();
   if (!pipe || !set_nonblocking(pipe->read) || !set_nonblocking(pipe->write)) return;
@@ -138,7 +141,7 @@ void Home::enter_folder() {
 
 bool Home::boot(const py::Attached& py) {
   auto snapshot = SnapshotMap::open(make_.snapshot);
-  make_.snapshot.reset();
+  scratches_->keep_snapshot(std::move(make_.snapshot));
   if (!snapshot) {
     reject_without_python(snapshot.error());
     return false;

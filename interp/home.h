@@ -28,6 +28,8 @@ struct HostServices {
   std::optional<std::string> timezone;  // TZ when the process began
 };
 
+class Scratches;
+
 // One interpreter with its home thread, which alone makes, boots and ends it, and makes its workers
 // (in process isolation: the main interpreter and the main thread). The host keeps it until it has
 // ended; an abandoned one stays for ever, its thread parked. shared_ptr, because helper threads
@@ -47,6 +49,8 @@ class Home : public std::enable_shared_from_this<Home> {
   void tell_stack(const StackCommand& stack);
   void drain();
   void take_turn();  // the home thread asks for the GIL once
+  // Itself, or a scratch interpreter of its app.
+  std::shared_ptr<Home> find(InterpNumber number);
   const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }
 
  private:
@@ -91,6 +95,7 @@ class Home : public std::enable_shared_from_this<Home> {
   const HostServices& services_;
   MakeCommand make_;
   Natives natives_;
+  std::unique_ptr<Scratches> scratches_;
   SteadyTime began_;
   std::optional<PipePair> wake_;  // process isolation only: readable when a signal came or at the end
   std::function<void()> on_end_;

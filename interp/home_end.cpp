@@ -1,6 +1,7 @@
 #include "interp/home.h"
 
 #include "interp/py/error.h"
+#include "interp/scratch.h"
 
 #include <fmt/ranges.h>
 
@@ -132,6 +133,10 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
   }
   end_import(py);
   if (!wait_for_callers(py)) return {"moult-call"};
+  {
+    const py::DetachScope detached(py);
+    scratches_->close_all(deadline_);
+  }
   std::vector<std::string> stuck = wait_for_workers(py);
   if (!stuck.empty()) return stuck;
   natives_.entrance->clear_states(py);

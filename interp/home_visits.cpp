@@ -1,5 +1,6 @@
 #include "interp/home.h"
 #include "interp/py/error.h"
+#include "interp/scratch.h"
 
 #include <thread>
 
@@ -78,6 +79,11 @@ void Home::take_turn() {
   const std::scoped_lock lock(mutex_);
   turn_asked_ = true;
   changed_.notify_all();
+  scratches_->take_turns();
+}
+
+std::shared_ptr<Home> Home::find(InterpNumber number) {
+  return number == make_.interp ? shared_from_this() : scratches_->find(number);
 }
 
 // No call of another interpreter comes in from now on; tells when none is left.

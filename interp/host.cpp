@@ -155,7 +155,11 @@ void Host::obey(ExitCommand) { ::_exit(0); }
 std::shared_ptr<Home> Host::find(InterpNumber interp) {
   const std::scoped_lock lock(mutex_);
   const auto found = homes_.find(interp);
-  return found == homes_.end() ? nullptr : found->second;
+  if (found != homes_.end()) return found->second;
+  for (const auto& [number, home] : homes_) {
+    if (auto scratch = home->find(interp)) return scratch;
+  }
+  return nullptr;
 }
 
 }  // namespace moult

@@ -23,6 +23,9 @@ class LogPipe {
  public:
   explicit LogPipe(Fd pipe);
 
+  // The same pipe, for an interpreter that writes to the same log.
+  Result<Fd> duplicate() const { return moult::duplicate(pipe_); }
+
   // Adds `text` to the calling thread's line of `stream` and moves the lines that it completes
   // into `ready`, as records.
   void collect(char stream, std::string_view text, std::string& ready);

@@ -1,6 +1,7 @@
 #include "interp/natives.h"
 
 #include "interp/calls/functions.h"
+#include "interp/calls/scratch_functions.h"
 #include "interp/payload_natives.h"
 #include "interp/py/error.h"
 #include "interp/py/types.h"
@@ -224,7 +225,8 @@ py::Ref add_native_module(const py::Attached& py, Natives& natives) {
   }
   const py::Ref exports = py::Ref::steal(PyDict_New());
   if (!exports || PyObject_SetAttrString(module.get(), "exports", exports.get()) != 0 ||
-      !add_call_functions(py, module.get(), self.get()))
+      !add_call_functions(py, module.get(), self.get()) ||
+      !add_scratch_functions(py, module.get(), self.get()))
     return {};
   if (!add_payload_functions(py, module.get())) return {};
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "_moult", module.get()) != 0) return {};

@@ -19,6 +19,8 @@ namespace moult {
 // What the native functions of one interpreter work on; the Python of interp/boot sees them as the
 // module `_moult`. Owned by the interpreter's home, which outlives the interpreter; used by all
 // threads of it.
+class Scratches;
+
 struct Natives {
   InterpNumber interp = 0;
   std::optional<SnapshotMap> snapshot;
@@ -34,9 +36,10 @@ struct Natives {
   std::shared_ptr<Entrance> entrance;
   std::unique_ptr<CallerLanes> lanes;
   std::size_t max_payload = 0;
-  int host = 0;                 // its number in the daemon
-  bool told_exports = false;    // the daemon knows that there are some
-  Py_ssize_t modules_seen = 0;  // the size of sys.modules when it was last looked through
+  int host = 0;                    // its number in the daemon
+  Scratches* scratches = nullptr;  // the home's
+  bool told_exports = false;       // the daemon knows that there are some
+  Py_ssize_t modules_seen = 0;     // the size of sys.modules when it was last looked through
 };
 
 // The `self` of native functions.

@@ -187,6 +187,58 @@ async def acall(app, function, /, *args, timeout=None, **kwargs):
         raise
 
 
+class Interpreter:
+    """An interpreter of the app's own, to use and throw away: what runs in it touches neither the
+    app's modules nor its state.
+
+    code_or_module: str, the dotted name of a module that the app could import, or source code.
+    gil: "own" (Python 3.14.4 and later: it computes beside the app), "shared", or None for what the
+        app itself has.
+    Its public functions can be called by name; arguments and results are copied as in moult.call().
+    It sees the app's files as they are in this generation, its environment and its log. A call runs
+    in the calling thread. RuntimeError when the app has `scratch_interpreters` (4) of them already,
+    ValueError when this Python cannot have such a GIL, moult.RemoteError when its code raises.
+
+        with moult.Interpreter("def double(n): return 2 * n") as i:
+            i.call("double", 21)
+    """
+
+    __module__ = "moult"
+    __slots__ = ("_scratch",)
+
+    def __init__(self, code_or_module, *, gil=None):
+        if not isinstance(code_or_module, str):
+            raise TypeError(f"code_or_module is a str, not {type(code_or_module).__name__}")
+        if gil not in (None, "own", "shared"):
+            raise ValueError(f"gil is 'own', 'shared' or None, not {gil!r}")
+        is_module = all(part.isidentifier() for part in code_or_module.split("."))
+        kind = "scratch_module" if is_module else "scratch_code"
+        self._scratch = None
+        self._scratch = _moult.scratch_make(kind, code_or_module, gil or "")
+
+    def call(self, function, /, *args, **kwargs):
+        """Calls a function in it. Exceptions as of moult.call(); AppUnavailable once it is closed."""
+        if self._scratch is None:
+            raise call_errors.AppUnavailable(f"Interpreter.{function}: this interpreter is closed")
+        return _moult.scratch_call(self._scratch, function, args, kwargs)
+
+    def close(self):
+        """Ends it, after the calls that run in it: at most 5 seconds. True: it has ended. One that cannot
+        be ended is left behind, and the host process is replaced."""
+        scratch, self._scratch = self._scratch, None
+        return scratch is None or _moult.scratch_close(scratch)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __del__(self):
+        if getattr(self, "_scratch", None) is not None:
+            self.close()
+
+
 def current():
     """Which app, generation, interpreter and host this code runs in, and why it was loaded.
 
@@ -227,7 +279,7 @@ def install(spec):
     here.host, here.cause = spec["host"], spec["cause"]
     here.python = ".".join(map(str, sys.version_info[:3]))
     module = type(sys)("moult", "What an app can use of the server that runs it: docs/python-api.md.")
-    own = (export, app, submit, acall, current, request, freeze, thaw, reload, Current)
+    own = (export, app, submit, acall, current, request, freeze, thaw, reload, Current, Interpreter)
     for part in (*own, hooks.ready, hooks.handoff, hooks.adopt, hooks.retire, guards.Interrupted, calls.Stream):
         setattr(module, part.__name__, part)
     for name, part in vars(call_errors).items():

@@ -18,6 +18,8 @@ class NoCallable(Exception):
 
 def load(kind, target, callable_name):
     """(module name, callable name, callable). Exceptions of the app's own code pass through."""
+    if kind.startswith("scratch_"):
+        return load_scratch(kind, target)
     if kind == "django":
         loaded = load_django(target, callable_name)
         load_django_urls()
@@ -32,6 +34,24 @@ def load(kind, target, callable_name):
     check_callable(name, found, module)
     load_django_urls()
     return module.__name__, name, found
+
+
+def load_scratch(kind, target):
+    """An interpreter that an app made for itself: all public functions can be called."""
+    from _moult import calls
+
+    if kind == "scratch_module":
+        module = import_module(target)
+    else:
+        module = type(sys)("__scratch__")
+        sys.modules["__scratch__"] = module
+        exec(compile(target, "<scratch>", "exec"), module.__dict__)
+    for name, function in list(vars(module).items()):
+        if callable(function) and not name.startswith("_"):
+            flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+            if not flags & (calls.CO_COROUTINE | calls.CO_ASYNC_GENERATOR):
+                calls.add_export(name, function, False, False)
+    return module.__name__, "", module
 
 
 def import_module(name):

@@ -47,6 +47,24 @@ std::string_view to_string(Mode mode) {
   return "?";
 }
 
+Mode default_mode() {
+  if (Py_Version >= 0x030E0400) return Mode::own;
+  return Py_Version >= 0x030D0000 ? Mode::strict : Mode::shared;
+}
+
+bool can_have(Mode mode, std::string& why_not) {
+  const std::string version(Py_GetVersion(), std::string_view(Py_GetVersion()).find(' '));
+  if (mode == Mode::own && Py_Version < 0x030E0400) {
+    why_not = fmt::format(
+        "Python {} has no interpreters with a GIL of their own that are safe: 3.14.4 and later do", version);
+  } else if (mode == Mode::strict && Py_Version < 0x030C0000) {
+    why_not = fmt::format("Python {} cannot check extension modules", version);
+  } else if (!has_subinterpreters()) {
+    why_not = "a free-threaded Python has no sub-interpreters here";
+  }
+  return why_not.empty();
+}
+
 #if PY_VERSION_HEX >= 0x030C0000
 
 Result<PyThreadState*> create_interpreter(Mode mode) {

@@ -18,6 +18,11 @@ enum class Mode {
 };
 std::string_view to_string(Mode mode);
 
+// What this version makes by default, and whether it can have `mode` safely (design.md section 7; own
+// GIL from 3.14.4 on). `why_not` is for people.
+Mode default_mode();
+bool can_have(Mode mode, std::string& why_not);
+
 // Makes a sub-interpreter from an OS thread that has nothing attached, and leaves the returned
 // state, its only one, attached in this thread. That thread must also end it. The caller
 // serialises makes and ends (cpython.md, section a). `mode` is not `main`.

@@ -438,5 +438,80 @@ class Module(case.HostCase):
         self.assertEqual([event["what"] for event in self.host.seen("asks")], ["freeze", "reload"])
 
 
+class Scratch(case.HostCase):
+    """moult.Interpreter: interpreters that an app makes for itself."""
+
+    def setUp(self):
+        super().setUp()
+        self.tree.write({"maths.py": """
+            import itertools
+            counter = itertools.count(1)
+            def double(n): return 2 * n
+            def count(): return next(counter)
+            def fail(): raise KeyError('k')
+            def _private(): pass
+            def many():
+                yield 1
+            """})
+        self.interp = self.serve(CALLER + """
+    import maths
+    def use(source, calls, **options):
+        with moult.Interpreter(source, **options) as i:
+            return [i.call(name, *args) for name, *args in calls]
+    kept = []
+    def keep(n):
+        for _ in range(n): kept.append(moult.Interpreter('maths'))
+    def closed():
+        i = moult.Interpreter('maths')
+        return i.close(), i.close(), i.call('count')
+    def attempt(f):
+        try: return f()
+        except Exception as e: return type(e).__name__, str(e)
+""", scratch_interpreters=3)
+
+    def ask(self, source):
+        response = self.interp.get(method="POST", body=source.encode())
+        self.assertIsNone(response.failed)
+        return response.body.decode()
+
+    def test_code_and_modules_run_apart_from_the_app(self):
+        self.assertEqual(self.ask("use('def f(n): return n + 1', [('f', 1)])"), "[2]")
+        self.assertEqual(self.ask("use('maths', [('count',), ('count',), ('double', 4)])"), "[1, 2, 8]")
+        self.assertEqual(self.ask("maths.count(), use('maths', [('count',)]), maths.count()"), "(1, [1], 2)")
+
+    def test_errors_come_back(self):
+        self.assertEqual(self.ask("use('maths', [('fail',)])"), "RemoteError: KeyError: 'k'")
+        self.assertIn("NotExported", self.ask("use('maths', [('_private',)])"))
+        self.assertIn("RemoteError: SyntaxError", self.ask("use('def f(:', [])"))
+        self.assertIn("RemoteError: ModuleNotFoundError: No module named 'nothing'", self.ask("use('nothing', [])"))
+        self.assertIn("'TypeError', 'many yields items", self.ask("attempt(lambda: use('maths', [('many',)]))"))
+        self.assertEqual(self.ask("closed()"), "AppUnavailable: Interpreter.count: this interpreter is closed")
+        self.assertIn("ValueError", self.ask("attempt(lambda: use('maths', [], gil='none'))"))
+
+    def test_own_gil_where_this_python_has_it(self):
+        answer = self.ask("attempt(lambda: use('maths', [('double', 2)], gil='own'))")
+        self.assertEqual(answer[:3], "[4]" if host_driver.VERSION >= (3, 14, 4) else "('V")
+        self.assertEqual(self.ask("use('maths', [('double', 2)], gil='shared')"), "[4]")
+
+    def test_there_is_a_limit_and_the_end_of_the_app_ends_them(self):
+        self.ask("keep(3)")
+        self.assertIn("this app has 3 scratch interpreters already", self.ask("attempt(lambda: keep(1))"))
+        self.assertEqual(self.ask("kept[0].close(), attempt(lambda: keep(1))"), "(True, None)")
+
+    def test_one_that_cannot_be_ended_taints_the_host(self):
+        host = Host()
+        self.addCleanup(host.close)
+        interp = self.serve(CALLER + """
+    def stuck():
+        i = moult.Interpreter('import threading\\ndef block():\\n    threading.Thread(target=threading.Event().wait).start()')
+        i.call('block')
+        return i.close()
+""", name="stuck.py", host=host, scratch_interpreters=1)
+        interp.lane.send_request(method="POST", body=b"stuck()")
+        event = host.wait("tainted", interp=interp.number)
+        self.assertIn("could not be ended", event["why"])
+        self.assertEqual(interp.lane.finish().body, b"False")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,137 @@
+#include "interp/calls/scratch_functions.h"
+
+#include "interp/calls/enter_call.h"
+#include "interp/scratch.h"
+
+#include <fmt/format.h>
+
+namespace moult {
+
+namespace {
+
+constexpr const char* kEntrance = "moult.scratch";
+
+using Held = std::shared_ptr<Entrance>;
+
+void destroy(PyObject* capsule) { delete static_cast<Held*>(PyCapsule_GetPointer(capsule, kEntrance)); }
+
+PyObject* raise_with(const py::Attached& py, const Scratches::Made& made) {
+  if (made.is_full) {
+    PyErr_SetString(PyExc_RuntimeError, made.problem.c_str());
+    return nullptr;
+  }
+  const std::size_t colon = made.problem.find(": ");
+  const CallFault fault{"raised", made.problem.substr(0, colon),
+                        colon == std::string::npos ? std::string() : made.problem.substr(colon + 2),
+                        made.traceback};
+  return raise_fault(py, fault, "Interpreter", "", nullptr);
+}
+
+// scratch_make(kind, text, gil): gil is "own", "shared" or "" for what the app itself has.
+PyObject* scratch_make(PyObject* self, PyObject* arguments) {
+  const auto py = py::Attached::by_caller();
+  Scratches::Source source;
+  const char* kind = nullptr;
+  const char* text = nullptr;
+  const char* gil = nullptr;
+  if (!PyArg_ParseTuple(arguments, "sss", &kind, &text, &gil)) return nullptr;
+  source.kind = kind;
+  source.text = text;
+  const std::string_view wanted = gil;
+  if (wanted == "own") source.mode = py::Mode::own;
+  if (wanted == "shared") {
+    source.mode = py::default_mode() == py::Mode::shared ? py::Mode::shared : py::Mode::strict;
+  }
+  std::string why_not;
+  if (!py::can_have(source.mode.value_or(py::default_mode()), why_not)) {
+    PyErr_SetString(PyExc_ValueError, why_not.c_str());
+    return nullptr;
+  }
+  Natives& natives = natives_of(self);
+  Scratches::Made made;
+  {
+    const py::DetachScope detached(py);
+    made = natives.scratches->make(source);
+  }
+  if (!made.entrance) return raise_with(py, made);
+  auto held = std::make_unique<Held>(std::move(made.entrance));
+  PyObject* const capsule = PyCapsule_New(held.get(), kEntrance, destroy);
+  if (capsule != nullptr) static_cast<void>(held.release());
+  return capsule;
+}
+
+// scratch_call(scratch, function, args, kwargs)
+PyObject* scratch_call(PyObject* self, PyObject* arguments) {
+  const auto py = py::Attached::by_caller();
+  PyObject* capsule = nullptr;
+  const char* function = nullptr;
+  PyObject* args = nullptr;
+  PyObject* kwargs = nullptr;
+  if (!PyArg_ParseTuple(arguments, "OsO!O!", &capsule, &function, &PyTuple_Type, &args, &PyDict_Type,
+                        &kwargs))
+    return nullptr;
+  const auto* const held = static_cast<Held*>(PyCapsule_GetPointer(capsule, kEntrance));
+  if (held == nullptr) return nullptr;
+  const Held target = *held;
+  Natives& natives = natives_of(self);
+  ThreadCalls& calls = natives.book.here();
+  if (calls.scope.depth >= kCallDepthMax) {
+    return raise_fault(py, {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)},
+                       "Interpreter", function, nullptr);
+  }
+  std::vector<PyObject*> values(PySequence_Fast_ITEMS(args),
+                                PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
+  const py::Ref names = py::Ref::steal(PySequence_Tuple(kwargs));
+  if (!names) return nullptr;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
+    values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
+  }
+  Payload& message = calls.arguments();
+  if (!message.encode_call(py, values.data(), PyTuple_GET_SIZE(args), names.get(), natives.max_payload))
+    return nullptr;
+  EnteredResult result = enter_call(py, natives, target, function, message);
+  switch (result.ended) {
+    case Ended::done: return result.value.release();
+    case Ended::raised: return nullptr;
+    case Ended::failed: return raise_fault(py, result.fault, "Interpreter", function, nullptr);
+    case Ended::stream:
+      PyErr_Format(PyExc_TypeError, "%s yields items: give them back as a list from a scratch interpreter",
+                   function);
+      return nullptr;
+    case Ended::closed: break;
+  }
+  message.release(py);
+  return raise_fault(py, {"unavailable", {}, "this interpreter is closed"}, "Interpreter", function, nullptr);
+}
+
+// scratch_close(scratch) -> bool: it ended.
+PyObject* scratch_close(PyObject* self, PyObject* capsule) {
+  const auto py = py::Attached::by_caller();
+  const auto* const held = static_cast<Held*>(PyCapsule_GetPointer(capsule, kEntrance));
+  if (held == nullptr) return nullptr;
+  const Held target = *held;
+  bool ended = false;
+  {
+    const py::DetachScope detached(py);
+    ended = natives_of(self).scratches->close(target);
+  }
+  return PyBool_FromLong(ended);
+}
+
+PyMethodDef kFunctions[] = {
+    {"scratch_make", scratch_make, METH_VARARGS, "scratch_make(kind, text, gil)"},
+    {"scratch_call", scratch_call, METH_VARARGS, "scratch_call(scratch, function, args, kwargs)"},
+    {"scratch_close", scratch_close, METH_O, "scratch_close(scratch) -> whether it ended"},
+};
+
+}  // namespace
+
+bool add_scratch_functions(const py::Attached&, PyObject* module, PyObject* capsule) {
+  for (PyMethodDef& definition : kFunctions) {
+    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, capsule));
+    if (!function || PyObject_SetAttrString(module, definition.ml_name, function.get()) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace moult
