@@ -105,10 +105,9 @@ StreamItems read_stream(std::string_view body) {
     std::uint32_t size = 0;
     std::memcpy(&size, body.data(), sizeof size);
     const char kind = body[sizeof size];
-    body.remove_prefix(kItemPrefix);
-    if (body.size() < size) break;
-    const std::string_view item = body.substr(0, size);
-    body.remove_prefix(size);
+    if (body.size() - kItemPrefix < size) break;
+    const std::string_view item = body.substr(kItemPrefix, size);
+    body.remove_prefix(kItemPrefix + size);
     if (kind == 'e') {
       items.error = decode_call_error("raised", item);
       return items;

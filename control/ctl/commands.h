@@ -13,6 +13,7 @@ int run(Invocation& invocation);
 int run_looking(Invocation& invocation);
 int run_changing(Invocation& invocation);
 int run_stream(Invocation& invocation);
+int run_calls(Invocation& invocation);
 
 // Of their own files.
 int run_ensure(Invocation& invocation);

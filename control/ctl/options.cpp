@@ -47,6 +47,10 @@ class Commands {
     apps(command)->add_flag("-a,--all", options_.all, "all apps");
     return command;
   }
+  CLI::App* one_call(CLI::App* command) {
+    command->add_option("CALL", options_.call_name, "its name, as `calls` has it")->required();
+    return command;
+  }
   CLI::App* waits(CLI::App* command, const std::vector<std::string>& choices) {
     command->add_option("--wait", options_.wait, "what to wait for")->check(CLI::IsMember(choices));
     command->add_flag_callback(
@@ -69,6 +73,9 @@ class Commands {
     add("hosts", "the host processes");
     one_app(add("why", "why an app is as it is"));
     one_app(add("compat", "how an app is isolated, and why"));
+    one_app(add("exports", "the functions of an app that can be called"));
+    one_app(add("calls", "the calls that run now (default: of all apps)"));
+    one_call(add("stack", "where a call is in its Python code"));
     CLI::App* logs = one_app(add("logs", "what an app wrote"));
     logs->add_flag("-f,--follow", options_.follow, "go on with what comes");
     logs->add_option("-n,--lines", options_.lines, "how many lines (100)")->check(CLI::Range(0, 10000));
@@ -101,6 +108,14 @@ class Commands {
     rollback->add_option("-g,--generation", options_.generation, "which generation");
     apps_or_all(add("freeze", "do not act on changes on disk (default: all apps)"));
     apps_or_all(add("thaw", "act on changes again; lifts a roll-back's pin"));
+    CLI::App* call = add("call", "call a function that an app exports");
+    call->add_option_function<std::string>(
+            "APP", [this](const std::string& name) { options_.apps = {name}; }, "name of the app")
+        ->required();
+    call->add_option("FUNCTION", options_.function, "its name, as `exports` has it")->required();
+    call->add_option("ARGUMENTS", options_.arguments,
+                     "JSON: '{\"order\": 7}' for keywords, '[7]' for positions, - to read them from stdin");
+    one_call(add("kill", "interrupt a call"));
     add("recycle", "replace hosts by new ones, without loss")
         ->add_option("HOST", options_.host, "id of a host; default: all, one after the other");
   }

@@ -29,6 +29,9 @@ struct Options {
   std::string stream;
   std::string since;
   std::vector<std::string> filters;
+  std::string function;   // call
+  std::string arguments;  // call: JSON text; "": none
+  std::string call_name;  // stack, kill
   std::string property;
   std::string folder;              // config check, ensure
   std::string shell;               // completion

@@ -15,6 +15,8 @@ namespace moult::ctl {
 std::string list_table(const Json& result, const Look& look);
 std::string generations_table(const Json& result, const Look& look);
 std::string hosts_table(const Json& result, const Look& look);
+std::string calls_table(const Json& result, const Look& look);
+std::string exports_table(const Json& result, const Look& look);
 std::string doctor_table(const Json& result, const Look& look);
 
 // Pages.
@@ -35,6 +37,10 @@ std::string check_line(const Json& result, const Look& look);
 std::string recycle_lines(const Json& result, const Look& look);
 std::string config_check_line(const Json& result, const Look& look);
 std::string config_reload_lines(const Json& result, const Look& look);
+
+// JSON text with a member or item a line; nothing of it but its white space changes, so that numbers
+// of any size stay what they are. Text that is no JSON comes back in some shape.
+std::string indented_json(std::string_view text);
 
 // An error with its place, detail and hint. `data`: the whole data of the answer, or null.
 std::string error_text(const Error& error, const Json& data, const Look& look);

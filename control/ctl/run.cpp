@@ -32,7 +32,7 @@ int run(Invocation& invocation) {
   if (command == "doctor") return run_doctor(invocation);
   if (command == "completion") return run_completion(invocation);
   if (command == "__complete") return run_complete(invocation);
-  for (const auto kind : {run_looking, run_changing, run_stream}) {
+  for (const auto kind : {run_looking, run_changing, run_calls, run_stream}) {
     const int code = kind(invocation);
     if (code >= 0) return code;
   }

@@ -30,6 +30,14 @@ std::string last_line(std::string_view text) {
   return std::string(text.substr(text.rfind('\n') + 1));  // npos + 1 is 0
 }
 
+// The class that the `moult` module has for what a worker refuses.
+std::string type_of(std::string_view reason) {
+  if (reason == "not_exported") return "NotExported";
+  if (reason == "payload") return "PayloadError";
+  if (reason == "too_large") return "PayloadTooLarge";
+  return reason == "cycle" ? "CallCycle" : "RemoteError";
+}
+
 std::string text_of(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -85,6 +93,7 @@ CallError decode_call_error(std::string_view reason, std::string_view body) {
     return error;
   }
   error.type = text_of(json, "type");
+  if (error.type.empty()) error.type = type_of(reason);
   error.message = text_of(json, "message");
   error.traceback = text_of(json, "traceback");
   error.hint = text_of(json, "hint");

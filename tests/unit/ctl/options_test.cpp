@@ -103,6 +103,29 @@ TEST_CASE("help and version are no errors") {
   CHECK(quit({"reload", "--help"}).text.find("moultctl reload") != std::string::npos);
 }
 
+TEST_CASE("a call names an app, a function and its arguments, which are left as they are") {
+  const Options call = good({"call", "shop", "total", "[[1, 2], {\"a\": 3}]", "--timeout", "2"});
+  CHECK(call.command == "call");
+  CHECK(call.apps == Words{"shop"});
+  CHECK(call.function == "total");
+  CHECK(call.arguments == "[[1, 2], {\"a\": 3}]");
+  CHECK(call.timeout == 2.0);
+  CHECK(good({"call", "shop", "total"}).arguments.empty());
+  CHECK(good({"call", "shop", "total", "-"}).arguments == "-");
+  CHECK(quit({"call", "shop"}).code == 2);
+  CHECK(quit({"call", "shop", "total", "1", "2"}).code == 2);
+  CHECK(complete({"call", "sh"}).apps);
+}
+
+TEST_CASE("calls are listed, looked at and killed by their names") {
+  CHECK(good({"calls"}).apps.empty());
+  CHECK(good({"calls", "shop"}).apps == Words{"shop"});
+  CHECK(good({"stack", "w1-17"}).call_name == "w1-17");
+  CHECK(good({"kill", "h1-2"}).command == "kill");
+  CHECK(quit({"kill"}).code == 2);
+  CHECK(good({"exports", "shop"}).apps == Words{"shop"});
+}
+
 TEST_CASE("help is a word too, for those who know it from git") {
   CHECK(quit({"help"}).text == quit({"--help"}).text);
   CHECK(quit({"help"}).code == 0);

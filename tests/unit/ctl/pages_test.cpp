@@ -272,3 +272,52 @@ TEST_CASE("an event is a line, and a gap says what is lost") {
   CHECK(contains(event_line({{"event", "gap"}, {"lost", 7}}, Look{}), "7 older events lost"));
   CHECK(contains(event_line({{"event", "gap"}, {"lost", nullptr}}, Look{}), "older events lost"));
 }
+
+TEST_CASE("the table of calls names each, who made it and whether anybody waits for it") {
+  const Json result{{"calls",
+                     {{{"call", "w1-17"},
+                       {"app", "shop"},
+                       {"generation", 3},
+                       {"what", "GET /cart"},
+                       {"caller", ""},
+                       {"seconds", 1.5},
+                       {"waited_for", true},
+                       {"interrupts", 0}},
+                      {{"call", "h1-2"},
+                       {"app", "shop"},
+                       {"generation", 3},
+                       {"what", "total"},
+                       {"caller", "blog"},
+                       {"seconds", 0.25},
+                       {"waited_for", false},
+                       {"interrupts", 2}}}},
+                    {"silent_hosts", {4}}};
+  const std::string text = calls_table(result, {});
+  CHECK(contains(text, "w1-17  shop    3   1.5s  -       -"));
+  CHECK(contains(text, "GET /cart"));
+  CHECK(contains(text, "blog    given up, interrupted 2x  total"));
+  CHECK(contains(text, "did not answer: host 4\n"));
+  CHECK(calls_table(Json::object(), {}) == "no calls\n");
+}
+
+TEST_CASE("the table of exports has the signature and the first line of the docstring") {
+  const Json result{
+      {"app", "shop"},
+      {"exports",
+       {{{"name", "total"}, {"signature", "(order)"}, {"doc", "Sums up.\n\nMore."}, {"inline", true}},
+        {{"name", "all"}, {"signature", "()"}, {"doc", ""}, {"stream", true}}}}};
+  const std::string text = exports_table(result, {});
+  CHECK(contains(text, "total(order)  inline  Sums up.\n"));
+  CHECK(contains(text, "all()         stream  -\n"));
+  CHECK(exports_table({{"app", "shop"}}, {}) == "shop exports no functions\n");
+}
+
+TEST_CASE("JSON is laid out without a change of its numbers and texts") {
+  CHECK(indented_json("7") == "7");
+  CHECK(indented_json("12345678901234567890123") == "12345678901234567890123");
+  CHECK(indented_json("[]") == "[]");
+  CHECK(indented_json("{ }") == "{}");
+  CHECK(indented_json("[1,[],{\"a\": {}}]") == "[\n  1,\n  [],\n  {\n    \"a\": {}\n  }\n]");
+  CHECK(indented_json(R"(["a, [b]: \"c\\", 1.50])") == "[\n  \"a, [b]: \\\"c\\\\\",\n  1.50\n]");
+  CHECK(indented_json("]]\"").size() > 0);
+}
