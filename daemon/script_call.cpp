@@ -109,7 +109,8 @@ StreamItems read_stream(std::string_view body) {
     const std::string_view item = body.substr(kItemPrefix, size);
     body.remove_prefix(kItemPrefix + size);
     if (kind == 'e') {
-      items.error = decode_call_error("raised", item);
+      const std::size_t end = std::min(item.find('\n'), item.size());
+      items.error = decode_call_error(item.substr(0, end), item.substr(std::min(end + 1, item.size())));
       return items;
     }
     if (items.list.size() > 1) items.list += ',';

@@ -162,8 +162,10 @@ TEST_CASE("the items of a stream become a list") {
   CHECK(read_stream("").list == "[]");
   CHECK(read_stream(item('v', "1") + item('v', "\"a\"") + item('v', "")).list == "[1,\"a\",]");
   const StreamItems raised =
-      read_stream(item('v', "1") + item('e', R"({"type": "KeyError", "message": "k"})"));
+      read_stream(item('v', "1") + item('e', "raised\n{\"type\": \"KeyError\", \"message\": \"k\"}"));
+  CHECK(raised.error->reason == "raised");
   CHECK(raised.error->type == "KeyError");
+  for (const char* odd : {"", "raised", "raised\n", "\n"}) CHECK(read_stream(item('e', odd)).error);
 }
 
 TEST_CASE("a stream that breaks off in an item is an error") {
