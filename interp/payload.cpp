@@ -5,6 +5,7 @@
 #include "interp/py/error.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace moult {
 
@@ -140,8 +141,9 @@ bool Payload::refuse_size(const py::Attached& py) {
 }
 
 void Payload::release(const py::Attached&) {
+  // Last of all: a finalizer that runs here may encode something itself.
+  const std::vector<Kept> kept = std::exchange(kept_, {});
   buffers_.clear();
-  kept_.clear();
   writer_.shrink();
 }
 
