@@ -139,3 +139,22 @@ TEST_CASE("examples/control_script reloads an app over the socket from plain Pyt
   CHECK(contains(script.output, "shop: switched, generation 1 -> 2"));
   CHECK(examples.daemon.generation("shop") == 2);
 }
+
+TEST_CASE("examples/calling_apps: orders asks billing, which hands its counts to its next generation") {
+  Examples examples;
+  examples.start_config("calling_apps/config");
+  const DaemonProcess& daemon = examples.daemon;
+  CHECK(contains(daemon.get("/coffee/3").body, "coffee: 15 EUR (call w"));
+  CHECK(daemon.get("/milk").body == "billing says KeyError: 'milk'\n");
+  CHECK(daemon.get("/history").body == "coffee: 1\nmilk: 1\n");
+  CHECK(daemon.call("call", R"({"app":"billing","function":"price","args":{"item":"tea"}})")
+            .number("/result") == 4);
+  std::string code = examples.folder.read("calling_apps/billing/app.py");
+  code.replace(code.find("\"tea\": 4"), 8, "\"tea\": 9");
+  examples.folder.write("calling_apps/billing/app.py", code);
+  REQUIRE(daemon.wait_for_generation("billing", 2));
+  CHECK(contains(daemon.get("/tea").body, "tea: 9 EUR"));
+  CHECK(daemon.get("/history").body == "coffee: 1\nmilk: 1\ntea: 2\n");
+  CHECK(daemon.get("/billing").body == "billing, generation 2, asked 4 times\n");
+  CHECK(contains(daemon.app_log("billing"), "took over 3 questions from generation 1"));
+}
