@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 namespace moult {
 
@@ -27,8 +28,12 @@ std::string host_modules(const Surroundings& surroundings) {
   return asked.empty() ? folder_of_program() + "/../lib/moult" : asked;
 }
 
+// The same folder has the same name wherever the daemon is started: the lock goes by it.
 std::string chosen_folder(const Surroundings& surroundings, const DaemonOptions& options) {
-  return options.config.empty() ? config_folder(surroundings) : options.config;
+  if (options.config.empty()) return config_folder(surroundings);
+  std::error_code error;
+  const auto folder = std::filesystem::weakly_canonical(options.config, error);
+  return error ? options.config : folder.string();
 }
 
 tl::unexpected<ConfigErrors> stop(Error error) { return tl::unexpected(ConfigErrors{std::move(error)}); }
