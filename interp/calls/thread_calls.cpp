@@ -44,9 +44,12 @@ ThreadCalls::Popped ThreadCalls::pop() {
   return popped;
 }
 
+// Code of the app runs while its objects are pickled, and may call in its turn.
 Payload& ThreadCalls::arguments() {
-  while (messages_.size() <= entered_.size()) messages_.push_back(std::make_unique<Messages>());
-  return messages_[entered_.size()]->arguments;
+  for (std::size_t i = entered_.size();; ++i) {
+    while (messages_.size() <= i) messages_.push_back(std::make_unique<Messages>());
+    if (!messages_[i]->arguments.is_encoding()) return messages_[i]->arguments;
+  }
 }
 
 Payload& ThreadCalls::result() {

@@ -201,6 +201,15 @@ class Near(case.HostCase):
             self.assertEqual(text, "([0, 1, 2, 3], 'callbacks 7', ['callbacks'])")
         self.assertEqual(self.call("'add', 1, 1"), "2")
 
+    def test_what_is_being_carried_may_call_in_its_turn(self):
+        self.tree.write({"reducing.py": CALLER + """
+    class Asks:
+        def __reduce__(self): return int, (str(moult.call('target', 'add', [Asks2(), 1], b=[2])[1]),)
+    class Asks2:
+        def __reduce__(self): return int, (str(moult.call('target', 'add', 20, b=1)),)
+"""})
+        self.assertEqual(self.run_in(self.make("reducing"), "moult.call('target', 'add', Asks(), b=Asks2())"), "22")
+
     def test_threads_of_the_app_can_call_too_and_leave_nothing_behind(self):
         source = """
             import threading, moult
