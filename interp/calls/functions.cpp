@@ -1,5 +1,6 @@
 #include "interp/calls/functions.h"
 
+#include "interp/calls/call_doc.h"
 #include "interp/calls/caller_lane.h"
 #include "interp/calls/enter_call.h"
 #include "interp/py/swap.h"
@@ -90,7 +91,7 @@ std::string current_call(Natives& natives) {
   ThreadCalls& calls = natives.book.here();
   if (calls.innermost() != 0) return fmt::format("h{}-{}", natives.host, calls.innermost());
   if (calls.scope.interp == 0) return {};
-  return fmt::format("w{}-{}-{}", natives.host, calls.scope.interp, calls.scope.number);
+  return fmt::format("w{}-{}", natives.host, calls.scope.number);
 }
 
 void destroy_far(PyObject* capsule) { delete static_cast<FarCall*>(PyCapsule_GetPointer(capsule, kFarCall)); }
@@ -372,8 +373,7 @@ PyObject* ask(PyObject* self, PyObject* what) {
 }
 
 PyMethodDef kFunctions[] = {
-    {"call", py::method(call), METH_FASTCALL | METH_KEYWORDS,
-     "call(app, function, /, *args, timeout=None, **kwargs)\n--\n\n"},
+    {"call", py::method(call), METH_FASTCALL | METH_KEYWORDS, kCallDoc},
     {"call_with", call_with, METH_VARARGS, "call_with(app, function, args, kwargs, timeout)"},
     {"inherited", inherited, METH_NOARGS, "inherited() -> (deadline, depth, call)"},
     {"far_new", far_new, METH_NOARGS, "far_new(): a call by a lane that is to be made."},
