@@ -37,10 +37,6 @@ void Moulting::on_generation_lost(Generation& generation, const std::string& how
   ++host_deaths;
   dispatcher_.set_active(nullptr);
   if (stopping_) return;
-  if (way_back_) {
-    switch_back();
-    return;
-  }
   if (attempt_ && attempt_->purpose == Purpose::check) {
     for (const Waiter& left : call_off("the host died")) left({.kind = AttemptOutcome::Kind::stopped});
   }
