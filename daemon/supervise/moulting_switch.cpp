@@ -53,8 +53,11 @@ void Moulting::finish_drain(Generation& generation) {
       generation.interpreters().begin(), generation.interpreters().end(), [](const auto& interpreter) {
         return interpreter->host() == nullptr || interpreter->host()->recycling;
       });
-  // The standby that is being gone back to stays what it is.
-  if (config_.keep_previous.count() == 0 || stopping_ || way_back_ || leaves_host ||
+  // The standby is the generation that served last, not the one that drained last. One that is being
+  // gone back to stays what it is.
+  const bool served_before_standby =
+      standby_ != nullptr && generation.draining_since() < standby_->draining_since();
+  if (config_.keep_previous.count() == 0 || stopping_ || way_back_ || leaves_host || served_before_standby ||
       generation.has_stuck_worker()) {
     retire(generation);
   } else {

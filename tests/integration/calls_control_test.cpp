@@ -267,6 +267,23 @@ TEST_CASE("a call inside of one host holds the drain of what it called, and new 
   CHECK(ask("") == "'one'");
 }
 
+TEST_CASE("the generation that served last stands by, also when an older one drains later") {
+  DaemonProcess daemon;
+  const Gate gate(daemon, "slow");
+  const AppTree blog = daemon.add_app("blog");
+  blog.write("app.py", tells_pid(gate.expression()));
+  daemon.start();
+  auto slow = std::async(std::launch::async, [&] { return daemon.get("/slow").status; });
+  REQUIRE(gate.is_reached());
+  for (int i = 0; i < 2; ++i) REQUIRE(daemon.call("reload", R"({"app":"blog"})").ok());
+  gate.open();
+  CHECK(slow.get() == 200);
+  CHECK(daemon.call("wait", R"({"app":"blog","until":"drained"})").ok());
+  const Answer rows = daemon.call("generations", R"({"app":"blog"})");
+  CHECK(rows.number("/generations/1/generation") == 2);
+  CHECK(rows.text("/generations/1/state") == "standby");
+}
+
 TEST_CASE("a call inside of one host that outlives the drain does not hold it for ever") {
   const Apps apps(kTogether + "drain_timeout = \"300ms\"\nretire_timeout = \"1s\"\n", kTogether);
   auto busy = std::async(std::launch::async, [&] { return apps.eval("moult.call('shop', 'busy')"); });
