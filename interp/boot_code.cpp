@@ -22,11 +22,22 @@ Result<BootCode> BootCode::compile(const py::Attached& py) {
   return boot;
 }
 
+// `start` is the last of those that run at boot; `preimport` is the main interpreter's.
 bool BootCode::run_all(const py::Attached& py) const {
   for (const Part& part : parts_) {
-    if (part.name != "preimport" && !run(py, part)) return false;
+    if (!run(py, part)) return false;
+    if (part.name == "start") return true;
   }
-  return true;
+  return false;
+}
+
+const std::string* BootCode::on_demand(std::string_view name) const {
+  bool is_later = false;
+  for (const Part& part : parts_) {
+    if (is_later && part.name == name) return &part.code;
+    if (part.name == "preimport") is_later = true;
+  }
+  return nullptr;
 }
 
 bool BootCode::run_one(const py::Attached& py, std::string_view name) const {

@@ -14,10 +14,12 @@ class BootCode {
  public:
   static Result<BootCode> compile(const py::Attached& py);
 
-  // Runs the files as modules `_moult.<name>` of the attached interpreter, whose module `_moult`
-  // is there already. `names` empty: all but `preimport`. False with an exception pending.
+  // Runs the files that every interpreter needs as modules `_moult.<name>` of the attached one, whose
+  // module `_moult` is there already. False with an exception pending.
   bool run_all(const py::Attached& py) const;
   bool run_one(const py::Attached& py, std::string_view name) const;
+  // The marshalled code of one that is run on demand (boot/on_demand.py); null: there is none.
+  const std::string* on_demand(std::string_view name) const;
 
  private:
   struct Part {

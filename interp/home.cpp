@@ -29,6 +29,7 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  services.main_thread,
                  services.code,
                  make.mode == py::Mode::main,
+                 services.boot,
                  services.directory,
                  services.book,
                  std::make_shared<Entrance>(make.interp, make.app, make.generation),

@@ -179,6 +179,13 @@ PyObject* preimport(PyObject* self, PyObject* args) {
   return PyUnicode_FromStringAndSize(why.data(), static_cast<Py_ssize_t>(why.size()));
 }
 
+PyObject* boot_code(PyObject* self, PyObject* name) {
+  const std::string* const code =
+      natives_of(self).boot.on_demand(py::text_of(py::Attached::by_caller(), name));
+  if (code == nullptr) Py_RETURN_NONE;
+  return PyBytes_FromStringAndSize(code->data(), static_cast<Py_ssize_t>(code->size()));
+}
+
 // sys._current_frames() takes those of all interpreters, and one alone of a thread that is in two.
 PyObject* frames(PyObject*, PyObject*) {
   py::Ref list = py::Ref::steal(PyList_New(0));
@@ -207,6 +214,7 @@ PyMethodDef kFunctions[] = {
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
     {"opened", opened, METH_O, "opened(paths): files that belong to the app."},
     {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
+    {"boot_code", boot_code, METH_O, "boot_code(name) -> bytes or None"},
     {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
 };

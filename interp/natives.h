@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/boot_code.h"
 #include "interp/calls/caller_lane.h"
 #include "interp/calls/directory.h"
 #include "interp/calls/thread_calls.h"
@@ -31,6 +32,7 @@ struct Natives {
   CodeCache& code;
   bool is_main = false;
   // Calls of functions of other apps, and of this one's.
+  const BootCode& boot;
   Directory& directory;
   CallBook& book;
   std::shared_ptr<Entrance> entrance;

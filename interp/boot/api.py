@@ -273,10 +273,10 @@ def reload():
 here = Current()
 
 
-def install(spec):
-    """Puts the module `moult` into sys.modules."""
-    here.app, here.generation, here.interpreter = spec["app"], spec["generation"], spec["interp"]
-    here.host, here.cause = spec["host"], spec["cause"]
+def make_module(facts):
+    """The module `moult` of this interpreter."""
+    here.app, here.generation, here.interpreter = facts["app"], facts["generation"], facts["interp"]
+    here.host, here.cause = facts["host"], facts["cause"]
     here.python = ".".join(map(str, sys.version_info[:3]))
     module = type(sys)("moult", "What an app can use of the server that runs it: docs/python-api.md.")
     own = (export, app, submit, acall, current, request, freeze, thaw, reload, Current, Interpreter)
@@ -287,4 +287,4 @@ def install(spec):
             setattr(module, name, part)
     module.call = _moult.call
     module.__all__ = sorted(name for name in vars(module) if not name.startswith("_"))
-    sys.modules["moult"] = module
+    return module

@@ -4,14 +4,14 @@ import sys
 import time
 
 import _moult
-from _moult import guards
+from _moult import guards, on_demand, start
 
 # What makes a call of a function give an object that still has to be run, instead of running it:
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR (inspect is not imported for them).
 NOT_AT_ONCE = 0x20 | 0x80 | 0x200
 
-generation = 0
-loaded = False  # the daemon knows by now which hooks there are
+generation = on_demand.facts["generation"]
+loaded = start.reported  # the daemon knows by now which hooks there are
 ready_hooks = []
 retire_hooks = []
 handoff_hook = None

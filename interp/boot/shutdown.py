@@ -5,14 +5,14 @@ import threading
 import time
 
 import _moult
-from _moult import hooks
 
 
 def quiesce(seconds):
     """Runs retire hooks, lets thread pools finish and joins the app's own threads. Returns the names
     of those that are still there. threading._shutdown() is not used: it waits for ever."""
     end = time.monotonic() + seconds
-    if hooks.retire_hooks:
+    hooks = sys.modules.get("_moult.hooks")
+    if hooks and hooks.retire_hooks:
         run_bounded(lambda: hooks.run_retire(end), end)
     for function in reversed(list(getattr(threading, "_threading_atexits", ()))):
         run_bounded(function, end)

@@ -4,7 +4,7 @@ import os
 import sys
 
 import _moult
-from _moult import api, calls, entry, environment, errors, extensions, guards, hooks, importer, shutdown, streams
+from _moult import environment, errors, extensions, guards, importer, on_demand, shutdown, streams
 
 
 def boot(spec):
@@ -20,17 +20,24 @@ def boot(spec):
     importer.install(spec)
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
-    api.install(spec)
+    on_demand.install(spec)
     configured.extend(spec["exports"])
-    hooks.generation = spec["generation"]
 
 
 configured = []
+reported = False  # the daemon knows what was loaded
 
 
 def load(kind, target, callable_name):
+    from _moult import entry
+
     loaded = entry.load(kind, target, callable_name)
-    calls.export_configured(configured)
+    # Nobody needs it again.
+    del sys.modules["_moult.entry"], _moult.entry
+    if configured:
+        from _moult import calls
+
+        calls.export_configured(configured)
     return loaded
 
 
@@ -68,4 +75,8 @@ def spec_lib(prefix):
 
 def report():
     """(module count, imported files, loaded extensions, refused extensions, kinds of hooks)."""
-    return len(sys.modules), new_files(), list(extensions.loaded), list(extensions.refused), hooks.names()
+    global reported
+    reported = True
+    hooks = sys.modules.get("_moult.hooks")
+    kinds = hooks.names() if hooks else []
+    return len(sys.modules), new_files(), list(extensions.loaded), list(extensions.refused), kinds

@@ -37,11 +37,10 @@ Ref boot_function(const Attached&, const char* module, const char* function) {
   const Ref name = Ref::steal(PyUnicode_FromFormat("_moult.%s", module));
   if (!name) return {};
   PyObject* const found = PyDict_GetItemWithError(PyImport_GetModuleDict(), name.get());
-  if (found == nullptr) {
-    if (PyErr_Occurred() == nullptr) PyErr_Format(PyExc_RuntimeError, "no module %U", name.get());
-    return {};
-  }
-  return Ref::steal(PyObject_GetAttrString(found, function));
+  if (found != nullptr) return Ref::steal(PyObject_GetAttrString(found, function));
+  if (PyErr_Occurred() != nullptr) return {};
+  const Ref loaded = Ref::steal(PyImport_Import(name.get()));  // on demand
+  return loaded ? Ref::steal(PyObject_GetAttrString(loaded.get(), function)) : Ref();
 }
 
 ErrorText take_error(const Attached& py) {

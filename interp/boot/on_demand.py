@@ -1,0 +1,44 @@
+"""Parts of Moult's own code that an interpreter loads when something asks for them: what an app does
+not use costs it no memory."""
+
+import importlib.machinery
+import marshal
+import sys
+
+import _moult
+
+facts = {}  # of the spec, for the module `moult`
+
+
+class Finder:
+    """Finds `moult`, which boot/api.py makes, and the modules `_moult.…` that were not run at boot."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "moult" or (name.startswith("_moult.") and _moult.boot_code(name[7:]) is not None):
+            return importlib.machinery.ModuleSpec(name, Loader, origin="built into Moult")
+        return None
+
+    @staticmethod
+    def invalidate_caches():
+        pass
+
+
+class Loader:
+    @staticmethod
+    def create_module(spec):
+        if spec.name != "moult":
+            return None
+        from _moult import api
+
+        return api.make_module(facts)
+
+    @staticmethod
+    def exec_module(module):
+        if module.__name__ != "moult":
+            exec(marshal.loads(_moult.boot_code(module.__name__[7:])), module.__dict__)
+
+
+def install(spec):
+    facts.update({name: spec[name] for name in ("app", "generation", "interp", "host", "cause")})
+    sys.meta_path.insert(0, Finder)
