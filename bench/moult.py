@@ -10,7 +10,9 @@ import subprocess
 import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+BIN = os.environ.get("MOULT_BIN", f"{TOP}/build/bin")
 
 FLASK_APP = """from flask import Flask
 app = Flask(__name__)
@@ -29,7 +31,8 @@ PLAIN_APP = """def application(environ, start_response):
 class Moult:
     """A daemon in the foreground of a `with` block; everything goes with it.
 
-    apps: name -> (text of app.py, further lines of the app's TOML). cpus: a taskset list.
+    apps: name -> (text of app.py or {file: text}, further lines of the app's TOML, where {folder} is the
+    private folder). cpus: a taskset list.
     """
 
     def __init__(self, apps, daemon_toml="", python="/usr/bin/python3", cpus=None):
@@ -37,13 +40,16 @@ class Moult:
         self.python, self.cpus = python, cpus
         self.socket = os.path.join(self.folder, "control.sock")
         self.port = free_port()
-        self._write("config/moult.toml", f'listen = "127.0.0.1:{self.port}"\n{daemon_toml}\n')
+        self.write("config/moult.toml", f'listen = "127.0.0.1:{self.port}"\n{daemon_toml}\n')
         for name, (code, toml) in apps.items():
-            self.edit(name, code)
+            for file, text in ({"app.py": code} if isinstance(code, str) else code).items():
+                self.write(f"{name}/{file}", text)
             tree = os.path.join(self.folder, name)
-            self._write(f"config/apps/{name}.toml", f'tree = "{tree}"\npython = "{python}"\n{toml}\n')
+            toml = toml.replace("{folder}", self.folder)
+            self.write(f"config/apps/{name}.toml", f'tree = "{tree}"\npython = "{python}"\n{toml}\n')
 
-    def _write(self, name, text):
+    def write(self, name, text):
+        """A file of the private folder, written as an editor does: a new one, renamed over the old one."""
         path = os.path.join(self.folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path + ".new", "w") as file:
@@ -51,23 +57,27 @@ class Moult:
         os.rename(path + ".new", path)
 
     def edit(self, app, code):
-        """Writes app.py as an editor does: a new file, renamed over the old one."""
-        self._write(f"{app}/app.py", code)
+        self.write(f"{app}/app.py", code)
 
     def __enter__(self):
         environment = dict(os.environ, HOME=self.folder, MOULT_SOCKET=self.socket)
         self.log = open(os.path.join(self.folder, "log"), "w")
         self.process = subprocess.Popen(
             (["taskset", "-c", self.cpus] if self.cpus else [])
-            + [f"{TOP}/build/bin/moultd", "--config", f"{self.folder}/config", "--state", f"{self.folder}/state"],
+            + [f"{BIN}/moultd", "--config", f"{self.folder}/config", "--state", f"{self.folder}/state"],
             env=environment, stderr=self.log, start_new_session=True)
         until(lambda: self.apps_are_running(), "the apps are running")
         return self
 
-    def __exit__(self, *error):
+    def stop(self):
+        """Ends the daemon as a user would; all generations have retired when it returns."""
         self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+    def __exit__(self, *error):
         try:
-            self.process.wait(30)
+            if self.process.poll() is None:
+                self.stop()
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -105,13 +115,18 @@ class Moult:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def connect(self, timeout=30):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def processes(self):
         """pid -> memory in KiB (Pss, Rss, Private) of the daemon and its hosts."""
         hosts = [host["pid"] for host in self.control("hosts")["hosts"]]
         return {pid: memory(pid) for pid in [self.process.pid, *hosts]}
+
+
+def app_text(name):
+    with open(f"{HERE}/apps/{name}.py") as file:
+        return file.read()
 
 
 def get(connection, path="/"):
