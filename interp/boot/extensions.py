@@ -16,6 +16,10 @@ refused = []  # (module, path, error)
 
 def install(mode, preimported):
     checks = mode == "shared" and sys.version_info < (3, 12)
+    if checks:
+        # Its tasks and loops are those of the whole process, in objects of the first interpreter that
+        # used it (static variables of _asynciomodule.c). asyncio does without.
+        sys.modules["_asyncio"] = None
     standard = os.path.dirname(os.__file__)
     trusted = {os.path.realpath(path) for path in preimported}
     loader_type = importlib.machinery.ExtensionFileLoader

@@ -229,6 +229,21 @@ class ProcessWide(Asking):
             """)
         self.assertEqual(interp.get().body, b"from a child\n")
 
+    def test_asyncio_lives_on_when_the_first_interpreter_that_used_it_has_ended(self):
+        self.tree.write({"loop.py": """
+            import asyncio
+            async def work(): return b'done'
+            def application(env, start):
+                start('200 OK', []); return [asyncio.run(work())]
+            """})
+        host = Host()
+        self.addCleanup(host.close)
+        first, second = [host.make(self.tree, self.tree / "loop.py") for _ in range(2)]
+        self.assertEqual((first.get().body, second.get().body), (b"done", b"done"))
+        self.assertEqual(first.retire()["event"], "retired")
+        self.assertEqual(second.get().body, b"done")
+        self.assertEqual(second.retire()["event"], "retired")
+
     def test_fork_and_exec_are_refused(self):
         interp = self.serve(ASK + "def refused(f, *a):\n    try: return f(*a)\n    except RuntimeError as e: return str(e)\n")
         self.assertIn("fork not supported", self.ask(interp, "refused(os.fork)"))
