@@ -83,7 +83,8 @@ Result<std::string> arguments_of(const Json& params) {
 void call(Daemon& daemon, App& app, const Json& params, Reply reply) {
   auto arguments = arguments_of(params);
   const std::string function = params.at("function").get<std::string>();
-  if (arguments && (function.empty() || function.size() > kFunctionMax))
+  const bool is_ours = function.rfind("moult.", 0) == 0;  // hooks, and what `exports` is for
+  if (arguments && (function.empty() || function.size() > kFunctionMax || is_ours))
     arguments = fail(Error{ErrorCode::usage, "`function` is the name of an exported function"});
   if (!arguments) {
     reply.fail(arguments.error());

@@ -81,9 +81,11 @@ std::optional<CallFault> CallServer::run(const py::Attached& py, const lane::Req
   if (natives_.book.here().scope.depth > kCallDepthMax) {
     return CallFault{"cycle", {}, "calls are nested more than 32 deep"};
   }
+  const std::string_view name = request.head.target;
+  // Hooks are called by the daemon, for no app.
+  if (name.starts_with("moult.hook.") && !request.head.script_name.empty()) return not_exported(py, name);
   Arguments arguments;
   if (auto fault = read_arguments(py, request, arguments)) return fault;
-  const std::string_view name = request.head.target;
   if (name.starts_with("moult.")) {
     const py::Ref own = py::boot_function(py, "calls", "serve_own");
     const py::Ref both =

@@ -350,6 +350,17 @@ class ByLane(case.HostCase):
         self.assertEqual(self.call("add", b"[%s]" % big).body, big)
         self.assertEqual(self.call("numbers", b"").reason, "value")
 
+    def test_hooks_are_not_for_other_apps(self):
+        self.tree.write({"hooked.py": TARGET + """
+    @moult.handoff
+    def give(): return 'state'
+"""})
+        interp = self.host.make(self.tree, self.tree / "hooked.py")
+        self.addCleanup(self.retire, interp)
+        call = {"method": "CALL", "target": "moult.hook.handoff", "headers": [("codec", "json")], "flags": CALL}
+        self.assertEqual(interp.get("hooked", script_name="shop", **call).reason, "not_exported")
+        self.assertEqual(interp.get("hooked", **call).reason, "value")
+
     def test_errors_are_json(self):
         answer = self.call("fails", b'["x"]')
         error = json.loads(answer.body)

@@ -138,6 +138,8 @@ TEST_CASE("a call that fails says why, and moultctl's exit code says what kind o
   const Answer unknown = apps.daemon.call("call", R"({"app":"shop","function":"totl"})");
   CHECK(unknown.error_text("/kind") == "not_exported");
   CHECK(unknown.error_text("/type") == "NotExported");
+  const Answer hook = apps.daemon.call("call", R"({"app":"shop","function":"moult.hook.handoff"})");
+  CHECK(hook.error_code() == "usage");
   CHECK(apps.daemon.ctl({"call", "shpo", "total"}).status == 4);
   CHECK(apps.daemon.ctl({"call", "shop", "total", "7"}).status == 2);
 
