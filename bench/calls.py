@@ -33,22 +33,24 @@ def say(name, text):
     print(f"calls: {name:44} {text}", flush=True)
 
 
-def ask(moult, **asked):
-    """What the calling app answers."""
+def ask(moult, caller="caller", **asked):
+    """What a calling app answers."""
     connection = moult.connect(timeout=600)
-    status, text = get(connection, f"/caller/?{urllib.parse.urlencode(asked)}")
+    status, text = get(connection, f"/{caller}/?{urllib.parse.urlencode(asked)}")
     connection.close()
     if status != 200:
         raise RuntimeError(f"{asked}: {status} {text}")
     return json.loads(text)
 
 
-def measure(moult, target, options, threads, timeout=""):
-    """As many requests at once as threads: each calls from a worker of its own."""
-    asked = dict(what="echo", app=target, timeout=timeout, threads=threads, run=f"{target}-{timeout}-{threads}",
-                 calls=options.calls, warmup=options.calls // 10)
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        answers = [done.result() for done in [pool.submit(ask, moult, **asked) for _ in range(threads)]]
+def measure(moult, pairs, options, timeout=""):
+    """As many requests at once as pairs (caller, target): each calls from a worker of its own."""
+    parties = [sum(caller == other for other, _ in pairs) for caller, _ in pairs]
+    with concurrent.futures.ThreadPoolExecutor(len(pairs)) as pool:
+        asked = [pool.submit(ask, moult, caller, what="echo", app=target, timeout=timeout, threads=count,
+                             run=f"{pairs}-{timeout}", calls=options.calls, warmup=options.calls // 10)
+                 for (caller, target), count in zip(pairs, parties)]
+        answers = [done.result() for done in asked]
     times = [time for answer in answers for time in answer["times"]]
     nanoseconds = max(answer["ended"] for answer in answers) - min(answer["began"] for answer in answers)
     return Figures(times, len(times) / nanoseconds * 1e9)
@@ -101,18 +103,27 @@ def ours(options):
     """name -> Figures, and the answer of `large`; all with one daemon."""
     apps = {"caller": (app_text("caller"), f'route = "/caller"\n{PAIR}'),
             "near": (app_text("echo"), f'route = "/near"\n{PAIR}'),
+            "caller2": (app_text("caller"), f'route = "/caller2"\n{PAIR}'),
+            "near2": (app_text("echo"), f'route = "/near2"\n{PAIR}'),
             "far": (app_text("echo"), f'route = "/far"\n{FAR}')}
     found = {}
     with Moult(apps, "hosts = 1", options.python) as moult:
         compat = moult.control("compat", app="near")
         print(f"calls: Python {compat['python']}, {compat['gil']} GIL, {options.calls} calls of each kind, "
               f"a dict of about 100 bytes both ways; load {os.getloadavg()[0]:.1f}", flush=True)
-        for name, target, timeout in (("same host", "near", ""), ("same host, with a timeout", "near", "60"),
-                                      ("other host", "far", "")):
-            for threads in (1, 2):
-                row = f"{name}, {threads} thread(s)"
-                found[row] = measure(moult, target, options, threads, timeout)
-                say(row, found[row])
+        near, far = ("caller", "near"), ("caller", "far")
+        kinds = {
+            "same host, 1 thread(s)": ([near], ""),
+            "same host, 2 thread(s)": ([near, near], ""),
+            "same host, 2 apps call one each": ([near, ("caller2", "near2")], ""),
+            "same host, with a timeout, 1 thread(s)": ([near], "60"),
+            "same host, with a timeout, 2 thread(s)": ([near, near], "60"),
+            "other host, 1 thread(s)": ([far], ""),
+            "other host, 2 thread(s)": ([far, far], ""),
+        }
+        for name, (pairs, timeout) in kinds.items():
+            found[name] = measure(moult, pairs, options, timeout)
+            say(name, found[name])
         large = ask(moult, what="large", app="near")
     return found, large, compat
 
@@ -123,7 +134,7 @@ def show_large(large):
     limit = 1.5 * copy + MIB_EXTRA
     for name, times in large.items():
         figures = Figures(times)
-        text = f", {goal(figures.p50 <= limit, f'{limit:.1f} µs')}" if name != "both ways" else ""
+        text = f", {goal(figures.p50 <= limit, f'at most {limit:.1f} µs')}" if name != "both ways" else ""
         say(f"1 MiB of bytes, same host, {name}", f"{figures}{text}")
 
 
@@ -145,7 +156,11 @@ def judge(found, compat):
 def calls(options):
     found, large, compat = ours(options)
     show_large(large)
-    others = {**rivals("pipe", options), **rivals("interpreters", options), **uwsgi(options)}
+    others = {**rivals("pipe", options), **uwsgi(options)}
+    if tuple(map(int, compat["python"].split(".")[:2])) >= (3, 14):
+        others |= rivals("interpreters", options)
+    else:
+        say("concurrent.interpreters", "not measured: Python has it from 3.14 on")
     for name, (times, seconds) in others.items():
         found[name] = Figures(times, len(times) / seconds)
         say(name, found[name])
