@@ -17,6 +17,10 @@ INLINE, STREAM = 1, 2
 CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 
 
+def nothing():
+    """Called by threads that wait in C++: Python raises here what others have set for them."""
+
+
 def describe_fault(error):
     """(type, message, traceback, path, class name, file, line) of an exception."""
     one_line, text, file, line = errors.describe(error)
@@ -172,35 +176,27 @@ def json_default(value):
 
 
 class Stream:
-    """The items of a generator of another app, as they come. Iterate over it once; `close()`, the end
-    of a `with` block, or dropping it closes the generator on the other side too."""
+    """The items of a generator of another app, as they come. Iterate over it once, in one thread at a
+    time (ValueError); `close()`, also by another thread, the end of a `with` block, or dropping it
+    closes the generator on the other side too."""
 
     __module__ = "moult"
-    __slots__ = ("_far", "_app", "_function", "_over")
+    __slots__ = ("_far", "_app", "_function")
 
     def __init__(self, far, app, function):
         self._far, self._app, self._function = far, app, function
-        self._over = False
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if self._over:
-            raise StopIteration
-        try:
-            is_item, item = _moult.far_next(self._far, self._app, self._function)
-        except BaseException:
-            self.close()
-            raise
+        is_item, item = _moult.far_next(self._far, self._app, self._function)
         if not is_item:
-            self._over = True
             raise StopIteration
         return item
 
     def close(self):
         """Gives up the rest. Harmless when there is none."""
-        self._over = True
         _moult.far_close(self._far)
 
     def __enter__(self):

@@ -12,6 +12,8 @@ namespace {
 
 // How often a thread that waits looks whether it is to give up. A deadline is kept to the millisecond.
 constexpr Milliseconds kLook{50};
+// Whoever has no deadline of its own waits for a lane as long as calls of its app may.
+constexpr std::chrono::minutes kLaneWait{5};
 
 CallFault fault(std::string reason, std::string message = {}) {
   return {std::move(reason), {}, std::move(message)};
@@ -27,11 +29,7 @@ std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& 
   {
     std::unique_lock lock(mutex_);
     const auto available = [this] { return !idle_.empty() || in_use_ < kLanesMax; };
-    // Whoever has no deadline of its own waits as long as calls of its app may.
-    if (!returned_.wait_until(lock, std::min(deadline, Steady::now() + std::chrono::minutes(5)), available)) {
-      problem = fmt::format("{} calls of this app are under way already", kLanesMax);
-      return nullptr;
-    }
+    if (!returned_.wait_until(lock, deadline, available)) return nullptr;
     ++in_use_;
     if (!idle_.empty()) {
       auto lane = std::move(idle_.back());
@@ -54,11 +52,22 @@ std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& 
 void CallerLanes::give_back(std::unique_ptr<CallerLane> lane) {
   const std::scoped_lock lock(mutex_);
   --in_use_;
-  if (lane) idle_.push_back(std::move(lane));
+  if (lane && idle_.size() < kIdleMax) idle_.push_back(std::move(lane));
   returned_.notify_one();
 }
 
+FarCall::Hold::~Hold() {
+  if (far_ == nullptr) return;
+  if (far_->cancelled_.load(std::memory_order_relaxed)) far_->abort();
+  far_->held_ = false;
+}
+
 FarCall::~FarCall() { abort(); }
+
+void FarCall::close() {
+  cancel();
+  const Hold hold(*this);  // its end gives the call up
+}
 
 void FarCall::finish() {
   ended_ = true;
@@ -81,12 +90,7 @@ std::optional<CallFault> FarCall::begin(const py::Attached& py, const ThreadCall
                                         const FarRequest& request) {
   deadline_ = request.deadline;
   if (Steady::now() >= deadline_) return fault("timeout", "the time was up before the call began");
-  std::string problem;
-  {
-    const py::DetachScope detached(py);
-    lane_ = lanes_.take(deadline_, problem);
-  }
-  if (!lane_) return fault(Steady::now() >= deadline_ ? "timeout" : "unavailable", problem);
+  if (auto problem = take_lane(py, calls)) return problem;
   const std::string deadline = fmt::format("{}", nanoseconds(deadline_));
   const std::string depth = fmt::format("{}", request.depth);
   lane::Header headers[2] = {{"depth", depth}, {"deadline", deadline}};
@@ -127,6 +131,35 @@ std::optional<CallFault> FarCall::begin(const py::Attached& py, const ThreadCall
   }
 }
 
+std::optional<CallFault> FarCall::take_lane(const py::Attached& py, const ThreadCalls& calls) {
+  const SteadyTime last = Steady::now() + kLaneWait;
+  for (;;) {
+    std::string problem;
+    {
+      const py::DetachScope detached(py);
+      lane_ = lanes_.take(std::min(deadline_, Steady::now() + kLook), problem);
+    }
+    if (lane_) return std::nullopt;
+    if (!problem.empty()) return fault("unavailable", problem);
+    if (auto stop = look_around(py, calls)) return stop;
+    if (Steady::now() >= last)
+      return fault("unavailable",
+                   fmt::format("{} calls of this app are under way already", CallerLanes::kLanesMax));
+  }
+}
+
+// Why a thread that waits is to wait no longer. A function of Python's own is called, since that is
+// where Python raises what other threads and signals have set.
+std::optional<CallFault> FarCall::look_around(const py::Attached& py, const ThreadCalls& calls) const {
+  if (Steady::now() >= deadline_) return fault("timeout", "no answer within the timeout");
+  if (cancelled_.load(std::memory_order_relaxed)) return fault("cancelled");
+  if (calls.must_end()) return fault("interrupted");
+  const py::Ref nothing = py::boot_function(py, "calls", "nothing");
+  const py::Ref done = nothing ? py::Ref::steal(PyObject_CallNoArgs(nothing.get())) : py::Ref();
+  if (!done) return fault("pending");
+  return std::nullopt;
+}
+
 std::optional<CallFault> FarCall::send_piece(std::string_view& rest) {
   const std::string_view piece = rest.substr(0, lane::kChunkMax);
   rest.remove_prefix(piece.size());
@@ -144,15 +177,12 @@ std::optional<CallFault> FarCall::receive(const py::Attached& py, const ThreadCa
     lane::Received received =
         lane::receive(lane_->fd.get(), {lane_->buffer.get(), lane::kPacketMax}, lane::Wait::no);
     if (received.would_block) {
-      const SteadyTime now = Steady::now();
-      if (now >= deadline_) return fault("timeout", "no answer within the timeout");
-      if (cancelled_.load(std::memory_order_relaxed)) return fault("cancelled");
-      if (calls.must_end()) return fault("interrupted");
-      const auto left =
-          std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook : deadline_ - now);
+      if (auto stop = look_around(py, calls)) return stop;
+      const auto left = std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook
+                                                                                       : deadline_ - Steady::now());
       pollfd wanted{lane_->fd.get(), POLLIN, 0};
       const py::DetachScope detached(py);
-      ::poll(&wanted, 1, static_cast<int>(std::min(left, kLook).count()));
+      ::poll(&wanted, 1, static_cast<int>(std::clamp(left, Milliseconds(0), kLook).count()));
       continue;
     }
     if (received.packet.empty()) {
@@ -193,6 +223,7 @@ std::optional<CallFault> FarCall::read_all(const py::Attached& py, const ThreadC
 
 std::optional<CallFault> FarCall::next_item(const py::Attached& py, const ThreadCalls& calls, Item& item) {
   constexpr std::size_t kPrefix = 5;  // u32 size, u8 kind
+  if (cancelled_.load(std::memory_order_relaxed)) return fault("cancelled");
   for (;;) {
     const std::string_view rest = std::string_view(collected_).substr(taken_);
     std::uint32_t size = 0;

@@ -26,11 +26,12 @@ struct CallerLane {
 class CallerLanes {
  public:
   static constexpr std::size_t kLanesMax = 64;
+  static constexpr std::size_t kIdleMax = 8;  // the rest of a burst is closed again
 
   CallerLanes(Events& events, InterpNumber interp) : events_(events), interp_(interp) {}
 
   // Waits for one while kLanesMax are in use, without a GIL. Null: the deadline came first, or the
-  // process has no descriptors left (`problem` says so).
+  // process has no descriptors left: `problem` says so, and to wait longer is of no use.
   std::unique_ptr<CallerLane> take(SteadyTime deadline, std::string& problem);
   // null: it was lost, and another may be made.
   void give_back(std::unique_ptr<CallerLane> lane);
@@ -55,19 +56,36 @@ struct FarRequest {
   int depth = 0;
 };
 
-// One call by a caller lane, from its request to its last byte. One thread at a time; cancel() may
-// come from any. It gives its lane back at the end.
+// One call by a caller lane, from its request to its last byte. It gives its lane back at the end.
+// What can be reached from several threads (a stream) is used under a Hold; cancel() may come from
+// any thread.
 class FarCall {
  public:
+  // The call is one thread's for the length of a scope: it waits there with the GIL released, and
+  // what it has read lies in the call's own memory. False: it is another's, or this one's already.
+  class Hold {
+   public:
+    explicit Hold(FarCall& far) : far_(far.held_.exchange(true) ? nullptr : &far) {}
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    explicit operator bool() const { return far_ != nullptr; }
+
+   private:
+    FarCall* far_;
+  };
+
   FarCall(CallerLanes& lanes, std::size_t answer_max) : lanes_(lanes), answer_max_(answer_max) {}
   ~FarCall();
   FarCall(const FarCall&) = delete;
   FarCall& operator=(const FarCall&) = delete;
 
   // Sends the request and waits for the head of the answer, detached meanwhile. Nothing: it came,
-  // and reason() says what it is. A fault of reason "interrupted" or "cancelled" has no text.
+  // and reason() says what it is. A fault of reason "interrupted" or "cancelled" has no text; with
+  // "pending" an exception is, which another thread or a signal raised.
   std::optional<CallFault> begin(const py::Attached& py, const ThreadCalls& calls, const FarRequest& request);
   const std::string& reason() const { return reason_; }
+  SteadyTime deadline() const { return deadline_; }
 
   // The rest of an answer that is no stream.
   std::optional<CallFault> read_all(const py::Attached& py, const ThreadCalls& calls, std::string_view& body);
@@ -81,10 +99,14 @@ class FarCall {
 
   // Gives the call up: the other side is told.
   void abort();
+  // Whoever holds it gives it up soon.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  bool is_over() const { return lane_ == nullptr; }
+  // Both, whoever holds it.
+  void close();
 
  private:
+  std::optional<CallFault> take_lane(const py::Attached& py, const ThreadCalls& calls);
+  std::optional<CallFault> look_around(const py::Attached& py, const ThreadCalls& calls) const;
   std::optional<CallFault> receive(const py::Attached& py, const ThreadCalls& calls,
                                    std::string_view& packet);
   std::optional<CallFault> send_piece(std::string_view& rest);
@@ -95,6 +117,7 @@ class FarCall {
   const std::size_t answer_max_;
   std::unique_ptr<CallerLane> lane_;
   std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> held_ = false;
   SteadyTime deadline_ = SteadyTime::max();
   std::string reason_;
   std::string collected_;

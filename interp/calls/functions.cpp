@@ -118,7 +118,15 @@ PyObject* far_result(const py::Attached& py, Natives& natives, const Outgoing& c
   }
   std::string_view body;
   if (const auto fault = far.read_all(py, calls, body)) return raise_far(py, natives, call, far, *fault);
-  if (far.reason() != "value") return raise_for(py, call, fault_from_json(far.reason(), body));
+  if (far.reason() != "value") {
+    CallFault fault = fault_from_json(far.reason(), body);
+    // What the function itself called had the same deadline, and may have been a little faster.
+    const bool for_time = fault.type == "moult.CallTimeout" || fault.type == "moult.Interrupted";
+    if (fault.reason == "raised" && for_time && Steady::now() >= far.deadline()) {
+      fault = {"timeout", {}, "no answer within the timeout"};
+    }
+    return raise_for(py, call, fault);
+  }
   const auto payload = FlatPayload::parse(body);
   if (!payload) return raise_for(py, call, {"payload", {}, "a malformed result"});
   return decode_value(py, payload->view()).release();

@@ -15,6 +15,9 @@ namespace {
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
+// On 3.12 each app has a process of its own, unless told otherwise.
+bool shares_hosts() { return python_version() != std::pair(3, 12); }
+
 // Evaluates the body of a request in its own module and answers with the repr of that, or with what
 // a call raised.
 constexpr const char* kAsker = R"(
@@ -127,7 +130,7 @@ TEST_CASE("a call gives the same in one host and between two") {
   CHECK(apps.ask("moult.submit('target', 'add', 40, b=2).result(20)") == "42");
   CHECK(apps.ask("asyncio.run(moult.acall('target', 'add', 40, b=2))") == "42");
   const std::string pids = apps.ask("moult.call('target', 'where')[1] == __import__('os').getpid()");
-  CHECK(pids == (near ? "True" : "False"));
+  CHECK(pids == (near && shares_hosts() ? "True" : "False"));
 }
 
 TEST_CASE("a call with a timeout returns in time whatever its target does, and that is interrupted") {
@@ -136,13 +139,23 @@ TEST_CASE("a call with a timeout returns in time whatever its target does, and t
   SUBCASE("between two") { near = false; }
   CAPTURE(near);
   Apps apps(near, R"(
+# A function of its own: on 3.11 no handler covers the jump of a loop in the same one.
+def on_and_on():
+    while True: pass
+
 @moult.export
 def spin(path):
-    open(path, 'a').write('b')
+    file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    os.write(file, b'b')
     try:
-        while True: time.monotonic()
-    finally:
-        open(path, 'a').write('e')
+        on_and_on()
+    except moult.Interrupted:
+        while True:
+            try:
+                os.write(file, b'e')
+                return
+            except moult.Interrupted:  # once more, on a busy machine
+                pass
 
 @moult.export
 def block(path):
@@ -257,7 +270,7 @@ def bounce(n): return n if n == 0 else moult.call('target', 'back', 'asker', 'bo
 )");
   apps.daemon.start();
   CHECK(apps.ask("bounce(1)") == "0");
-  if (near) {
+  if (near && shares_hosts()) {
     CHECK(apps.ask("bounce(10)") == "0");
     CHECK(contains(apps.ask("bounce(40)"), "CallCycle"));
   }
