@@ -15,14 +15,16 @@ constexpr Milliseconds kBaselineAfter{30'000};
 
 int choose_host(const std::vector<HostLoad>& fitting, std::size_t hosts_max, bool fresh, bool has_group) {
   if (fresh) return 0;
-  for (const HostLoad& host : fitting) {
-    if (host.is_current) return host.number;
-  }
+  const auto first = [&](auto wanted) {
+    const auto found = std::find_if(fitting.begin(), fitting.end(), wanted);
+    return found == fitting.end() ? 0 : found->number;
+  };
   if (has_group) {
-    for (const HostLoad& host : fitting) {
-      if (host.has_group) return host.number;
-    }
+    if (const int both = first([](const HostLoad& host) { return host.is_current && host.has_group; }))
+      return both;
+    if (const int group = first([](const HostLoad& host) { return host.has_group; })) return group;
   }
+  if (const int current = first([](const HostLoad& host) { return host.is_current; })) return current;
   if (fitting.size() < hosts_max) return 0;
   const auto least =
       std::min_element(fitting.begin(), fitting.end(),

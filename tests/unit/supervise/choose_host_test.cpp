@@ -53,8 +53,10 @@ TEST_CASE("an app without a group is not drawn to a host by its groups") {
   CHECK(choose_host({host(1, 0), with_group(host(2, 9))}, 2, kAny, kAlone) == 1);
 }
 
-TEST_CASE("where an app lives counts more than where its group is") {
-  CHECK(choose_host({with_group(host(1, 0)), current(host(2, 9))}, 2, kAny, kGroup) == 2);
+TEST_CASE("an app that gets a group moves to it") {
+  CHECK(choose_host({with_group(host(1, 0)), current(host(2, 9))}, 2, kAny, kGroup) == 1);
+  CHECK(choose_host({with_group(host(1, 0)), current(with_group(host(2, 9)))}, 2, kAny, kGroup) == 2);
+  CHECK(choose_host({host(1, 0), current(host(2, 9))}, 2, kAny, kGroup) == 2);
 }
 
 TEST_CASE("a fresh host is always a new one") {
