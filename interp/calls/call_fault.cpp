@@ -80,6 +80,7 @@ CallFault fault_from_json(std::string_view reason, std::string_view text) {
   };
   fault.type = field("type");
   fault.message = field("message");
+  if (const std::string hint = field("hint"); !hint.empty()) fault.message += "; " + hint;
   fault.traceback = field("traceback");
   fault.path = field("path");
   fault.class_name = field("class_name");
