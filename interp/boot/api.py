@@ -132,21 +132,22 @@ class Submitter:
     def submit(self, app, function, args, kwargs, timeout):
         if not self.room.acquire(blocking=False):
             raise call_errors.AppUnavailable(f"{app}.{function}: {PENDING_MAX} submitted calls are under way")
-        future = self.future_type()
-        future._far = _moult.far_new()
         try:
-            self.executor.submit(self.run, future, app, function, args, kwargs, timeout, _moult.inherited())
+            future = self.future_type()
+            future._far = _moult.far_new()
+            inherited = _moult.inherited(timeout)
+            self.executor.submit(self.run, future, app, function, args, kwargs, inherited)
         except BaseException:
             self.room.release()
             raise
         return future
 
-    def run(self, future, app, function, args, kwargs, timeout, inherited):
+    def run(self, future, app, function, args, kwargs, inherited):
         try:
             if not future.set_running_or_notify_cancel():
                 return
             try:
-                result = _moult.far_run(future._far, app, function, args, kwargs, timeout, inherited)
+                result = _moult.far_run(future._far, app, function, args, kwargs, inherited)
             except BaseException as error:
                 future.set_exception(error)
             else:

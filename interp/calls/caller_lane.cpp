@@ -178,8 +178,8 @@ std::optional<CallFault> FarCall::receive(const py::Attached& py, const ThreadCa
         lane::receive(lane_->fd.get(), {lane_->buffer.get(), lane::kPacketMax}, lane::Wait::no);
     if (received.would_block) {
       if (auto stop = look_around(py, calls)) return stop;
-      const auto left = std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook
-                                                                                       : deadline_ - Steady::now());
+      const auto left =
+          std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook : deadline_ - Steady::now());
       pollfd wanted{lane_->fd.get(), POLLIN, 0};
       const py::DetachScope detached(py);
       ::poll(&wanted, 1, static_cast<int>(std::clamp(left, Milliseconds(0), kLook).count()));

@@ -3,12 +3,12 @@
 #include "interp/calls/call_doc.h"
 #include "interp/calls/caller_lane.h"
 #include "interp/calls/enter_call.h"
+#include "interp/calls/outgoing.h"
 #include "interp/py/swap.h"
 #include "interp/py/types.h"
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <thread>
 
 namespace moult {
@@ -18,66 +18,11 @@ namespace {
 constexpr const char* kFarCall = "moult.far_call";
 constexpr int kTriesMax = 1000;
 
-std::optional<std::string_view> utf8_of(PyObject* object, const char* what) {
-  Py_ssize_t size = 0;
-  if (!PyUnicode_Check(object)) {
-    PyErr_Format(PyExc_TypeError, "%s must be a str, not %.80s", what, Py_TYPE(object)->tp_name);
-    return std::nullopt;
-  }
-  const char* const data = PyUnicode_AsUTF8AndSize(object, &size);
-  if (data == nullptr) return std::nullopt;
-  return std::string_view(data, static_cast<std::size_t>(size));
-}
-
-// One call as it is being made. Views and borrowed references of the caller's objects.
-struct Outgoing {
-  std::string_view app;
-  std::string_view function;
-  PyObject* const* args = nullptr;  // positional, then those of `kwnames`
-  Py_ssize_t positional = 0;
-  PyObject* kwnames = nullptr;
-  std::optional<SteadyTime> deadline{};  // of its own
-};
-
-// Seconds or None. False with an exception pending.
-bool take_timeout(PyObject* value, std::optional<SteadyTime>& deadline) {
-  if (value == Py_None) return true;
-  const double seconds = PyFloat_AsDouble(value);
-  if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
-  if (std::isnan(seconds)) {
-    PyErr_SetString(PyExc_ValueError, "timeout is not a number of seconds");
-    return false;
-  }
-  constexpr double kLongest = 365.0 * 24 * 3600;
-  deadline = Steady::now() +
-             std::chrono::duration_cast<Steady::duration>(Seconds(std::clamp(seconds, 0.0, kLongest)));
-  return true;
-}
-
-py::Ref sent_pair(const Outgoing& call) {
-  const py::Ref args = py::Ref::steal(PyTuple_New(call.positional));
-  const py::Ref kwargs = py::Ref::steal(PyDict_New());
-  if (!args || !kwargs) return {};
-  for (Py_ssize_t i = 0; i < call.positional; ++i) PyTuple_SET_ITEM(args.get(), i, Py_NewRef(call.args[i]));
-  const Py_ssize_t keywords = call.kwnames != nullptr ? PyTuple_GET_SIZE(call.kwnames) : 0;
-  for (Py_ssize_t i = 0; i < keywords; ++i) {
-    if (PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(call.kwnames, i), call.args[call.positional + i]) != 0)
-      return {};
-  }
-  return py::Ref::steal(PyTuple_Pack(2, args.get(), kwargs.get()));
-}
-
-PyObject* raise_for(const py::Attached& py, const Outgoing& call, const CallFault& fault) {
-  py::Ref sent;
-  if (!fault.class_name.empty()) sent = sent_pair(call);
-  PyErr_Clear();
-  return raise_fault(py, fault, call.app, call.function, sent.get());
-}
-
 // What a far call that did not come to an answer raises.
 PyObject* raise_far(const py::Attached& py, Natives& natives, const Outgoing& call, FarCall& far,
                     const CallFault& fault) {
   far.abort();
+  if (fault.reason == "pending") return nullptr;
   if (fault.reason == "interrupted") {
     // It is raised here, and not once more in the handlers that it passes.
     PyThreadState_SetAsyncExc(natives.book.here().thread(), nullptr);
@@ -249,20 +194,23 @@ PyObject* call_with(PyObject* self, PyObject* arguments) {
   return make_call(py, natives_of(self), outgoing);
 }
 
-// inherited() -> (deadline in nanoseconds or None, depth, call): what a call made on another thread
-// of the app takes over from this one.
-PyObject* inherited(PyObject* self, PyObject*) {
+// inherited(timeout) -> (deadline in nanoseconds or None, depth, call): what a call that another
+// thread of the app is to make takes over from this one, and the timeout that it has from now on.
+PyObject* inherited(PyObject* self, PyObject* timeout) {
   Natives& natives = natives_of(self);
   const CallScope& scope = natives.book.here().scope;
   const std::string call = current_call(natives);
-  if (scope.deadline == SteadyTime::max()) return Py_BuildValue("Ois", Py_None, scope.depth, call.c_str());
-  return Py_BuildValue("Lis", static_cast<long long>(scope.deadline.time_since_epoch().count()), scope.depth,
+  std::optional<SteadyTime> own;
+  if (!take_timeout(timeout, own)) return nullptr;
+  const SteadyTime deadline = std::min(scope.deadline, own.value_or(SteadyTime::max()));
+  if (deadline == SteadyTime::max()) return Py_BuildValue("Ois", Py_None, scope.depth, call.c_str());
+  return Py_BuildValue("Lis", static_cast<long long>(deadline.time_since_epoch().count()), scope.depth,
                        call.c_str());
 }
 
 PyObject* far_new(PyObject* self, PyObject*) { return new_far(natives_of(self)).release(); }
 
-// far_run(far, app, function, args, kwargs, timeout, inherited): on a thread of a pool.
+// far_run(far, app, function, args, kwargs, inherited): on a thread of a pool.
 PyObject* far_run(PyObject* self, PyObject* arguments) {
   const auto py = py::Attached::by_caller();
   PyObject* capsule = nullptr;
@@ -270,12 +218,11 @@ PyObject* far_run(PyObject* self, PyObject* arguments) {
   PyObject* function_object = nullptr;
   PyObject* args = nullptr;
   PyObject* kwargs = nullptr;
-  PyObject* timeout = Py_None;
   PyObject* deadline_object = Py_None;
   int depth = 0;
   const char* caller = "";
-  if (!PyArg_ParseTuple(arguments, "OOOO!O!O(Ois)", &capsule, &app_object, &function_object, &PyTuple_Type,
-                        &args, &PyDict_Type, &kwargs, &timeout, &deadline_object, &depth, &caller))
+  if (!PyArg_ParseTuple(arguments, "OOOO!O!(Ois)", &capsule, &app_object, &function_object, &PyTuple_Type,
+                        &args, &PyDict_Type, &kwargs, &deadline_object, &depth, &caller))
     return nullptr;
   const auto app = utf8_of(app_object, "the name of the app");
   const auto function = app ? utf8_of(function_object, "the name of the function") : std::nullopt;
@@ -288,10 +235,9 @@ PyObject* far_run(PyObject* self, PyObject* arguments) {
     values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
   }
   Outgoing outgoing{*app, *function, values.data(), PyTuple_GET_SIZE(args), names.get()};
-  if (!take_timeout(timeout, outgoing.deadline)) return nullptr;
-  SteadyTime deadline = outgoing.deadline.value_or(SteadyTime::max());
+  SteadyTime deadline = SteadyTime::max();
   if (deadline_object != Py_None) {
-    deadline = std::min(deadline, SteadyTime(Steady::duration(PyLong_AsLongLong(deadline_object))));
+    deadline = SteadyTime(Steady::duration(PyLong_AsLongLong(deadline_object)));
     if (PyErr_Occurred() != nullptr) return nullptr;
   }
   if (depth >= kCallDepthMax) {
@@ -308,7 +254,23 @@ PyObject* far_cancel(PyObject*, PyObject* capsule) {
   Py_RETURN_NONE;
 }
 
-// far_next(far, app, function) -> (True, item), or (False, None) at the end.
+// (True, item), or (False, None) at the end, also when it was closed.
+PyObject* take_item(const py::Attached& py, Natives& natives, const Outgoing& call, FarCall& far) {
+  FarCall::Item item;
+  const auto fault = far.next_item(py, natives.book.here(), item);
+  if (fault && fault->reason != "cancelled") return raise_far(py, natives, call, far, *fault);
+  if (fault || item.ended) return Py_BuildValue("OO", Py_False, Py_None);
+  if (item.kind == 'e') {
+    const std::size_t end = item.bytes.find('\n');
+    return raise_for(py, call, fault_from_json(item.bytes.substr(0, end), item.bytes.substr(end + 1)));
+  }
+  const auto payload = FlatPayload::parse(item.bytes);
+  if (!payload) return raise_for(py, call, {"payload", {}, "a malformed item"});
+  const py::Ref value = decode_value(py, payload->view());
+  return value ? PyTuple_Pack(2, Py_True, value.get()) : nullptr;
+}
+
+// far_next(far, app, function) -> (is_item, item)
 PyObject* far_next(PyObject* self, PyObject* arguments) {
   const auto py = py::Attached::by_caller();
   PyObject* capsule = nullptr;
@@ -320,26 +282,20 @@ PyObject* far_next(PyObject* self, PyObject* arguments) {
   outgoing.function = function;
   FarCall* const far = far_of(capsule);
   if (far == nullptr) return nullptr;
-  Natives& natives = natives_of(self);
-  FarCall::Item item;
-  if (const auto fault = far->next_item(py, natives.book.here(), item)) {
-    return raise_far(py, natives, outgoing, *far, *fault);
+  const FarCall::Hold hold(*far);
+  if (!hold) {
+    PyErr_SetString(PyExc_ValueError, "this stream is being read already");
+    return nullptr;
   }
-  if (item.ended) return Py_BuildValue("OO", Py_False, Py_None);
-  if (item.kind == 'e') {
-    const std::size_t end = item.bytes.find('\n');
-    return raise_for(py, outgoing, fault_from_json(item.bytes.substr(0, end), item.bytes.substr(end + 1)));
-  }
-  const auto payload = FlatPayload::parse(item.bytes);
-  const py::Ref value = payload ? decode_value(py, payload->view()) : py::Ref();
-  if (!payload) return raise_for(py, outgoing, {"payload", {}, "a malformed item"});
-  return value ? PyTuple_Pack(2, Py_True, value.get()) : nullptr;
+  PyObject* const item = take_item(py, natives_of(self), outgoing, *far);
+  if (item == nullptr) far->cancel();
+  return item;
 }
 
 PyObject* far_close(PyObject*, PyObject* capsule) {
   FarCall* const far = far_of(capsule);
   if (far == nullptr) return nullptr;
-  far->abort();
+  far->close();
   Py_RETURN_NONE;
 }
 
@@ -383,9 +339,9 @@ PyObject* ask(PyObject* self, PyObject* what) {
 PyMethodDef kFunctions[] = {
     {"call", py::method(call), METH_FASTCALL | METH_KEYWORDS, kCallDoc},
     {"call_with", call_with, METH_VARARGS, "call_with(app, function, args, kwargs, timeout)"},
-    {"inherited", inherited, METH_NOARGS, "inherited() -> (deadline, depth, call)"},
+    {"inherited", inherited, METH_O, "inherited(timeout) -> (deadline, depth, call)"},
     {"far_new", far_new, METH_NOARGS, "far_new(): a call by a lane that is to be made."},
-    {"far_run", far_run, METH_VARARGS, "far_run(far, app, function, args, kwargs, timeout, inherited)"},
+    {"far_run", far_run, METH_VARARGS, "far_run(far, app, function, args, kwargs, inherited)"},
     {"far_cancel", far_cancel, METH_O, "far_cancel(far): far_run gives up soon."},
     {"far_next", far_next, METH_VARARGS, "far_next(far, app, function) -> (is_item, item)"},
     {"far_close", far_close, METH_O, "far_close(far)"},

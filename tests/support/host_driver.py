@@ -308,8 +308,11 @@ class Host:
     def send(self, message, descriptors=()):
         socket.send_fds(self.channel, [json.dumps(message).encode()], list(descriptors))
 
+    def take_packet(self):
+        return self.channel.recv(PACKET)
+
     def receive(self):
-        data = self.channel.recv(PACKET)
+        data = self.take_packet()
         if not data:
             raise EOFError(f"the host is gone, exit code {self.process.wait(DEADLINE)}")
         event = json.loads(data)
