@@ -48,7 +48,8 @@ EnteredResult enter_call(const py::Attached& py, Natives& natives, const std::sh
   const Inside inside(target->calls);
   if (!inside) return {Ended::closed};
   ThreadCalls& calls = natives.book.here();
-  Payload& answer = calls.result();
+  const ThreadCalls::ResultSlot slot(calls);
+  Payload& answer = slot.payload();
   std::optional<CallFault> fault;
   bool is_stream = false;
   PyThreadState* const there = calls.state_in(target);
@@ -65,21 +66,26 @@ EnteredResult enter_call(const py::Attached& py, Natives& natives, const std::sh
   if (popped.interrupted) PyThreadState_SetAsyncExc(calls.thread(), nullptr);
   move_to(here);
   arguments.release(py);
-  if (is_stream) return {Ended::stream};
-  if (fault && popped.caller_interrupted) {
+  EnteredResult result;
+  if (popped.interrupted && popped.caller_interrupted) {
+    // Whatever became of the call: it was in the way of the exception, which is due here, once.
+    PyThreadState_SetAsyncExc(calls.thread(), nullptr);
     PyErr_SetNone(natives.entrance->interrupted());
-    return {Ended::raised};
+    result.ended = Ended::raised;
+  } else if (is_stream) {
+    result.ended = Ended::stream;
+  } else if (fault) {
+    result = {Ended::failed, {}, std::move(*fault)};
+  } else {
+    result.value = decode_value(py, answer.view());
+    result.ended = result.value ? Ended::done : Ended::raised;
   }
-  if (fault) return {Ended::failed, {}, std::move(*fault)};
-  const PayloadView view = answer.view();
-  EnteredResult result{Ended::done, decode_value(py, view)};
-  if (!result.value) result.ended = Ended::raised;
-  // Large buffers lie in objects of the target until they were copied; small results in none.
-  if (view.buffers.empty()) return result;
-  const py::Ref error = result.value ? py::Ref() : py::take_exception(py);
-  move_to(there);
+  // Large buffers lie in objects of the target; small results in none.
+  const bool has_objects = !answer.view().buffers.empty();
+  const py::Ref error = has_objects && !result.value ? py::take_exception(py) : py::Ref();
+  if (has_objects) move_to(there);
   answer.release(py);
-  move_to(here);
+  if (has_objects) move_to(here);
   if (error) PyErr_SetObject(PyExceptionInstance_Class(error.get()), error.get());
   return result;
 }

@@ -40,7 +40,8 @@ ThreadCalls::Popped ThreadCalls::pop() {
   popped.interrupted = entered_.back().interrupted;
   last = std::move(entered_.back().target);
   entered_.pop_back();
-  popped.caller_interrupted = !entered_.empty() && entered_.back().interrupted;
+  popped.caller_interrupted =
+      entered_.empty() ? interrupted_.load(std::memory_order_relaxed) : entered_.back().interrupted;
   return popped;
 }
 
@@ -52,10 +53,20 @@ Payload& ThreadCalls::arguments() {
   }
 }
 
-Payload& ThreadCalls::result() {
-  while (messages_.size() <= entered_.size()) messages_.push_back(std::make_unique<Messages>());
-  return messages_[entered_.size()]->result;
+ThreadCalls::Messages& ThreadCalls::without_result() {
+  for (std::size_t i = entered_.size();; ++i) {
+    while (messages_.size() <= i) messages_.push_back(std::make_unique<Messages>());
+    if (!messages_[i]->has_result) return *messages_[i];
+  }
 }
+
+ThreadCalls::ResultSlot::ResultSlot(ThreadCalls& calls) : messages_(calls.without_result()) {
+  messages_.has_result = true;
+}
+
+ThreadCalls::ResultSlot::~ResultSlot() { messages_.has_result = false; }
+
+Payload& ThreadCalls::ResultSlot::payload() const { return messages_.result; }
 
 bool ThreadCalls::must_end() const {
   if (interrupted_.load(std::memory_order_relaxed)) return true;

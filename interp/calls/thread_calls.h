@@ -40,6 +40,12 @@ struct EnteredCall {
 // states there, the buffers of its messages. Made by CallBook::here() on that thread and ended with
 // it; others only look at it, or interrupt it, through the book.
 class ThreadCalls {
+  struct Messages {
+    Payload arguments;
+    Payload result;
+    bool has_result = false;
+  };
+
  public:
   explicit ThreadCalls(unsigned long thread) : thread_(thread) {}
   ThreadCalls(const ThreadCalls&) = delete;
@@ -61,7 +67,19 @@ class ThreadCalls {
   std::uint64_t innermost() const { return entered_.empty() ? 0 : entered_.back().number; }
   // Two messages for each depth: arguments and result of one call are alive at the same time.
   Payload& arguments();
-  Payload& result();
+  // A message for a result, until that was read and its objects are released: code of the app runs
+  // meanwhile, and the calls that it makes get others. On the stack of the thread.
+  class ResultSlot {
+   public:
+    explicit ResultSlot(ThreadCalls& calls);
+    ~ResultSlot();
+    ResultSlot(const ResultSlot&) = delete;
+    ResultSlot& operator=(const ResultSlot&) = delete;
+    Payload& payload() const;
+
+   private:
+    Messages& messages_;
+  };
 
   // What the thread itself serves (a worker's call) is to end. Cleared when the next one begins.
   bool must_end() const;  // that, or the innermost call
@@ -82,10 +100,8 @@ class ThreadCalls {
     std::shared_ptr<Entrance> target;
     PyThreadState* state = nullptr;
   };
-  struct Messages {
-    Payload arguments;
-    Payload result;
-  };
+
+  Messages& without_result();
 
   const unsigned long thread_;
   std::atomic<bool> interrupted_ = false;
