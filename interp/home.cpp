@@ -74,7 +74,7 @@ void Home::start(std::function<void()> on_end) {
   on_end_ = std::move(on_end);
   auto self = shared_from_this();
   if (make_.mode == py::Mode::main) {
-    services_.main_thread.post([self](const py::Attached& py) { self->run_main(py); });
+    services_.main_thread.post_last([self](const py::Attached& py) { self->run_main(py); });
   } else {
     std::thread([self] { self->run_sub(); }).detach();
   }

@@ -28,8 +28,20 @@ void MainThread::post(Job job) {
   changed_.notify_one();
 }
 
+void MainThread::post_last(Job job) {
+  {
+    const std::scoped_lock lock(mutex_);
+    has_last_ = true;
+  }
+  post(std::move(job));
+}
+
 std::string MainThread::preimport(const std::string& function, const std::string& path,
                                   const std::string& name, Seconds timeout) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (has_last_) return {};
+  }
   auto done = std::make_shared<std::promise<std::string>>();
   std::future<std::string> outcome = done->get_future();
   post([=](const py::Attached& py) { done->set_value(call_preimport(py, function, path, name)); });

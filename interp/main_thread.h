@@ -19,8 +19,11 @@ class MainThread {
   using Job = std::function<void(const py::Attached&)>;
 
   void post(Job job);
+  // A job that does not end: the app of a process of its own.
+  void post_last(Job job);
   // Posts a call of `function` of the boot module `preimport` with `arguments` and waits for its
-  // end: "" or what went wrong. The caller has no interpreter attached.
+  // end: "" or what went wrong. The caller has no interpreter attached. After the last job nothing is
+  // pre-imported: interpreters that the app makes for itself then do without.
   std::string preimport(const std::string& function, const std::string& path, const std::string& name,
                         Seconds timeout);
 
@@ -31,6 +34,7 @@ class MainThread {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  bool has_last_ = false;
 };
 
 }  // namespace moult

@@ -12,6 +12,7 @@ constexpr Seconds kCloseTimeout{5};
 constexpr Seconds kGrace{8};
 // The daemon numbers interpreters from 1; these are never among them.
 constexpr InterpNumber kFirstNumber = InterpNumber{1} << 40;
+constexpr const char* kEnding = "this generation of the app is being ended";
 
 SteadyTime after(Seconds seconds) {
   return Steady::now() + std::chrono::duration_cast<Steady::duration>(seconds);
@@ -98,50 +99,59 @@ Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber nu
   return make;
 }
 
-Scratches::Made Scratches::make(const Source& source) {
+Result<std::shared_ptr<Scratches::Scratch>> Scratches::prepare(const Source& source, InterpNumber number) {
+  MOULT_ASSIGN(MakeCommand command, command_for(source, number));
   auto scratch = std::make_shared<Scratch>();
-  InterpNumber number = 0;
+  scratch->events = std::make_unique<ScratchEvents>(services_.events, owner_);
+  scratch->services = std::make_unique<HostServices>(HostServices{
+      *scratch->events, services_.boot, services_.main_thread, services_.code, services_.directory,
+      services_.book, services_.turns, services_.lifecycle, services_.module_dir, services_.timezone});
+  scratch->home = std::make_shared<Home>(*scratch->services, std::move(command));
+  return scratch;
+}
+
+std::string Scratches::add(InterpNumber number, const std::shared_ptr<Scratch>& scratch) {
+  const std::scoped_lock lock(mutex_);
+  const auto limit = static_cast<std::size_t>(spec_.scratch_interpreters);
+  if (closed_) return kEnding;
+  if (scratches_.size() >= limit) {
+    return fmt::format("this app has {} scratch interpreters already (scratch_interpreters = {})",
+                       scratches_.size(), limit);
+  }
+  scratches_[number] = scratch;
+  return {};
+}
+
+bool Scratches::open(InterpNumber number) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = scratches_.find(number);
+  if (found != scratches_.end()) found->second->home->entrance()->calls.open();
+  return found != scratches_.end();
+}
+
+Scratches::Made Scratches::make(const Source& source) {
+  const InterpNumber number = ++next_;
+  const auto prepared = prepare(source, number);
+  if (!prepared) return {nullptr, describe(prepared.error())};
+  const std::shared_ptr<Scratch>& scratch = *prepared;
+  if (const std::string refusal = add(number, scratch); !refusal.empty()) return {nullptr, refusal, {}, true};
+  // The home lives until its thread is through, whatever becomes of this object.
+  scratch->home->start([kept = scratch] {});
+  const bool in_time = scratch->events->wait_until_made(after(kMakeTimeout));
+  if (in_time && scratch->events->state() == ScratchEvents::State::made && open(number)) {
+    return {scratch->home->entrance()};
+  }
   {
     const std::scoped_lock lock(mutex_);
-    const auto limit = static_cast<std::size_t>(spec_.scratch_interpreters);
-    if (scratches_.size() + making_ >= limit) {
-      return {nullptr,
-              fmt::format("this app has {} scratch interpreters already (scratch_interpreters = {})",
-                          scratches_.size() + making_, limit),
-              {},
-              true};
-    }
-    ++making_;
-    number = ++next_;
+    scratches_.erase(number);
+    if (closed_) return {nullptr, kEnding, {}, true};
   }
-  auto command = command_for(source, number);
-  Made result;
-  if (command) {
-    scratch->events = std::make_unique<ScratchEvents>(services_.events, owner_);
-    scratch->services = std::make_unique<HostServices>(HostServices{
-        *scratch->events, services_.boot, services_.main_thread, services_.code, services_.directory,
-        services_.book, services_.turns, services_.lifecycle, services_.module_dir, services_.timezone});
-    scratch->home = std::make_shared<Home>(*scratch->services, std::move(*command));
-    // The home lives until its thread is through, whatever becomes of this object.
-    scratch->home->start([kept = scratch] {});
-    const bool in_time = scratch->events->wait_until_made(after(kMakeTimeout));
-    if (in_time && scratch->events->state() == ScratchEvents::State::made) {
-      result.entrance = scratch->home->entrance();
-      result.entrance->calls.open();
-    } else if (in_time) {
-      const RejectedEvent rejection = scratch->events->rejection();
-      result = {nullptr, rejection.error, rejection.traceback};
-    } else {
-      scratch->home->retire(kCloseTimeout);
-      result = {nullptr, fmt::format("it was not made within {} s", kMakeTimeout.count())};
-    }
-  } else {
-    result = {nullptr, describe(command.error())};
+  if (!in_time) {
+    scratch->home->retire(kCloseTimeout);
+    return {nullptr, fmt::format("it was not made within {} s", kMakeTimeout.count())};
   }
-  const std::scoped_lock lock(mutex_);
-  --making_;
-  if (result.entrance) scratches_[number] = scratch;
-  return result;
+  const RejectedEvent rejection = scratch->events->rejection();
+  return {nullptr, rejection.error, rejection.traceback};
 }
 
 bool Scratches::end(Scratch& scratch, SteadyTime deadline) {
@@ -166,6 +176,7 @@ void Scratches::close_all(SteadyTime deadline) {
   std::map<InterpNumber, std::shared_ptr<Scratch>> all;
   {
     const std::scoped_lock lock(mutex_);
+    closed_ = true;
     all.swap(scratches_);
   }
   for (const auto& [number, scratch] : all) {

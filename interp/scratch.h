@@ -2,6 +2,7 @@
 
 #include "interp/home.h"
 
+#include <atomic>
 #include <map>
 
 namespace moult {
@@ -55,11 +56,12 @@ class Scratches {
     std::shared_ptr<Entrance> entrance;  // null: `problem`, and perhaps a traceback
     std::string problem{};
     std::string traceback{};
-    bool is_full = false;
+    bool is_refused = false;  // not tried: there are too many, or the app is being ended
   };
   Made make(const Source& source);
   // Ends it after its calls. False: it did not end, and is left behind.
   bool close(const std::shared_ptr<Entrance>& entrance);
+  // All, those that are being made too; none can be made from then on.
   void close_all(SteadyTime deadline);
 
   std::shared_ptr<Home> find(InterpNumber number) const;
@@ -73,6 +75,11 @@ class Scratches {
     std::shared_ptr<Home> home;
   };
   Result<MakeCommand> command_for(const Source& source, InterpNumber number);
+  Result<std::shared_ptr<Scratch>> prepare(const Source& source, InterpNumber number);
+  // A refusal, or nothing: it is one of them from now on.
+  std::string add(InterpNumber number, const std::shared_ptr<Scratch>& scratch);
+  // Lets calls in, unless it was made to end meanwhile.
+  bool open(InterpNumber number);
   static bool end(Scratch& scratch, SteadyTime deadline);
 
   const HostServices& services_;
@@ -84,9 +91,9 @@ class Scratches {
   LogPipe& log_;
   Fd snapshot_;
   mutable std::mutex mutex_;
-  std::map<InterpNumber, std::shared_ptr<Scratch>> scratches_;
-  std::size_t making_ = 0;
-  InterpNumber next_;
+  std::map<InterpNumber, std::shared_ptr<Scratch>> scratches_;  // made or being made
+  bool closed_ = false;
+  std::atomic<InterpNumber> next_;
 };
 
 }  // namespace moult

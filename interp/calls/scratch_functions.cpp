@@ -16,7 +16,7 @@ using Held = std::shared_ptr<Entrance>;
 void destroy(PyObject* capsule) { delete static_cast<Held*>(PyCapsule_GetPointer(capsule, kEntrance)); }
 
 PyObject* raise_with(const py::Attached& py, const Scratches::Made& made) {
-  if (made.is_full) {
+  if (made.is_refused) {
     PyErr_SetString(PyExc_RuntimeError, made.problem.c_str());
     return nullptr;
   }

@@ -518,6 +518,27 @@ class Scratch(case.HostCase):
         self.assertIn("this app has 3 scratch interpreters already", self.ask("attempt(lambda: keep(1))"))
         self.assertEqual(self.ask("kept[0].close(), attempt(lambda: keep(1))"), "(True, None)")
 
+    def test_none_is_made_by_an_app_that_ends(self):
+        interp = self.serve(CALLER + """
+    kept = []
+    @moult.retire
+    def too_late(): kept.append(moult.Interpreter('maths'))
+""", name="late.py", host=self.host, scratch_interpreters=1)
+        self.retire(interp)
+        interp.log.wait_for("RuntimeError: this generation of the app is being ended")
+
+    def test_an_app_in_a_process_of_its_own_has_them_too(self):
+        host = Host()
+        self.addCleanup(host.close)
+        self.tree.write({"own.py": CALLER + """
+    def use():
+        with moult.Interpreter('maths') as i: return i.call('double', 4)
+    while_imported = use()
+"""})
+        interp = host.make(self.tree, self.tree / "own.py", mode="main", scratch_interpreters=1)
+        self.assertEqual(interp.get(method="POST", body=b"while_imported, use()").body, b"(8, 8)")
+        interp.close_lanes()
+
     def test_one_that_cannot_be_ended_taints_the_host(self):
         host = Host()
         self.addCleanup(host.close)
