@@ -209,7 +209,8 @@ std::vector<std::string> Home::call_with_seconds(const py::Attached& py, const c
   return names;
 }
 
-// Daemon threads, and threads without an object: SystemExit until they are gone.
+// Daemon threads, and threads without an object: SystemExit until they are gone, also from the
+// interpreters that they have entered.
 bool Home::interrupt_leftovers(const py::Attached& py) {
   const SteadyTime end = after(kLeftoversTimeout);
   for (;;) {
@@ -218,6 +219,7 @@ bool Home::interrupt_leftovers(const py::Attached& py) {
     if (Steady::now() > end) return false;
     for (const unsigned long thread : others) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
     const py::DetachScope detached(py);
+    services_.book.interrupt_all_from(*natives_.entrance);
     std::this_thread::sleep_for(kPause);
   }
 }

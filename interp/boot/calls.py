@@ -155,7 +155,7 @@ def result_to_json(value):
     import json
 
     try:
-        return json.dumps(value, default=json_default, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise call_errors.PayloadError(f"the result is no JSON: {error}") from None
 

@@ -151,6 +151,14 @@ CallBook::Found CallBook::find(std::uint64_t number) const {
 }
 
 std::size_t CallBook::interrupt_all_in(const Entrance& target) {
+  return interrupt_all([&](const EnteredCall& call) { return call.target.get() == &target; });
+}
+
+std::size_t CallBook::interrupt_all_from(const Entrance& caller) {
+  return interrupt_all([&](const EnteredCall& call) { return call.caller == &caller; });
+}
+
+std::size_t CallBook::interrupt_all(const std::function<bool(const EnteredCall& call)>& is_meant) {
   std::vector<Found> there;
   {
     const std::scoped_lock lock(mutex_);
@@ -160,7 +168,7 @@ std::size_t CallBook::interrupt_all_in(const Entrance& target) {
       std::size_t at = 0;
       bool found = false;
       thread->look([&](const EnteredCall& call) {
-        if (!found && call.target.get() == &target) {
+        if (!found && is_meant(call)) {
           there.push_back({thread, at, call.target, call.number});
           found = true;
         }

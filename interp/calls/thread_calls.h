@@ -131,8 +131,13 @@ class CallBook {
   Found find(std::uint64_t number) const;
   // Interrupts all calls that are in `target`. How many there are.
   std::size_t interrupt_all_in(const Entrance& target);
+  // The same for those that threads of `caller` make; not from a thread of it.
+  std::size_t interrupt_all_from(const Entrance& caller);
 
  private:
+  // The first call of each thread that is such a one.
+  std::size_t interrupt_all(const std::function<bool(const EnteredCall& call)>& is_meant);
+
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<ThreadCalls>> threads_;
   std::atomic<std::uint64_t> number_ = 1;

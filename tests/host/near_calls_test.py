@@ -93,3 +93,15 @@ class NearCalls(case.HostCase):
         self.running("swallow")
         self.host.send({"do": "kill", "ask": 1, "call": self.running("again")})
         self.assertEqual(caller.lane.finish().body, b"RemoteError: moult.Interrupted")
+
+    def test_a_thread_of_an_app_that_ends_is_called_back_from_where_it_is(self):
+        self.tree.write({"leaving.py": CALLER + """
+    import threading
+    def begin():
+        threading.Thread(target=moult.call, args=('target', 'spin'), daemon=True).start()
+"""})
+        leaving = self.host.make(self.tree, self.tree / "leaving.py", app="leaving")
+        self.make(target="import moult\n@moult.export\ndef spin():\n    while True: pass\n" + SERVER)
+        leaving.get(method="POST", body=b"begin()")
+        self.running("spin")
+        self.retire(leaving)
