@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <poll.h>
+#include <unistd.h>
+#include <sched.h>
 #include <algorithm>
 #include <cstring>
 
@@ -31,10 +33,10 @@ std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& 
     const auto available = [this] { return !idle_.empty() || in_use_ < kLanesMax; };
     if (!returned_.wait_until(lock, deadline, available)) return nullptr;
     ++in_use_;
-    if (!idle_.empty()) {
+    while (!idle_.empty()) {
       auto lane = std::move(idle_.back());
       idle_.pop_back();
-      return lane;
+      if (lane->process == ::getpid()) return lane;
     }
   }
   auto pair = seqpacket_pair();
@@ -46,6 +48,7 @@ std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& 
   events_.caller(interp_, pair->ours);
   auto lane = std::make_unique<CallerLane>();
   lane->fd = std::move(pair->theirs);
+  lane->process = ::getpid();
   return lane;
 }
 
@@ -79,7 +82,8 @@ void FarCall::abort() {
   if (!lane_) return;
   char prefix[16];
   const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::abort, lane_->last_call, 0);
-  if (lane::send(lane_->fd.get(), {prefix, size}, {}, lane::Wait::no) != lane::Sent::yes) {
+  const bool is_ours = lane_->process == ::getpid();
+  if (!is_ours || lane::send(lane_->fd.get(), {prefix, size}, {}, lane::Wait::no) != lane::Sent::yes) {
     lane_.reset();
     lanes_.give_back(nullptr);
   }
@@ -171,20 +175,36 @@ std::optional<CallFault> FarCall::send_piece(std::string_view& rest) {
   return fault("host_lost", "the daemon does not take calls");
 }
 
+// At most until it is time to look around again.
+void FarCall::wait_for_packet(const py::Attached& py, SteadyTime spin_until) const {
+  const auto left =
+      std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook : deadline_ - Steady::now());
+  pollfd wanted{lane_->fd.get(), POLLIN, 0};
+  const py::DetachScope detached(py);
+  while (Steady::now() < spin_until) {
+    if (::poll(&wanted, 1, 0) > 0) return;
+    ::sched_yield();
+  }
+  ::poll(&wanted, 1, static_cast<int>(std::clamp(left, Milliseconds(0), kLook).count()));
+}
+
 std::optional<CallFault> FarCall::receive(const py::Attached& py, const ThreadCalls& calls,
                                           std::string_view& packet) {
+  SteadyTime began{};  // to wait
+  bool spins = false;
   for (;;) {
     lane::Received received =
         lane::receive(lane_->fd.get(), {lane_->buffer.get(), lane::kPacketMax}, lane::Wait::no);
     if (received.would_block) {
       if (auto stop = look_around(py, calls)) return stop;
-      const auto left =
-          std::chrono::ceil<Milliseconds>(deadline_ == SteadyTime::max() ? kLook : deadline_ - Steady::now());
-      pollfd wanted{lane_->fd.get(), POLLIN, 0};
-      const py::DetachScope detached(py);
-      ::poll(&wanted, 1, static_cast<int>(std::clamp(left, Milliseconds(0), kLook).count()));
+      if (began == SteadyTime{}) {
+        began = Steady::now();
+        spins = lane_->patience.spins();
+      }
+      wait_for_packet(py, spins ? began + Patience::kSpin : began);
       continue;
     }
+    if (began != SteadyTime{}) lane_->patience.took(spins, Steady::now() - began);
     if (received.packet.empty()) {
       lane_.reset();
       lanes_.give_back(nullptr);

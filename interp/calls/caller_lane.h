@@ -1,6 +1,7 @@
 #pragma once
 
 #include "interp/calls/call_fault.h"
+#include "interp/calls/patience.h"
 #include "interp/calls/thread_calls.h"
 #include "interp/events.h"
 #include "ipc/lane.h"
@@ -17,7 +18,9 @@ namespace moult {
 // (ipc/PROTOCOL.md, "Calls of functions").
 struct CallerLane {
   Fd fd;
+  int process = 0;  // that made it: the lanes of a process are not those of its children
   std::uint64_t last_call = 0;
+  Patience patience;
   std::unique_ptr<char[]> buffer = std::make_unique_for_overwrite<char[]>(lane::kPacketMax);
 };
 
@@ -109,6 +112,7 @@ class FarCall {
   std::optional<CallFault> look_around(const py::Attached& py, const ThreadCalls& calls) const;
   std::optional<CallFault> receive(const py::Attached& py, const ThreadCalls& calls,
                                    std::string_view& packet);
+  void wait_for_packet(const py::Attached& py, SteadyTime spin_until) const;
   std::optional<CallFault> send_piece(std::string_view& rest);
   std::optional<CallFault> read_more(const py::Attached& py, const ThreadCalls& calls);
   void finish();
