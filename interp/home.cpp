@@ -83,6 +83,7 @@ void Home::start(std::function<void()> on_end) {
 void Home::run_sub() {
   home_thread_ = PyThread_get_thread_ident();
   PyThreadState* state = nullptr;
+  wanted_.emplace(services_.turns);
   const bool made = make_sub(state);
   if (state != nullptr) {
     const auto py = py::Attached::by_caller();
@@ -91,6 +92,7 @@ void Home::run_sub() {
   } else if (claim(Phase::over)) {
     natives_.events.retired(make_.interp, Steady::now() - began_);
   }
+  wanted_.reset();
   on_end_();
 }
 
@@ -296,12 +298,14 @@ void Home::wait_for_retire(const py::Attached& py) {
     wait_with_signals(py);
     return;
   }
+  wanted_.reset();
   for (bool over = false; !over;) {
     const py::DetachScope detached(py);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return retire_asked_ || turn_asked_; });
     turn_asked_ = false;
     over = retire_asked_;
+    if (over) wanted_.emplace(services_.turns);
   }
 }
 

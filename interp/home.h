@@ -49,6 +49,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void tell_stack(const StackCommand& stack);
   void drain();
   void take_turn();  // the home thread asks for the GIL once
+  bool has_scratches() const;
   // Itself, or a scratch interpreter of its app.
   std::shared_ptr<Home> find(InterpNumber number);
   const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }
@@ -97,7 +98,8 @@ class Home : public std::enable_shared_from_this<Home> {
   Natives natives_;
   std::unique_ptr<Scratches> scratches_;
   SteadyTime began_;
-  std::optional<PipePair> wake_;  // process isolation only: readable when a signal came or at the end
+  std::optional<Turns::Wanted> wanted_;  // by the home thread, while it makes or ends the interpreter
+  std::optional<PipePair> wake_;         // process isolation only: readable when a signal came or at the end
   std::function<void()> on_end_;
 
   // Objects of the interpreter; touched on the home thread only, but for interrupted_ (visitors).

@@ -70,6 +70,7 @@ void Home::abandon(std::string_view why, const std::vector<std::string>& threads
 }
 
 void Home::park(const py::Attached& py) {
+  wanted_.reset();
   const py::DetachScope detached(py);
   for (;;) ::pause();
 }

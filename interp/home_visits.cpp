@@ -2,6 +2,7 @@
 #include "interp/py/error.h"
 #include "interp/scratch.h"
 
+#include <unistd.h>
 #include <thread>
 
 // What threads that are none of an interpreter's own do in it: interrupt a call, look at stacks.
@@ -79,8 +80,11 @@ void Home::take_turn() {
   const std::scoped_lock lock(mutex_);
   turn_asked_ = true;
   changed_.notify_all();
+  if (wake_) static_cast<void>(!::write(wake_->write.get(), "", 1));
   scratches_->take_turns();
 }
+
+bool Home::has_scratches() const { return scratches_->count() > 0; }
 
 std::shared_ptr<Home> Home::find(InterpNumber number) {
   return number == make_.interp ? shared_from_this() : scratches_->find(number);

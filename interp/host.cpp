@@ -75,7 +75,7 @@ void Host::command() {
 
 void Host::take_turns() {
   const std::scoped_lock lock(mutex_);
-  if (homes_.size() < 2) return;
+  if (homes_.empty() || (homes_.size() == 1 && !homes_.begin()->second->has_scratches())) return;
   for (const auto& [interp, home] : homes_) home->take_turn();
 }
 

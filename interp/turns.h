@@ -25,6 +25,18 @@ class Turns {
   // Starts the watcher, which lives as long as the process.
   void start();
 
+  // For its length a thread that is no worker wants the GIL, as in a call.
+  class Wanted {
+   public:
+    explicit Wanted(Turns& turns) : turns_(turns) { turns_.call_begins(); }
+    ~Wanted() { turns_.call_ends(); }
+    Wanted(const Wanted&) = delete;
+    Wanted& operator=(const Wanted&) = delete;
+
+   private:
+    Turns& turns_;
+  };
+
   // By workers, around each call.
   void call_begins() {
     if (!kNeeded) return;
