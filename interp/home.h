@@ -93,6 +93,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void reap();
   void hurry_import();
 
+  std::function<void()> on_end_;  // the last to go: it may hold what the rest refers to
   const HostServices& services_;
   MakeCommand make_;
   Natives natives_;
@@ -100,7 +101,6 @@ class Home : public std::enable_shared_from_this<Home> {
   SteadyTime began_;
   std::optional<Turns::Wanted> wanted_;  // by the home thread, while it makes or ends the interpreter
   std::optional<PipePair> wake_;         // process isolation only: readable when a signal came or at the end
-  std::function<void()> on_end_;
 
   // Objects of the interpreter; touched on the home thread only, but for interrupted_ (visitors).
   py::Ref callable_;

@@ -99,14 +99,17 @@ Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber nu
   return make;
 }
 
+Scratches::Surroundings::Surroundings(const HostServices& owners, InterpNumber owner)
+    : events(owners.events, owner), services{events,         owners.boot,      owners.main_thread,
+                                             owners.code,    owners.directory, owners.book,
+                                             owners.turns,   owners.lifecycle, owners.module_dir,
+                                             owners.timezone} {}
+
 Result<std::shared_ptr<Scratches::Scratch>> Scratches::prepare(const Source& source, InterpNumber number) {
   MOULT_ASSIGN(MakeCommand command, command_for(source, number));
   auto scratch = std::make_shared<Scratch>();
-  scratch->events = std::make_unique<ScratchEvents>(services_.events, owner_);
-  scratch->services = std::make_unique<HostServices>(HostServices{
-      *scratch->events, services_.boot, services_.main_thread, services_.code, services_.directory,
-      services_.book, services_.turns, services_.lifecycle, services_.module_dir, services_.timezone});
-  scratch->home = std::make_shared<Home>(*scratch->services, std::move(command));
+  scratch->around = std::make_shared<Surroundings>(services_, owner_);
+  scratch->home = std::make_shared<Home>(scratch->around->services, std::move(command));
   return scratch;
 }
 
@@ -135,10 +138,9 @@ Scratches::Made Scratches::make(const Source& source) {
   if (!prepared) return {nullptr, describe(prepared.error())};
   const std::shared_ptr<Scratch>& scratch = *prepared;
   if (const std::string refusal = add(number, scratch); !refusal.empty()) return {nullptr, refusal, {}, true};
-  // The home lives until its thread is through, whatever becomes of this object.
-  scratch->home->start([kept = scratch] {});
-  const bool in_time = scratch->events->wait_until_made(after(kMakeTimeout));
-  if (in_time && scratch->events->state() == ScratchEvents::State::made && open(number)) {
+  scratch->home->start([kept = scratch->around] {});
+  const bool in_time = scratch->around->events.wait_until_made(after(kMakeTimeout));
+  if (in_time && scratch->around->events.state() == ScratchEvents::State::made && open(number)) {
     return {scratch->home->entrance()};
   }
   {
@@ -150,14 +152,15 @@ Scratches::Made Scratches::make(const Source& source) {
     scratch->home->retire(kCloseTimeout);
     return {nullptr, fmt::format("it was not made within {} s", kMakeTimeout.count())};
   }
-  const RejectedEvent rejection = scratch->events->rejection();
+  const RejectedEvent rejection = scratch->around->events.rejection();
   return {nullptr, rejection.error, rejection.traceback};
 }
 
 bool Scratches::end(Scratch& scratch, SteadyTime deadline) {
   scratch.home->retire(std::max<Seconds>(Seconds(0.1), deadline - Steady::now()));
-  return scratch.events->wait_until_ended(deadline + std::chrono::duration_cast<Steady::duration>(kGrace)) &&
-         scratch.events->state() == ScratchEvents::State::ended;
+  return scratch.around->events.wait_until_ended(deadline +
+                                                 std::chrono::duration_cast<Steady::duration>(kGrace)) &&
+         scratch.around->events.state() == ScratchEvents::State::ended;
 }
 
 bool Scratches::close(const std::shared_ptr<Entrance>& entrance) {

@@ -69,9 +69,14 @@ class Scratches {
   std::size_t count() const;
 
  private:
+  // What a home lives in; as long as the home does, whatever becomes of the Scratch.
+  struct Surroundings {
+    Surroundings(const HostServices& owners, InterpNumber owner);
+    ScratchEvents events;
+    HostServices services;
+  };
   struct Scratch {
-    std::unique_ptr<ScratchEvents> events;
-    std::unique_ptr<HostServices> services;
+    std::shared_ptr<Surroundings> around;
     std::shared_ptr<Home> home;
   };
   Result<MakeCommand> command_for(const Source& source, InterpNumber number);

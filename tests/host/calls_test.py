@@ -2,6 +2,7 @@
 worker's lane. The way by the daemon is in tests/integration/calls_test.cpp."""
 
 import json
+import os
 import threading
 import time
 import unittest
@@ -517,6 +518,16 @@ class Scratch(case.HostCase):
         self.ask("keep(3)")
         self.assertIn("this app has 3 scratch interpreters already", self.ask("attempt(lambda: keep(1))"))
         self.assertEqual(self.ask("kept[0].close(), attempt(lambda: keep(1))"), "(True, None)")
+
+    def test_they_leave_no_descriptors_behind(self):
+        folder = f"/proc/{self.host.process.pid}/fd"
+        self.ask("use('maths', [])")
+        before = len(os.listdir(folder))
+        for _ in range(5):
+            self.ask("use('maths', [])")
+        deadline = time.monotonic() + 10
+        while len(os.listdir(folder)) > before:  # the last thread of one may be on its way out
+            self.assertLess(time.monotonic(), deadline)
 
     def test_none_is_made_by_an_app_that_ends(self):
         interp = self.serve(CALLER + """
