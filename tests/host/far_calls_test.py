@@ -151,6 +151,33 @@ class FarCalls(case.HostCase):
         self.assertEqual(interp.lane.finish().body, b"({'CallTimeout'}, True)")
         self.retire(interp)
 
+    def test_a_child_process_has_lanes_of_its_own(self):
+        self.tree.write({"app.py": CALLER + """
+    import os
+    def call(function):
+        try: moult.call('far', function)
+        except moult.NotExported: pass
+    def fork():
+        call('first')
+        child = os.fork()
+        if child == 0:
+            call('of the child')
+            os._exit(0)
+        os.waitpid(child, 0)
+        call('second')
+"""})
+        host = CalledHost()
+        self.addCleanup(host.close)
+        interp = host.make(self.tree, self.tree / "app.py", mode="main")
+        interp.lane.send_request(method="POST", body=b"fork()")
+        lane = host.take_caller()
+        for number, function in enumerate(["first", "of the child", "second"]):
+            used = host.take_caller() if number == 1 else lane
+            self.assertEqual(used.take_request()[0], function)
+            used.refuse()
+        self.assertEqual(interp.lane.finish().body, b"None")
+        interp.close_lanes()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -42,6 +42,10 @@ class CallerLane:
         except BlockingIOError:
             return False
 
+    def refuse(self):
+        """There is no such function."""
+        self.sock.send(struct.pack("<BBQQH", HEAD, END, self.call, 0, 404) + text("not_exported") + text("") + b"{}")
+
     def begin_stream(self):
         self.sock.send(struct.pack("<BBQQH", HEAD, 0, self.call, 0, 207) + text("stream") + text(""))
 
