@@ -13,7 +13,7 @@ namespace moult {
 // before the interpreter is booted and once it begins to end.
 class Home::Visit {
  public:
-  explicit Visit(Home& home) : home_(home) {
+  explicit Visit(Home& home) : home_(home), wanted_(home.services_.turns) {
     const std::scoped_lock lock(home_.mutex_);
     allowed_ = home_.open_for_visits_;
     if (allowed_) ++home_.visitors_;
@@ -30,6 +30,7 @@ class Home::Visit {
 
  private:
   Home& home_;
+  Turns::Wanted wanted_;
   bool allowed_ = false;
 };
 

@@ -146,8 +146,12 @@ void Host::obey(CallsCommand calls) {
 void Host::obey(KillCommand kill) {
   const CallBook::Found found = services_.book.find(number_of(kill.call));
   services_.events.killed(kill.ask, found.thread != nullptr);
+  if (!found.thread) return;
   // It waits for GILs.
-  if (found.thread) std::thread([found] { found.thread->interrupt(found.at, {0, found.number}); }).detach();
+  std::thread([found, &turns = services_.turns] {
+    const Turns::Wanted wanted(turns);
+    found.thread->interrupt(found.at, {0, found.number});
+  }).detach();
 }
 
 void Host::obey(ExitCommand) { ::_exit(0); }

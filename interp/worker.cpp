@@ -34,6 +34,7 @@ void Worker::run() {
   PyThreadState* const state = PyThreadState_New(shared_.interpreter);
   std::optional<WsgiServer> server;
   {
+    const Turns::Wanted wanted(shared_.turns);
     const py::AttachScope scope(state);
     call_boot(scope.token(), "shutdown", "adopt_host_thread", name().c_str());
     server.emplace(scope.token(), lane_.get(), shared_.callable, shared_.types, shared_.facts,
@@ -45,6 +46,7 @@ void Worker::run() {
     calls_->scope.interp = shared_.natives.interp;
   }
   serve_lane(state, *server);
+  std::optional<Turns::Wanted> wanted(std::in_place, shared_.turns);
   PyEval_RestoreThread(state);
   {
     const auto py = py::Attached::by_caller();
@@ -56,6 +58,7 @@ void Worker::run() {
   PyThreadState_DeleteCurrent();
   // Not at the end of the thread: whoever joins it may hold the GIL that this needs.
   calls_->give_states_back();
+  wanted.reset();
   lane_.reset();
   left_ = true;
   shared_.on_left();
