@@ -22,6 +22,7 @@ constexpr Seconds kAtexitTimeout{1};  // at least, when the drain used all of it
 constexpr Seconds kGrace{6};
 constexpr Milliseconds kPause{10};
 constexpr Milliseconds kInterruptAgain{200};
+constexpr std::chrono::seconds kLastCall{1};  // before the deadline: calls in a scratch interpreter
 
 SteadyTime after(Seconds seconds) {
   return Steady::now() + std::chrono::duration_cast<Steady::duration>(seconds);
@@ -152,13 +153,15 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
   return {};
 }
 
-// Calls of other apps that are still in here have had the time of the drain.
+// Calls of other apps that are still in here have had the time of the drain; those of a scratch
+// interpreter get theirs now.
 bool Home::wait_for_callers(const py::Attached& py) {
   const py::DetachScope detached(py);
   Gate& gate = natives_.entrance->calls;
   gate.close();
   while (!gate.wait_until_empty(std::min(deadline_, Steady::now() + kInterruptAgain))) {
     if (Steady::now() >= deadline_) return false;
+    if (make_.owner != 0 && Steady::now() < deadline_ - kLastCall) continue;
     services_.book.interrupt_all_in(*natives_.entrance);
   }
   return true;

@@ -475,7 +475,7 @@ class Scratch(case.HostCase):
                 yield 1
             """})
         self.interp = self.serve(CALLER + """
-    import maths
+    import maths, os
     def use(source, calls, **options):
         with moult.Interpreter(source, **options) as i:
             return [i.call(name, *args) for name, *args in calls]
@@ -485,6 +485,19 @@ class Scratch(case.HostCase):
     def closed():
         i = moult.Interpreter('maths')
         return i.close(), i.close(), i.call('count')
+    def closed_meanwhile():
+        # The call says that it runs, and goes on for longer than calls of other apps would get.
+        read, write = os.pipe()
+        slow = moult.Interpreter('import os, time\\ndef slow(fd):\\n    os.write(fd, b"x")\\n    end = time.monotonic() + 0.5\\n'
+                                 '    while time.monotonic() < end: pass\\n    return "done"')
+        results = []
+        thread = threading.Thread(target=lambda: results.append(slow.call('slow', write)))
+        thread.start()
+        os.read(read, 1)
+        ended = slow.close()
+        thread.join()
+        os.close(read), os.close(write)
+        return ended, results
     def attempt(f):
         try: return f()
         except Exception as e: return type(e).__name__, str(e)
@@ -528,6 +541,9 @@ class Scratch(case.HostCase):
         deadline = time.monotonic() + 10
         while len(os.listdir(folder)) > before:  # the last thread of one may be on its way out
             self.assertLess(time.monotonic(), deadline)
+
+    def test_close_waits_for_the_calls_that_run_in_it(self):
+        self.assertEqual(self.ask("closed_meanwhile()"), "(True, ['done'])")
 
     def test_none_is_made_by_an_app_that_ends(self):
         interp = self.serve(CALLER + """
