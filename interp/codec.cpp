@@ -51,6 +51,7 @@ Spec spec_from(const Json& json) {
   spec.signals = json.value("signals", "ignore");
   spec.python_flags = strings(json, "python_flags");
   spec.cause = json.value("cause", "");
+  spec.log_imports = json.value("log_imports", "");
   spec.host = json.value("host", 0);
   spec.exports = strings(json, "exports");
   spec.max_payload = json.value("max_payload", spec.max_payload);

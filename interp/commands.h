@@ -41,6 +41,7 @@ struct Spec {
   std::string signals;
   std::vector<std::string> python_flags;
   std::string cause;
+  std::string log_imports;  // what its lines say of the reason; "": there are none
   int host = 0;
   std::vector<std::string> exports;
   std::size_t max_payload = 16 << 20;

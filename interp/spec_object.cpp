@@ -54,6 +54,7 @@ py::Ref spec_object(const py::Attached&, const MakeCommand& make, const HostFact
   put("interp", py::Ref::steal(PyLong_FromUnsignedLongLong(make.interp)));
   put("host", py::Ref::steal(PyLong_FromLong(spec.host)));
   put("cause", text(spec.cause));
+  put("log_imports", text(spec.log_imports));
   put("exports", list(spec.exports));
   put("host_tz", host.timezone ? text(*host.timezone) : py::Ref::borrow(Py_None));
   put("wake_fd", py::Ref::steal(PyLong_FromLong(host.wake_fd)));

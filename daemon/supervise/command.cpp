@@ -135,6 +135,7 @@ std::string encode_make(const MakeCommand& command) {
         {"signals", spec.signals},
         {"python_flags", spec.python_flags},
         {"cause", spec.cause},
+        {"log_imports", spec.log_imports},
         {"host", spec.host},
         {"exports", spec.exports},
         {"max_payload", spec.max_payload},

@@ -39,6 +39,7 @@ struct InterpreterSpec {
   std::string signals;
   std::vector<std::string> python_flags;
   std::string cause;                 // why its generation was made, a word of docs/control.md
+  std::string log_imports;           // "": no; else what the lines say of why the code was loaded
   int host = 0;                      // the number of its host
   std::vector<std::string> exports;  // "module:function"
   std::uint64_t max_payload = 0;     // bytes

@@ -58,6 +58,10 @@ std::string describe(const Cause& cause) {
   }
 }
 
+std::string import_reason(const Cause& cause) {
+  return cause.kind == CauseKind::start ? describe(cause) : "reload because: " + describe(cause);
+}
+
 Generation::Generation(uv::Loop& loop, Owner& owner, GenerationRecord record, SnapshotPtr snapshot,
                        std::string packages)
     : loop_(loop),

@@ -34,8 +34,9 @@ struct Cause {
   std::string detail;   // the file that changed, who asked
   bool forced = false;  // also when the code is the same as the active generation's
 };
-std::string cause_word(CauseKind kind);    // that of docs/control.md
-std::string describe(const Cause& cause);  // "change of shop/views.py"
+std::string cause_word(CauseKind kind);         // that of docs/control.md
+std::string describe(const Cause& cause);       // "change of shop/views.py"
+std::string import_reason(const Cause& cause);  // "first load", "reload because: change of shop/views.py"
 
 // What is told of a generation for as long as it is remembered, also over a restart of the daemon.
 struct GenerationRecord {

@@ -302,6 +302,7 @@ void Moulting::make() {
   MakeCommand command = make_command(config_, *attempt.snapshot, attempt.place, record_, environment_);
   command.generation = attempt.number;
   command.spec.cause = cause_word(attempt.cause.kind);
+  if (config_.log_imports) command.spec.log_imports = import_reason(attempt.cause);
   generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
                                                       attempt.snapshot, attempt.packages));
   attempt.generation = generations_.back().get();

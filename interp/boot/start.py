@@ -21,6 +21,10 @@ def boot(spec):
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
     on_demand.install(spec)
+    if spec["log_imports"]:
+        from _moult import import_log
+
+        import_log.install(spec)
     configured.extend(spec["exports"])
 
 

@@ -46,6 +46,7 @@ MakeCommand make_command() {
   command.spec.signals = "error";
   command.spec.python_flags = {"-O"};
   command.spec.cause = "change";
+  command.spec.log_imports = "first load";
   command.spec.host = 2;
   command.spec.exports = {"shop.api:total"};
   command.spec.max_payload = 16'777'216;
@@ -64,7 +65,8 @@ TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
       "path": ["/srv/lib"], "cwd": "/srv/blog/run", "env": {"HOME": "/home/u", "LANG": "C.UTF-8"},
       "venv": "/srv/venv", "argv": ["/srv/blog/app.py"], "script_name": "/shop", "debug": true,
       "multiprocess": true, "preimport": ["/usr/lib/x.so"], "warnings": ["default"], "signals": "error",
-      "python_flags": ["-O"], "cause": "change", "host": 2, "exports": ["shop.api:total"],
+      "python_flags": ["-O"], "cause": "change", "log_imports": "first load", "host": 2,
+      "exports": ["shop.api:total"],
       "max_payload": 16777216, "scratch_interpreters": 4}})"));
 }
 
