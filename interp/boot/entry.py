@@ -73,6 +73,9 @@ def import_file(path):
             spec = None
         if spec is not None and spec.origin == path:
             return import_module(name)
+    dotted = name_in_package(path)
+    if dotted:
+        return import_module(dotted)
     from _moult import importer
 
     loader = importer.SnapshotLoader(name, path)
@@ -89,6 +92,29 @@ def import_file(path):
             sys.modules[name] = previous
         raise
     return sys.modules.get(name, module)
+
+
+def name_in_package(path):
+    """The name by which the app's own imports find a file inside of a package, which then is not run a
+    second time; "" for any other file."""
+    import _moult
+
+    name = os.path.splitext(os.path.basename(path))[0]
+    folder = os.path.dirname(path)
+    top = ""
+    while _moult.snapshot_has(folder + "/__init__.py"):
+        top = folder + "/__init__.py"
+        folder, package = os.path.split(folder)
+        name = f"{package}.{name}"
+    name = name.removesuffix(".__init__")
+    first = name.partition(".")[0]
+    if not top or not all(part.isidentifier() for part in name.split(".")):
+        return ""
+    try:
+        spec = importlib.util.find_spec(first)
+    except (ImportError, ValueError):
+        return ""
+    return name if spec is not None and spec.origin == top else ""
 
 
 def load_django(manage, callable_name):
