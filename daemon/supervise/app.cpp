@@ -163,6 +163,7 @@ bool App::set_frozen(Freeze freeze) {
 }
 
 void App::apply(AppConfig config, const AppChange& change) {
+  const bool reloads_again = config_.reload == Toggle::off && config.reload == Toggle::on;
   config_ = std::move(config);
   moulting_.configure(config_);
   dispatcher_.configure(call_limits(config_));
@@ -171,6 +172,8 @@ void App::apply(AppConfig config, const AppChange& change) {
   fill_route_target();
   if (!started_) return;
   if (change.watching || change.new_generation) watch(moulting_.packages());
+  // What changed meanwhile was told and not kept.
+  if (reloads_again) on_change({config_.tree, ChangeKind::source, Steady::now()});
   if (change.new_generation) {
     std::string keys;
     for (const std::string& key : change.keys) keys += (keys.empty() ? "" : ", ") + key;
