@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <unistd.h>
-#include <algorithm>
 #include <filesystem>
 
 namespace moult {
@@ -23,16 +22,6 @@ std::string real_path(const std::string& path) {
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(path, error);
   return error ? path : real.string();
-}
-
-std::vector<std::string> split_path(const std::string& text) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(':', at), text.size());
-    if (end > at) parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
 }
 
 std::string value_of(const Environment& environment, const std::string& name) {
@@ -176,8 +165,6 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const R
     const bool known = i < place.path.size();
     spec.path.push_back(placed(app.path[i], known ? place.path[i] : app.path[i]));
   }
-  for (const std::string& folder : split_path(value_of(environment, "PYTHONPATH")))
-    spec.path.push_back(folder);
   spec.cwd = app.cwd.empty() ? snapshot.root : placed(app.cwd, place.cwd.empty() ? app.cwd : place.cwd);
   spec.env = environment;
   spec.venv = app.venv;
