@@ -217,11 +217,16 @@ std::vector<std::string> Home::call_with_seconds(const py::Attached& py, const c
 // interpreters that they have entered.
 bool Home::interrupt_leftovers(const py::Attached& py) {
   const SteadyTime end = after(kLeftoversTimeout);
+  SteadyTime again{};
   for (;;) {
     const std::vector<unsigned long> others = py::other_threads(py);
     if (others.empty()) return true;
-    if (Steady::now() > end) return false;
-    for (const unsigned long thread : others) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+    const SteadyTime now = Steady::now();
+    if (now > end) return false;
+    if (now >= again) {  // not at once: a handler of the first one may be at work
+      for (const unsigned long thread : others) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+      again = now + kInterruptAgain;
+    }
     const py::DetachScope detached(py);
     services_.book.interrupt_all_from(*natives_.entrance);
     std::this_thread::sleep_for(kPause);
