@@ -142,7 +142,7 @@ struct Served {
 
 template <typename Visit>
 void for_each_served(Daemon& daemon, const Visit& visit) {
-  for (App* app : daemon.supervisor().apps()) {
+  for (App* app : daemon.supervisor().apps_that_run()) {
     for (const auto& generation : app->moulting().generations()) {
       for (const auto& interpreter : generation->interpreters()) {
         if (interpreter->host() == nullptr) continue;

@@ -97,6 +97,12 @@ std::vector<App*> Supervisor::apps() const {
   return all;
 }
 
+std::vector<App*> Supervisor::apps_that_run() const {
+  std::vector<App*> all = apps();
+  for (const auto& app : leaving_) all.push_back(app.get());
+  return all;
+}
+
 std::vector<std::string> Supervisor::names() const {
   std::vector<std::string> names;
   for (const auto& [name, app] : apps_) names.push_back(name);

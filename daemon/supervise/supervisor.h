@@ -24,7 +24,8 @@ class Supervisor final : public HostPool::Owner {
   void apply(const Config& config, const ConfigChange& change);
 
   App* find(const std::string& name) const;
-  std::vector<App*> apps() const;  // by name
+  std::vector<App*> apps() const;           // by name
+  std::vector<App*> apps_that_run() const;  // and those that were removed and still drain
   std::vector<std::string> names() const;
   HostPool& hosts() { return hosts_; }
 

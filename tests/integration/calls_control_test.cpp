@@ -200,6 +200,18 @@ TEST_CASE("a request that hangs can be found and killed as well") {
   CHECK(hangs.get() == 504);
 }
 
+TEST_CASE("a call of an app that was removed from the config can still be found and killed") {
+  Apps apps("", kApart);
+  auto busy = std::async(std::launch::async, [&] { return apps.eval("moult.call('shop', 'busy')"); });
+  REQUIRE_FALSE(call_of(apps.daemon, "busy").empty());
+  apps.daemon.remove_app_config("shop");
+  REQUIRE(eventually([&] { return apps.daemon.call("list").size("/apps") == 1; }));
+  const std::string name = call_of(apps.daemon, "busy");
+  REQUIRE_FALSE(name.empty());
+  CHECK(apps.daemon.ctl({"kill", name}).status == 0);
+  CHECK(contains(busy.get(), "Interrupted"));
+}
+
 TEST_CASE("a caller gives up at its deadline, also while its call waits for a worker") {
   const Apps apps("threads = 1\n", kApart);
   auto busy = std::async(std::launch::async, [&] { return apps.eval("moult.call('shop', 'busy')"); });
