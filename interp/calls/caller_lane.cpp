@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <poll.h>
-#include <unistd.h>
 #include <sched.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cstring>
 
