@@ -6,6 +6,7 @@
 
 namespace moult {
 
+class App;
 class Daemon;
 
 // Registers every method of docs/control.md. `daemon` and `events` must outlive `methods`' calls.
@@ -16,6 +17,11 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon);   // command
 void serve_app_views(control::Methods& methods, Daemon& daemon);      // commands_views.cpp: what shows them
 void serve_call_commands(control::Methods& methods, Daemon& daemon);  // commands_calls.cpp
 void serve_daemon_commands(control::Methods& methods, Daemon& daemon);  // commands_daemon.cpp
+
+// A method of one app, which its parameter `app` names: finds it, or answers that there is none.
+using NamedCommand =
+    std::function<void(Daemon& daemon, App& app, const control::Json& params, control::Reply reply)>;
+void serve_named(control::Methods& methods, Daemon& daemon, std::string_view method, NamedCommand command);
 
 // Access lines to the daemon's log.
 AccessLog access_log_to(Log& log);

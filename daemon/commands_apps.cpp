@@ -223,15 +223,7 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon) {
     });
   };
   const auto named = [&](const char* method, auto function) {
-    methods.serve(method, [&daemon, function](const Json& params, Reply reply) {
-      const std::string name = params.at("app").get<std::string>();
-      App* app = daemon.supervisor().find(name);
-      if (app == nullptr) {
-        reply.fail_no_such_app(name, daemon.supervisor().names());
-        return;
-      }
-      function(daemon, *app, params, std::move(reply));
-    });
+    serve_named(methods, daemon, method, function);
   };
   one("start", control::NoSelector::is_error, start_app);
   one("stop", control::NoSelector::is_error, stop_app);

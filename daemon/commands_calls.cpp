@@ -311,15 +311,7 @@ void kill(Daemon& daemon, const Json& params, Reply reply) {
 
 void serve_call_commands(control::Methods& methods, Daemon& daemon) {
   const auto named = [&](const char* method, auto function) {
-    methods.serve(method, [&daemon, function](const Json& params, Reply reply) {
-      const std::string name = params.at("app").get<std::string>();
-      App* app = daemon.supervisor().find(name);
-      if (app == nullptr) {
-        reply.fail_no_such_app(name, daemon.supervisor().names());
-        return;
-      }
-      function(daemon, *app, params, std::move(reply));
-    });
+    serve_named(methods, daemon, method, function);
   };
   const auto plain = [&](const char* method, auto function) {
     methods.serve(method, [&daemon, function](const Json& params, Reply reply) {

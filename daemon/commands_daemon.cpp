@@ -242,6 +242,18 @@ void serve_daemon_commands(control::Methods& methods, Daemon& daemon) {
   });
 }
 
+void serve_named(control::Methods& methods, Daemon& daemon, std::string_view method, NamedCommand command) {
+  methods.serve(method, [&daemon, command = std::move(command)](const Json& params, Reply reply) {
+    const std::string name = params.at("app").get<std::string>();
+    App* app = daemon.supervisor().find(name);
+    if (app == nullptr) {
+      reply.fail_no_such_app(name, daemon.supervisor().names());
+      return;
+    }
+    command(daemon, *app, params, std::move(reply));
+  });
+}
+
 void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog& events) {
   control::serve_common(methods);
   events.serve(methods);

@@ -140,15 +140,7 @@ Json rows(const Daemon& daemon, const std::vector<std::string>& patterns) {
 
 void serve_app_views(control::Methods& methods, Daemon& daemon) {
   const auto named = [&](const char* method, auto function) {
-    methods.serve(method, [&daemon, function](const Json& params, Reply reply) {
-      const std::string name = params.at("app").get<std::string>();
-      App* app = daemon.supervisor().find(name);
-      if (app == nullptr) {
-        reply.fail_no_such_app(name, daemon.supervisor().names());
-        return;
-      }
-      function(daemon, *app, params, std::move(reply));
-    });
+    serve_named(methods, daemon, method, function);
   };
   methods.serve("list", [&daemon](const Json& params, Reply reply) {
     std::vector<std::string> patterns;
