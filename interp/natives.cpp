@@ -227,12 +227,9 @@ py::Ref add_native_module(const py::Attached& py, Natives& natives) {
   const py::Ref path = py::Ref::steal(PyList_New(0));
   if (!module || !self || !path || PyObject_SetAttrString(module.get(), "__path__", path.get()) != 0)
     return {};
-  for (PyMethodDef& definition : kFunctions) {
-    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, self.get()));
-    if (!function || PyObject_SetAttrString(module.get(), definition.ml_name, function.get()) != 0) return {};
-  }
   const py::Ref exports = py::Ref::steal(PyDict_New());
-  if (!exports || PyObject_SetAttrString(module.get(), "exports", exports.get()) != 0 ||
+  if (!py::add_functions(py, module.get(), kFunctions, self.get()) || !exports ||
+      PyObject_SetAttrString(module.get(), "exports", exports.get()) != 0 ||
       !add_call_functions(py, module.get(), self.get()) ||
       !add_scratch_functions(py, module.get(), self.get()))
     return {};

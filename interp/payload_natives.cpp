@@ -109,12 +109,8 @@ PyMethodDef kFunctions[] = {
 
 }  // namespace
 
-bool add_payload_functions(const py::Attached&, PyObject* module) {
-  for (PyMethodDef& definition : kFunctions) {
-    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, nullptr));
-    if (!function || PyObject_SetAttrString(module, definition.ml_name, function.get()) != 0) return false;
-  }
-  return true;
+bool add_payload_functions(const py::Attached& py, PyObject* module) {
+  return py::add_functions(py, module, kFunctions, nullptr);
 }
 
 }  // namespace moult

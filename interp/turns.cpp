@@ -1,7 +1,5 @@
 #include "interp/turns.h"
 
-#include "interp/py/python.h"
-
 #include <ctime>
 #include <thread>
 #include <utility>
@@ -24,8 +22,6 @@ Milliseconds cpu_time() {
 }
 
 }  // namespace
-
-const bool Turns::kNeeded = PY_VERSION_HEX < 0x030D0000;
 
 void Turns::start() {
   if (kNeeded) std::thread([this] { watch(); }).detach();

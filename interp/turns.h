@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/py/python.h"
 #include "ipc/base/clock.h"
 
 #include <atomic>
@@ -48,7 +49,7 @@ class Turns {
   }
 
  private:
-  static const bool kNeeded;
+  static constexpr bool kNeeded = PY_VERSION_HEX < 0x030D0000;
 
   void watch();
   void wake();

@@ -1,5 +1,6 @@
 #include "interp/calls/call_fault.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace moult {
@@ -13,6 +14,10 @@ py::Ref text(std::string_view value) {
 }
 
 }  // namespace
+
+CallFault too_deep() {
+  return {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)};
+}
 
 CallFault take_fault(const py::Attached& py, std::string_view reason) {
   CallFault fault{std::string(reason)};

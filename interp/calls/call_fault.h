@@ -21,6 +21,10 @@ struct CallFault {
   int line = 0;
 };
 
+// How many calls may be nested, over all hosts.
+inline constexpr int kCallDepthMax = 32;
+CallFault too_deep();
+
 // The pending exception (there must be one); none is pending afterwards.
 CallFault take_fault(const py::Attached& py, std::string_view reason);
 

@@ -78,9 +78,7 @@ void CallServer::serve(const py::Attached& py, const lane::Request& request) {
 }
 
 std::optional<CallFault> CallServer::run(const py::Attached& py, const lane::Request& request) {
-  if (natives_.book.here().scope.depth > kCallDepthMax) {
-    return CallFault{"cycle", {}, "calls are nested more than 32 deep"};
-  }
+  if (natives_.book.here().scope.depth > kCallDepthMax) return too_deep();
   const std::string_view name = request.head.target;
   // Hooks are called by the daemon, for no app.
   if (name.starts_with("moult.hook.") && !request.head.script_name.empty()) return not_exported(py, name);
@@ -101,9 +99,10 @@ std::optional<CallFault> CallServer::run(const py::Attached& py, const lane::Req
   if (!exported) return not_exported(py, name);
   Ran ran = run_export(py, exported.function, arguments.args.get(), arguments.kwargs.get());
   if (ran.fault) return std::move(ran.fault);
-  if ((exported.flags & kExportStream) != 0 && is_iterator(ran.value.get()))
-    return stream(py, ran.value.get());
-  return answer(py, ran.value.get());
+  if ((exported.flags & kExportStream) == 0 || !is_iterator(ran.value.get()))
+    return answer(py, ran.value.get());
+  stream(py, ran.value.get());
+  return std::nullopt;
 }
 
 std::optional<CallFault> CallServer::read_arguments(const py::Attached& py, const lane::Request& request,
@@ -163,7 +162,7 @@ std::optional<CallFault> CallServer::answer(const py::Attached& py, PyObject* va
 
 // Each item as soon as it is there; the lane's own buffers are the back-pressure. The generator is
 // closed when the caller has gone, and by its end.
-std::optional<CallFault> CallServer::stream(const py::Attached& py, PyObject* items) {
+void CallServer::stream(const py::Attached& py, PyObject* items) {
   send_head(py, "stream", {}, 0);
   std::string item;
   const auto send_item = [&](char kind) {
@@ -172,10 +171,7 @@ std::optional<CallFault> CallServer::stream(const py::Attached& py, PyObject* it
     framed.append(reinterpret_cast<const char*>(&size), sizeof size);
     framed += kind;
     framed += item;
-    for (std::string_view rest = framed; !rest.empty() && !call_.gone();) {
-      send_chunk(py, rest.substr(0, lane::kChunkMax), 0);
-      rest.remove_prefix(std::min(rest.size(), lane::kChunkMax));
-    }
+    send_chunks(py, framed, 0);
   };
   while (!call_.gone()) {
     const py::Ref next = py::Ref::steal(PyIter_Next(items));
@@ -201,7 +197,6 @@ std::optional<CallFault> CallServer::stream(const py::Attached& py, PyObject* it
     log_text(py, natives_, 'e', "moult: closing a stream failed\n" + py::take_error(py).traceback);
   }
   send_chunk(py, {}, lane::kEnd);
-  return std::nullopt;
 }
 
 void CallServer::send_fault(const py::Attached& py, const CallFault& fault) {
@@ -209,15 +204,20 @@ void CallServer::send_fault(const py::Attached& py, const CallFault& fault) {
 }
 
 void CallServer::send_answer(const py::Attached& py, std::string_view reason, std::string_view bytes) {
-  std::string_view piece = bytes.substr(0, lane::kChunkMax);
-  bytes.remove_prefix(piece.size());
-  send_head(py, reason, piece, bytes.empty() ? lane::kEnd : 0);
+  const std::string_view first = bytes.substr(0, lane::kChunkMax);
+  bytes.remove_prefix(first.size());
+  send_head(py, reason, first, bytes.empty() ? lane::kEnd : 0);
+  if (!send_chunks(py, bytes, lane::kEnd)) send_chunk(py, {}, lane::kEnd);
+}
+
+// `last_flags` go with the last one. False: the caller has gone before that.
+bool CallServer::send_chunks(const py::Attached& py, std::string_view bytes, std::uint8_t last_flags) {
   while (!bytes.empty() && !call_.gone()) {
-    piece = bytes.substr(0, lane::kChunkMax);
+    const std::string_view piece = bytes.substr(0, lane::kChunkMax);
     bytes.remove_prefix(piece.size());
-    send_chunk(py, piece, bytes.empty() ? lane::kEnd : 0);
+    send_chunk(py, piece, bytes.empty() ? last_flags : 0);
   }
-  if (!bytes.empty()) send_chunk(py, {}, lane::kEnd);
+  return bytes.empty();
 }
 
 void CallServer::send_head(const py::Attached& py, std::string_view reason, std::string_view data,

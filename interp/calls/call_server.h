@@ -27,11 +27,12 @@ class CallServer {
   std::optional<CallFault> read_arguments(const py::Attached& py, const lane::Request& request,
                                           Arguments& arguments);
   std::optional<CallFault> answer(const py::Attached& py, PyObject* value);
-  std::optional<CallFault> stream(const py::Attached& py, PyObject* items);
+  void stream(const py::Attached& py, PyObject* items);
   std::optional<CallFault> encode(const py::Attached& py, PyObject* value, std::string& bytes);
   void send_fault(const py::Attached& py, const CallFault& fault);
   void send_answer(const py::Attached& py, std::string_view reason, std::string_view bytes);
   void send_head(const py::Attached& py, std::string_view reason, std::string_view data, std::uint8_t flags);
+  bool send_chunks(const py::Attached& py, std::string_view bytes, std::uint8_t last_flags);
   void send_chunk(const py::Attached& py, std::string_view data, std::uint8_t flags);
 
   Natives& natives_;

@@ -120,10 +120,7 @@ PyObject* call_near(const py::Attached& py, Natives& natives, const Outgoing& ca
 
 PyObject* make_call(const py::Attached& py, Natives& natives, const Outgoing& call) {
   ThreadCalls& calls = natives.book.here();
-  if (calls.scope.depth >= kCallDepthMax) {
-    return raise_for(py, call,
-                     {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)});
-  }
+  if (calls.scope.depth >= kCallDepthMax) return raise_for(py, call, too_deep());
   if (calls.scope.deadline != SteadyTime::max() && Steady::now() >= calls.scope.deadline) {
     return raise_for(py, call, {"timeout", {}, "the time of the call that makes this one is up"});
   }
@@ -182,14 +179,9 @@ PyObject* call_with(PyObject* self, PyObject* arguments) {
   const auto app = utf8_of(app_object, "the name of the app");
   const auto function = app ? utf8_of(function_object, "the name of the function") : std::nullopt;
   if (!function) return nullptr;
-  std::vector<PyObject*> values(PySequence_Fast_ITEMS(args),
-                                PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
-  const py::Ref names = py::Ref::steal(PySequence_Tuple(kwargs));
-  if (!names) return nullptr;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
-    values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
-  }
-  Outgoing outgoing{*app, *function, values.data(), PyTuple_GET_SIZE(args), names.get()};
+  const SpreadArguments given(py, args, kwargs);
+  if (!given) return nullptr;
+  Outgoing outgoing{*app, *function, given.values(), given.positional(), given.names()};
   if (!take_timeout(timeout, outgoing.deadline)) return nullptr;
   return make_call(py, natives_of(self), outgoing);
 }
@@ -227,23 +219,15 @@ PyObject* far_run(PyObject* self, PyObject* arguments) {
   const auto app = utf8_of(app_object, "the name of the app");
   const auto function = app ? utf8_of(function_object, "the name of the function") : std::nullopt;
   if (!function || far_of(capsule) == nullptr) return nullptr;
-  std::vector<PyObject*> values(PySequence_Fast_ITEMS(args),
-                                PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
-  const py::Ref names = py::Ref::steal(PySequence_Tuple(kwargs));
-  if (!names) return nullptr;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
-    values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
-  }
-  Outgoing outgoing{*app, *function, values.data(), PyTuple_GET_SIZE(args), names.get()};
+  const SpreadArguments given(py, args, kwargs);
+  if (!given) return nullptr;
+  Outgoing outgoing{*app, *function, given.values(), given.positional(), given.names()};
   SteadyTime deadline = SteadyTime::max();
   if (deadline_object != Py_None) {
     deadline = SteadyTime(Steady::duration(PyLong_AsLongLong(deadline_object)));
     if (PyErr_Occurred() != nullptr) return nullptr;
   }
-  if (depth >= kCallDepthMax) {
-    return raise_for(py, outgoing,
-                     {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)});
-  }
+  if (depth >= kCallDepthMax) return raise_for(py, outgoing, too_deep());
   return call_far(py, natives_of(self), outgoing, capsule, deadline, depth, caller);
 }
 
@@ -352,12 +336,8 @@ PyMethodDef kFunctions[] = {
 
 }  // namespace
 
-bool add_call_functions(const py::Attached&, PyObject* module, PyObject* capsule) {
-  for (PyMethodDef& definition : kFunctions) {
-    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, capsule));
-    if (!function || PyObject_SetAttrString(module, definition.ml_name, function.get()) != 0) return false;
-  }
-  return true;
+bool add_call_functions(const py::Attached& py, PyObject* module, PyObject* capsule) {
+  return py::add_functions(py, module, kFunctions, capsule);
 }
 
 }  // namespace moult

@@ -22,6 +22,15 @@ py::Ref sent_pair(const Outgoing& call) {
 
 }  // namespace
 
+SpreadArguments::SpreadArguments(const py::Attached&, PyObject* args, PyObject* kwargs)
+    : values_(PySequence_Fast_ITEMS(args), PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args)),
+      positional_(PyTuple_GET_SIZE(args)),
+      names_(py::Ref::steal(PySequence_Tuple(kwargs))) {
+  for (Py_ssize_t i = 0; names_ && i < PyTuple_GET_SIZE(names_.get()); ++i) {
+    values_.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names_.get(), i)));
+  }
+}
+
 std::optional<std::string_view> utf8_of(PyObject* object, const char* what) {
   Py_ssize_t size = 0;
   if (!PyUnicode_Check(object)) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace moult {
 
@@ -17,6 +18,21 @@ struct Outgoing {
   Py_ssize_t positional = 0;
   PyObject* kwnames = nullptr;
   std::optional<SteadyTime> deadline{};  // of its own
+};
+
+// A tuple and a dict, laid out as a call hands its arguments over. Borrows their objects.
+class SpreadArguments {
+ public:
+  SpreadArguments(const py::Attached& py, PyObject* args, PyObject* kwargs);
+  explicit operator bool() const { return static_cast<bool>(names_); }  // false: an exception is pending
+  PyObject* const* values() const { return values_.data(); }
+  Py_ssize_t positional() const { return positional_; }
+  PyObject* names() const { return names_.get(); }
+
+ private:
+  std::vector<PyObject*> values_;
+  Py_ssize_t positional_;
+  py::Ref names_;
 };
 
 // A view of the str, which must live on. Nothing: an exception is pending that says what `what` is to be.

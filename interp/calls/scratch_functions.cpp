@@ -1,9 +1,9 @@
 #include "interp/calls/scratch_functions.h"
 
 #include "interp/calls/enter_call.h"
+#include "interp/calls/outgoing.h"
+#include "interp/py/types.h"
 #include "interp/scratch.h"
-
-#include <fmt/format.h>
 
 namespace moult {
 
@@ -75,19 +75,12 @@ PyObject* scratch_call(PyObject* self, PyObject* arguments) {
   const Held target = *held;
   Natives& natives = natives_of(self);
   ThreadCalls& calls = natives.book.here();
-  if (calls.scope.depth >= kCallDepthMax) {
-    return raise_fault(py, {"cycle", {}, fmt::format("calls are nested more than {} deep", kCallDepthMax)},
-                       "Interpreter", function, nullptr);
-  }
-  std::vector<PyObject*> values(PySequence_Fast_ITEMS(args),
-                                PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
-  const py::Ref names = py::Ref::steal(PySequence_Tuple(kwargs));
-  if (!names) return nullptr;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
-    values.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
-  }
+  if (calls.scope.depth >= kCallDepthMax)
+    return raise_fault(py, too_deep(), "Interpreter", function, nullptr);
+  const SpreadArguments given(py, args, kwargs);
+  if (!given) return nullptr;
   Payload& message = calls.arguments();
-  if (!message.encode_call(py, values.data(), PyTuple_GET_SIZE(args), names.get(), natives.max_payload))
+  if (!message.encode_call(py, given.values(), given.positional(), given.names(), natives.max_payload))
     return nullptr;
   EnteredResult result = enter_call(py, natives, target, function, message);
   switch (result.ended) {
@@ -126,12 +119,8 @@ PyMethodDef kFunctions[] = {
 
 }  // namespace
 
-bool add_scratch_functions(const py::Attached&, PyObject* module, PyObject* capsule) {
-  for (PyMethodDef& definition : kFunctions) {
-    const py::Ref function = py::Ref::steal(PyCFunction_New(&definition, capsule));
-    if (!function || PyObject_SetAttrString(module, definition.ml_name, function.get()) != 0) return false;
-  }
-  return true;
+bool add_scratch_functions(const py::Attached& py, PyObject* module, PyObject* capsule) {
+  return py::add_functions(py, module, kFunctions, capsule);
 }
 
 }  // namespace moult

@@ -136,18 +136,8 @@ void CallBook::look(const std::function<void(const EnteredCall& call)>& each) co
 }
 
 CallBook::Found CallBook::find(std::uint64_t number) const {
-  Found found;
-  const std::scoped_lock lock(mutex_);
-  for (const auto& weak : threads_) {
-    const auto thread = weak.lock();
-    if (!thread) continue;
-    std::size_t at = 0;
-    thread->look([&](const EnteredCall& call) {
-      if (call.number == number) found = {thread, at, call.target, number};
-      ++at;
-    });
-  }
-  return found;
+  const std::vector<Found> found = outermost([&](const EnteredCall& call) { return call.number == number; });
+  return found.empty() ? Found() : found.front();
 }
 
 std::size_t CallBook::interrupt_all_in(const Entrance& target) {
@@ -158,26 +148,30 @@ std::size_t CallBook::interrupt_all_from(const Entrance& caller) {
   return interrupt_all([&](const EnteredCall& call) { return call.caller == &caller; });
 }
 
-std::size_t CallBook::interrupt_all(const std::function<bool(const EnteredCall& call)>& is_meant) {
-  std::vector<Found> there;
-  {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& weak : threads_) {
-      const auto thread = weak.lock();
-      if (!thread) continue;
-      std::size_t at = 0;
-      bool found = false;
-      thread->look([&](const EnteredCall& call) {
-        if (!found && is_meant(call)) {
-          there.push_back({thread, at, call.target, call.number});
-          found = true;
-        }
-        ++at;
-      });
-    }
-  }
+std::size_t CallBook::interrupt_all(const IsMeant& is_meant) {
+  const std::vector<Found> there = outermost(is_meant);
   for (const Found& found : there) found.thread->interrupt(found.at, {0, found.number});
   return there.size();
+}
+
+// Of each thread the first call that is meant.
+std::vector<CallBook::Found> CallBook::outermost(const IsMeant& is_meant) const {
+  std::vector<Found> there;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& weak : threads_) {
+    const auto thread = weak.lock();
+    if (!thread) continue;
+    std::size_t at = 0;
+    bool found = false;
+    thread->look([&](const EnteredCall& call) {
+      if (!found && is_meant(call)) {
+        there.push_back({thread, at, call.target, call.number});
+        found = true;
+      }
+      ++at;
+    });
+  }
+  return there;
 }
 
 }  // namespace moult

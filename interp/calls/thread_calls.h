@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/calls/call_fault.h"
 #include "interp/calls/entrance.h"
 #include "interp/payload.h"
 
@@ -12,8 +13,6 @@
 #include <vector>
 
 namespace moult {
-
-inline constexpr int kCallDepthMax = 32;
 
 // What a thread does for somebody else: the call that it serves, as its callees inherit it.
 struct CallScope {
@@ -135,8 +134,9 @@ class CallBook {
   std::size_t interrupt_all_from(const Entrance& caller);
 
  private:
-  // The first call of each thread that is such a one.
-  std::size_t interrupt_all(const std::function<bool(const EnteredCall& call)>& is_meant);
+  using IsMeant = std::function<bool(const EnteredCall& call)>;
+  std::vector<Found> outermost(const IsMeant& is_meant) const;
+  std::size_t interrupt_all(const IsMeant& is_meant);
 
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<ThreadCalls>> threads_;

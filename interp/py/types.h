@@ -1,6 +1,9 @@
 #pragma once
 
-#include "interp/py/python.h"
+#include "interp/py/attach.h"
+#include "interp/py/ref.h"
+
+#include <span>
 
 namespace moult::py {
 
@@ -27,6 +30,16 @@ inline void dealloc_plain(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);
+}
+
+// Puts functions into a module, with `self` (may be null) for each. False with an exception pending.
+inline bool add_functions(const Attached&, PyObject* module, std::span<PyMethodDef> definitions,
+                          PyObject* self) {
+  for (PyMethodDef& definition : definitions) {
+    const Ref function = Ref::steal(PyCFunction_New(&definition, self));
+    if (!function || PyObject_SetAttrString(module, definition.ml_name, function.get()) != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace moult::py
