@@ -1,5 +1,7 @@
 #include "daemon/script_call.h"
 
+#include "ipc/function_call.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,8 +11,6 @@
 namespace moult {
 
 namespace {
-
-constexpr std::size_t kItemPrefix = sizeof(std::uint32_t) + 1;
 
 CallError too_large() {
   return {"too_large", 413, "PayloadTooLarge",
@@ -26,8 +26,7 @@ ScriptCall::ScriptCall(std::uint64_t number, Order order, Done done)
   call_.deadline = order_.deadline;
   headers_.push_back({"codec", "json"});
   if (order_.deadline != SteadyTime::max()) {
-    deadline_text_ = std::to_string(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(order_.deadline.time_since_epoch()).count());
+    deadline_text_ = encode_deadline(order_.deadline);
     headers_.push_back({"deadline", deadline_text_});
   }
   const bool streams = order_.arguments.size() > lane::kInlineBodyMax;
@@ -101,20 +100,14 @@ void ScriptCall::finish(ScriptOutcome outcome) {
 StreamItems read_stream(std::string_view body) {
   StreamItems items;
   items.list = "[";
-  while (body.size() >= kItemPrefix) {
-    std::uint32_t size = 0;
-    std::memcpy(&size, body.data(), sizeof size);
-    const char kind = body[sizeof size];
-    if (body.size() - kItemPrefix < size) break;
-    const std::string_view item = body.substr(kItemPrefix, size);
-    body.remove_prefix(kItemPrefix + size);
-    if (kind == 'e') {
-      const std::size_t end = std::min(item.find('\n'), item.size());
-      items.error = decode_call_error(item.substr(0, end), item.substr(std::min(end + 1, item.size())));
+  while (const auto item = take_item(body)) {
+    if (item->kind == StreamItem::kError) {
+      const auto [reason, error] = split_item_fault(item->bytes);
+      items.error = decode_call_error(reason, error);
       return items;
     }
     if (items.list.size() > 1) items.list += ',';
-    items.list += item;
+    items.list += item->bytes;
   }
   items.list += ']';
   if (!body.empty())

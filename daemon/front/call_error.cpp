@@ -1,17 +1,15 @@
 #include "daemon/front/call_error.h"
 
 #include "daemon/config/config.h"
+#include "ipc/function_call.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
 namespace moult {
 
 namespace {
-
-using Json = nlohmann::json;
 
 CallError unavailable(std::string message, std::string hint = {}) {
   return {"unavailable", 503, "AppUnavailable", std::move(message), {}, std::move(hint)};
@@ -36,11 +34,6 @@ std::string type_of(std::string_view reason) {
   if (reason == "payload") return "PayloadError";
   if (reason == "too_large") return "PayloadTooLarge";
   return reason == "cycle" ? "CallCycle" : "RemoteError";
-}
-
-std::string text_of(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 }  // namespace
@@ -78,27 +71,23 @@ CallError error_of(CallFailure failure, const std::string& app, std::string_view
 }
 
 std::string encode(const CallError& error) {
-  Json json{{"type", error.type}, {"message", error.message}, {"traceback", error.traceback}};
-  if (!error.hint.empty()) json["hint"] = error.hint;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return encode_fault({error.reason, error.type, error.message, error.traceback, {}, {}, {}, 0, error.hint});
 }
 
 CallError decode_call_error(std::string_view reason, std::string_view body) {
   CallError error;
   error.reason = reason;
-  const Json json = Json::parse(body, nullptr, false);
-  if (!json.is_object()) {
+  auto fault = decode_fault(reason, body);
+  if (!fault) {
     error.type = "InternalError";
     error.message = fmt::format("the answer was \"{}\" without a description", reason);
     return error;
   }
-  error.type = text_of(json, "type");
-  if (error.type.empty()) error.type = type_of(reason);
-  error.message = text_of(json, "message");
-  error.traceback = text_of(json, "traceback");
-  error.hint = text_of(json, "hint");
-  if (const std::string path = text_of(json, "path"); !path.empty())
-    error.message += fmt::format(" ({})", path);
+  error.type = fault->type.empty() ? type_of(reason) : std::move(fault->type);
+  error.message = std::move(fault->message);
+  error.traceback = std::move(fault->traceback);
+  error.hint = std::move(fault->hint);
+  if (!fault->path.empty()) error.message += fmt::format(" ({})", fault->path);
   return error;
 }
 

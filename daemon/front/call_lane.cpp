@@ -1,7 +1,8 @@
 #include "daemon/front/call_lane.h"
 
+#include "ipc/function_call.h"
+
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -11,14 +12,6 @@ namespace {
 
 // Room that a lane keeps from one call to the next.
 constexpr std::size_t kKeptRequest = 16 * 1024;
-
-std::optional<SteadyTime> time_of(std::string_view text) {
-  // steady_clock counts CLOCK_MONOTONIC's nanoseconds (libstdc++ and libc++ on Linux).
-  std::int64_t nanoseconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), nanoseconds);
-  if (error != std::errc() || end != text.data() + text.size() || nanoseconds < 0) return std::nullopt;
-  return SteadyTime(std::chrono::nanoseconds(nanoseconds));
-}
 
 }  // namespace
 
@@ -108,7 +101,7 @@ bool CallLane::take_headers(const lane::Request& request) {
   for (lane::Header header; walk.next(header);) {
     headers_.push_back(header);
     if (header.name != "deadline") continue;
-    const auto deadline = time_of(header.value);
+    const auto deadline = decode_deadline(header.value);
     if (!deadline) return false;
     call_.deadline = *deadline;
   }

@@ -1,7 +1,8 @@
 #include "daemon/supervise/hook_run.h"
 
+#include "ipc/function_call.h"
+
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -14,28 +15,21 @@ constexpr std::uint64_t kFirstCall = std::uint64_t{1} << 62;
 // An answer that is no state: an error with its traceback, or None.
 constexpr std::size_t kAnswerMax = 256 * 1024;
 
-std::string text_of(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 // An error of PROTOCOL.md's "Calls of functions".
 Rejection failure_from(std::string_view answer, const std::string& reason) {
   Rejection failure;
-  const auto error = nlohmann::json::parse(answer, nullptr, false);
-  if (!error.is_object()) {
+  auto error = decode_fault(reason, answer);
+  if (!error) {
     failure.error = fmt::format("it was answered with \"{}\"", reason);
     return failure;
   }
-  const std::string type = text_of(error, "type");
-  const std::string message = text_of(error, "message");
-  const std::string path = text_of(error, "path");
-  failure.error = fmt::format("{}{}{}", type, type.empty() || message.empty() ? "" : ": ", message);
-  if (!path.empty() && message.find(path) == std::string::npos) failure.error += fmt::format(" ({})", path);
-  failure.traceback = text_of(error, "traceback");
-  failure.file = text_of(error, "file");
-  if (const auto line = error.find("line"); line != error.end() && line->is_number_integer())
-    failure.line = line->get<int>();
+  const bool both = !error->type.empty() && !error->message.empty();
+  failure.error = fmt::format("{}{}{}", error->type, both ? ": " : "", error->message);
+  if (!error->path.empty() && error->message.find(error->path) == std::string::npos)
+    failure.error += fmt::format(" ({})", error->path);
+  failure.traceback = std::move(error->traceback);
+  failure.file = std::move(error->file);
+  failure.line = error->line;
   return failure;
 }
 

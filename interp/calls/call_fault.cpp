@@ -1,13 +1,10 @@
 #include "interp/calls/call_fault.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace moult {
 
 namespace {
-
-using Json = nlohmann::json;
 
 py::Ref text(std::string_view value) {
   return py::Ref::steal(PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), "replace"));
@@ -50,7 +47,7 @@ PyObject* raise_fault(const py::Attached& py, const CallFault& fault, std::strin
   const py::Ref raise = py::boot_function(py, "calls", "raise_fault");
   const py::Ref reason = text(fault.reason);
   const py::Ref type = text(fault.type);
-  const py::Ref message = text(fault.message);
+  const py::Ref message = text(fault.hint.empty() ? fault.message : fault.message + "; " + fault.hint);
   const py::Ref traceback = text(fault.traceback);
   const py::Ref path = text(fault.path);
   const py::Ref class_name = text(fault.class_name);
@@ -65,32 +62,6 @@ PyObject* raise_fault(const py::Attached& py, const CallFault& fault, std::strin
   const py::Ref never = py::Ref::steal(PyObject_Vectorcall(raise.get(), args, 9, nullptr));
   if (never) PyErr_SetString(PyExc_RuntimeError, "a call failed and nothing was raised");
   return nullptr;
-}
-
-std::string fault_to_json(const CallFault& fault) {
-  Json json{{"type", fault.type}, {"message", fault.message}, {"traceback", fault.traceback}};
-  if (!fault.path.empty()) json["path"] = fault.path;
-  if (!fault.class_name.empty()) json["class_name"] = fault.class_name;
-  if (!fault.file.empty()) json["file"] = fault.file;
-  if (fault.line != 0) json["line"] = fault.line;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-CallFault fault_from_json(std::string_view reason, std::string_view text) {
-  CallFault fault{std::string(reason)};
-  const Json json = Json::parse(text, nullptr, false);
-  const auto field = [&](const char* name) {
-    const auto found = json.is_object() ? json.find(name) : json.end();
-    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  fault.type = field("type");
-  fault.message = field("message");
-  if (const std::string hint = field("hint"); !hint.empty()) fault.message += "; " + hint;
-  fault.traceback = field("traceback");
-  fault.path = field("path");
-  fault.class_name = field("class_name");
-  fault.file = field("file");
-  return fault;
 }
 
 }  // namespace moult

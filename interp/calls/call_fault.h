@@ -1,25 +1,9 @@
 #pragma once
 
 #include "interp/py/error.h"
-
-#include <optional>
-#include <string>
-#include <string_view>
+#include "ipc/function_call.h"
 
 namespace moult {
-
-// Why a call has no result, as values that go from one interpreter to another. `reason` is a word of
-// ipc/PROTOCOL.md ("raised", "not_exported", "payload", …).
-struct CallFault {
-  std::string reason;
-  std::string type{};       // of the exception: "ValueError", "shop.models.Missing"
-  std::string message{};    // its str()
-  std::string traceback{};  // whole, as text
-  std::string path{};       // of a payload: "argument 'order'[2]"
-  std::string class_name{};
-  std::string file{};  // innermost place in the app's tree
-  int line = 0;
-};
 
 // How many calls may be nested, over all hosts.
 inline constexpr int kCallDepthMax = 32;
@@ -33,9 +17,5 @@ CallFault take_fault(const py::Attached& py, std::string_view reason);
 // be null. Always returns null.
 PyObject* raise_fault(const py::Attached& py, const CallFault& fault, std::string_view app,
                       std::string_view function, PyObject* sent);
-
-// The JSON object of ipc/PROTOCOL.md, and back.
-std::string fault_to_json(const CallFault& fault);
-CallFault fault_from_json(std::string_view reason, std::string_view json);
 
 }  // namespace moult

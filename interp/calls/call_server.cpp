@@ -44,10 +44,8 @@ class ServedScope {
     for (lane::Header header; walk.next(header);) {
       if (header.name == "depth") calls.scope.depth = static_cast<int>(number_in(header.value));
       if (header.name == "codec") as_json = header.value == "json";
-      if (header.name == "deadline") {
-        calls.scope.deadline = SteadyTime(
-            std::chrono::duration_cast<Steady::duration>(std::chrono::nanoseconds(number_in(header.value))));
-      }
+      if (header.name == "deadline")
+        calls.scope.deadline = decode_deadline(header.value).value_or(SteadyTime::max());
     }
     ++calls.scope.depth;
   }
@@ -167,10 +165,7 @@ void CallServer::stream(const py::Attached& py, PyObject* items) {
   std::string item;
   const auto send_item = [&](char kind) {
     std::string framed;
-    const auto size = static_cast<std::uint32_t>(item.size());
-    framed.append(reinterpret_cast<const char*>(&size), sizeof size);
-    framed += kind;
-    framed += item;
+    append_item(framed, {kind, item});
     send_chunks(py, framed, 0);
   };
   while (!call_.gone()) {
@@ -181,13 +176,11 @@ void CallServer::stream(const py::Attached& py, PyObject* items) {
     item.clear();
     if (!fault) fault = encode(py, next.get(), item);
     if (fault) {
-      item = fault_to_json(*fault);
-      // The word comes first, since an item has no reason of its own.
-      item.insert(0, fault->reason + "\n");
-      send_item('e');
+      item = encode_item_fault(*fault);
+      send_item(StreamItem::kError);
       break;
     }
-    send_item('v');
+    send_item(StreamItem::kValue);
     call_.look_for_abort();
   }
   const py::Ref closed = PyObject_HasAttrString(items, "close") != 0
@@ -200,7 +193,7 @@ void CallServer::stream(const py::Attached& py, PyObject* items) {
 }
 
 void CallServer::send_fault(const py::Attached& py, const CallFault& fault) {
-  send_answer(py, fault.reason, fault_to_json(fault));
+  send_answer(py, fault.reason, encode_fault(fault));
 }
 
 void CallServer::send_answer(const py::Attached& py, std::string_view reason, std::string_view bytes) {

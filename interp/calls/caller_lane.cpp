@@ -21,10 +21,6 @@ CallFault fault(std::string reason, std::string message = {}) {
   return {std::move(reason), {}, std::move(message)};
 }
 
-std::int64_t nanoseconds(SteadyTime time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
 }  // namespace
 
 std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& problem) {
@@ -95,7 +91,7 @@ std::optional<CallFault> FarCall::begin(const py::Attached& py, const ThreadCall
   deadline_ = request.deadline;
   if (Steady::now() >= deadline_) return fault("timeout", "the time was up before the call began");
   if (auto problem = take_lane(py, calls)) return problem;
-  const std::string deadline = fmt::format("{}", nanoseconds(deadline_));
+  const std::string deadline = encode_deadline(deadline_);
   const std::string depth = fmt::format("{}", request.depth);
   lane::Header headers[2] = {{"depth", depth}, {"deadline", deadline}};
   const bool streams = request.arguments.size() > lane::kInlineBodyMax;
@@ -242,15 +238,12 @@ std::optional<CallFault> FarCall::read_all(const py::Attached& py, const ThreadC
 }
 
 std::optional<CallFault> FarCall::next_item(const py::Attached& py, const ThreadCalls& calls, Item& item) {
-  constexpr std::size_t kPrefix = 5;  // u32 size, u8 kind
   if (cancelled_.load(std::memory_order_relaxed)) return fault("cancelled");
   for (;;) {
-    const std::string_view rest = std::string_view(collected_).substr(taken_);
-    std::uint32_t size = 0;
-    if (rest.size() >= kPrefix) std::memcpy(&size, rest.data(), sizeof size);
-    if (rest.size() >= kPrefix && rest.size() - kPrefix >= size) {
-      item = {rest[4], rest.substr(kPrefix, size), false};
-      taken_ += kPrefix + size;
+    std::string_view rest = std::string_view(collected_).substr(taken_);
+    if (const auto taken = take_item(rest)) {
+      item = {taken->kind, taken->bytes, false};
+      taken_ = collected_.size() - rest.size();
       return std::nullopt;
     }
     if (ended_) {

@@ -50,6 +50,10 @@ py::Ref new_far(Natives& natives) {
   return capsule;
 }
 
+CallFault fault_in(std::string_view reason, std::string_view json) {
+  return decode_fault(reason, json).value_or(CallFault{std::string(reason)});
+}
+
 // The result of a call whose answer has begun.
 PyObject* far_result(const py::Attached& py, Natives& natives, const Outgoing& call, PyObject* capsule) {
   FarCall& far = *far_of(capsule);
@@ -64,7 +68,7 @@ PyObject* far_result(const py::Attached& py, Natives& natives, const Outgoing& c
   std::string_view body;
   if (const auto fault = far.read_all(py, calls, body)) return raise_far(py, natives, call, far, *fault);
   if (far.reason() != "value") {
-    CallFault fault = fault_from_json(far.reason(), body);
+    CallFault fault = fault_in(far.reason(), body);
     // What the function itself called had the same deadline, and may have been a little faster.
     const bool for_time = fault.type == "moult.CallTimeout" || fault.type == "moult.Interrupted";
     if (fault.reason == "raised" && for_time && Steady::now() >= far.deadline()) {
@@ -244,9 +248,9 @@ PyObject* take_item(const py::Attached& py, Natives& natives, const Outgoing& ca
   const auto fault = far.next_item(py, natives.book.here(), item);
   if (fault && fault->reason != "cancelled") return raise_far(py, natives, call, far, *fault);
   if (fault || item.ended) return Py_BuildValue("OO", Py_False, Py_None);
-  if (item.kind == 'e') {
-    const std::size_t end = item.bytes.find('\n');
-    return raise_for(py, call, fault_from_json(item.bytes.substr(0, end), item.bytes.substr(end + 1)));
+  if (item.kind == StreamItem::kError) {
+    const auto [reason, error] = split_item_fault(item.bytes);
+    return raise_for(py, call, fault_in(reason, error));
   }
   const auto payload = FlatPayload::parse(item.bytes);
   if (!payload) return raise_for(py, call, {"payload", {}, "a malformed item"});
