@@ -36,12 +36,14 @@ void ThreadCalls::push(EnteredCall call) {
 ThreadCalls::Popped ThreadCalls::pop() {
   std::shared_ptr<Entrance> last;  // ends outside of the lock
   const std::scoped_lock lock(mutex_);
+  // What the thread serves was interrupted: so are all calls that lead there, also those that run in
+  // the interpreter of the thread itself and end before interrupt() has come to them.
+  const bool all = interrupted_.load(std::memory_order_relaxed);
   Popped popped;
-  popped.interrupted = entered_.back().interrupted;
+  popped.interrupted = all || entered_.back().interrupted;
   last = std::move(entered_.back().target);
   entered_.pop_back();
-  popped.caller_interrupted =
-      entered_.empty() ? interrupted_.load(std::memory_order_relaxed) : entered_.back().interrupted;
+  popped.caller_interrupted = all || (!entered_.empty() && entered_.back().interrupted);
   return popped;
 }
 

@@ -55,7 +55,7 @@ class ThreadCalls {
   PyThreadState* state_in(const std::shared_ptr<Entrance>& target);  // inside target's `calls`
   void give_states_back();                                           // as its last act, with nothing attached
   void push(EnteredCall call);
-  // Takes the innermost call away. True: the one that it returns to was interrupted meanwhile.
+  // Takes the innermost call away, and says which of the two sides was interrupted meanwhile.
   struct Popped {
     bool interrupted = false;         // the call that ended
     bool caller_interrupted = false;  // the one that goes on
