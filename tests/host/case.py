@@ -11,6 +11,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import host_driver  # noqa: E402
 from host_driver import Host, Tree  # noqa: E402
 
+# An app that evaluates what it is sent, in its own module.
+EVALUATES = """
+    def application(environ, start):
+        source = environ['wsgi.input'].read().decode()
+        start('200 OK', [])
+        try:
+            return [repr(eval(source, globals())).encode()]
+        except BaseException as error:
+            return [f'{type(error).__name__}: {error}'.encode()]
+"""
+
 
 def has_package(name):
     """Can the Python under test import it?"""

@@ -31,15 +31,7 @@ CALLER = """
     def call_and_forget():
         try: list(moult.call('far', 'never'))
         except BaseException as error: seen.append(type(error).__name__)
-
-    def application(environ, start):
-        source = environ['wsgi.input'].read().decode()
-        start('200 OK', [])
-        try:
-            return [repr(eval(source, globals())).encode()]
-        except BaseException as error:
-            return [f'{type(error).__name__}: {error}'.encode()]
-"""
+""" + case.EVALUATES
 
 
 class FarCalls(case.HostCase):

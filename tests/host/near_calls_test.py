@@ -3,17 +3,7 @@ inside of each other."""
 
 import case
 
-# Evaluates what it is sent, in its own module.
-CALLER = """
-    import moult
-    def application(environ, start):
-        source = environ['wsgi.input'].read().decode()
-        start('200 OK', [])
-        try:
-            return [repr(eval(source, globals())).encode()]
-        except BaseException as error:
-            return [f'{type(error).__name__}: {error}'.encode()]
-"""
+CALLER = "    import moult\n" + case.EVALUATES
 SERVER = "def application(environ, start): pass\n"
 
 

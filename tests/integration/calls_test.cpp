@@ -44,6 +44,17 @@ def application(environ, start_response):
         return [f'{type(error).__name__}: {error}'.encode()]
 )";
 
+// Says in a file when it begins and ends.
+constexpr const char* kWait = R"(
+@moult.export
+def wait(path):
+    open(path, 'a').write('b')
+    try:
+        while True: time.sleep(0.01)
+    finally:
+        open(path, 'a').write('e')
+)";
+
 constexpr const char* kTarget = R"(
 import moult, os, threading, time
 
@@ -177,15 +188,7 @@ def block(path):
 }
 
 TEST_CASE("a deadline travels with the calls that a call makes, and does not grow") {
-  Apps apps(true, R"(
-@moult.export
-def wait(path):
-    open(path, 'a').write('b')
-    try:
-        while True: time.sleep(0.01)
-    finally:
-        open(path, 'a').write('e')
-)");
+  Apps apps(true, kWait);
   const AppTree third = apps.daemon.add_app("third", "route = \"/third\"\nisolation = \"process\"\n");
   third.write("app.py", kTarget);
   apps.daemon.start();
@@ -216,15 +219,7 @@ TEST_CASE("a stream comes item by item and is closed on both sides when either s
 }
 
 TEST_CASE("a submitted call can be given up") {
-  Apps apps(true, R"(
-@moult.export
-def wait(path):
-    open(path, 'a').write('b')
-    try:
-        while True: time.sleep(0.01)
-    finally:
-        open(path, 'a').write('e')
-)");
+  Apps apps(true, kWait);
   apps.asker.write("app.py", std::string(kAsker) + R"(
 def give_up(path):
     future = moult.submit('target', 'wait', path)
