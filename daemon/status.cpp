@@ -244,6 +244,7 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["frozen"] = app.is_frozen();
   page["pinned_generation"] =
       moulting.record().pinned ? Json(moulting.record().pinned->generation) : Json(nullptr);
+  page["spare"] = moulting.spare_word();
   page["workers"] = {{"total", workers}, {"idle", workers - busy}};
   page["queue"] = {{"length", app.dispatcher().queued()},
                    {"limit", config.queue},

@@ -74,6 +74,8 @@ Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
   make.mode = mode_from(json.at("mode"));
   make.threads = json.at("threads");
   make.spec = spec_from(json.at("spec"));
+  make.spare = json.value("spare", false);
+  make.preload = strings(json, "preload");
   if (make.threads == 0 || descriptors.size() != make.threads + 2) {
     return bad(fmt::format("make for {} threads came with {} descriptors", make.threads, descriptors.size()));
   }
@@ -83,9 +85,18 @@ Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
   return make;
 }
 
+Result<Command> load_from(const Json& json, std::vector<Fd> descriptors) {
+  if (descriptors.size() != 1) return bad(fmt::format("load came with {} descriptors", descriptors.size()));
+  return LoadCommand{json.at("interp"), json.at("generation"), json.value("cause", ""),
+                     std::move(descriptors[0])};
+}
+
 Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
   const std::string what = json.at("do");
   if (what == "make") return make_from(json, std::move(descriptors));
+  if (what == "load") return load_from(json, std::move(descriptors));
+  if (what == "loaded")
+    return LoadedCommand{json.at("ask"), json.at("interp"), json.value("packages", false)};
   if (what == "retire") return RetireCommand{json.at("interp"), Seconds(json.value("timeout", 0.0))};
   if (what == "interrupt") return InterruptCommand{json.at("interp"), json.at("worker"), json.at("call")};
   if (what == "stack") {
@@ -186,6 +197,14 @@ void Events::rejected(const RejectedEvent& event) {
 
 void Events::opened(InterpNumber interp, const std::vector<std::string>& files) {
   send(fit({{"event", "opened"}, {"interp", interp}, {"files", files}}));
+}
+
+void Events::spare(InterpNumber interp, const std::vector<std::string>& names) {
+  send(fit({{"event", "spare"}, {"interp", interp}, {"names", names}}));
+}
+
+void Events::loaded(std::uint64_t ask, const std::vector<std::string>& names, std::string_view why) {
+  send(fit({{"event", "loaded"}, {"ask", ask}, {"names", names}, {"why", std::string(why)}}));
 }
 
 void Events::retired(InterpNumber interp, Seconds seconds) {

@@ -56,9 +56,24 @@ struct MakeCommand {
   py::Mode mode = py::Mode::shared;
   std::size_t threads = 1;
   Spec spec;
-  Fd snapshot;
+  bool spare = false;                // its code comes later, by LoadCommand
+  std::vector<std::string> preload;  // modules that a spare imports meanwhile
+  Fd snapshot;                       // of a spare: an empty one
   Fd log;
   std::vector<Fd> lanes;
+};
+// The code of a spare, which is of that generation from then on.
+struct LoadCommand {
+  InterpNumber interp = 0;
+  std::uint64_t generation = 0;
+  std::string cause;
+  Fd snapshot;
+};
+// Asks what a spare that is to follow this interpreter should import.
+struct LoadedCommand {
+  std::uint64_t ask = 0;
+  InterpNumber interp = 0;
+  bool packages = false;  // installed ones too
 };
 struct RetireCommand {
   InterpNumber interp = 0;
@@ -92,8 +107,9 @@ struct KillCommand {
 };
 struct ExitCommand {};
 
-using Command = std::variant<MakeCommand, RetireCommand, InterruptCommand, StackCommand, RouteCommand,
-                             DrainCommand, CallsCommand, KillCommand, ExitCommand>;
+using Command =
+    std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand, StackCommand,
+                 RouteCommand, DrainCommand, CallsCommand, KillCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

@@ -12,7 +12,7 @@
 #include <thread>
 
 // The first half of a home's life: making, booting, loading, serving. home_end.cpp has the rest, and
-// home_visits.cpp what other threads do meanwhile.
+// home_spare.cpp what it does before it has code, home_visits.cpp what other threads do meanwhile.
 
 namespace moult {
 
@@ -87,7 +87,7 @@ void Home::run_sub() {
   const bool made = make_sub(state);
   if (state != nullptr) {
     const auto py = py::Attached::by_caller();
-    if (made && !is_retiring() && load(py)) wait_for_retire(py);
+    if (made && !is_retiring() && wait_for_code(py) && load(py)) wait_for_retire(py);
     end_sub(py, state);
   } else if (claim(Phase::over)) {
     natives_.events.retired(make_.interp, Steady::now() - began_);
@@ -99,7 +99,7 @@ void Home::run_sub() {
 void Home::run_main(const py::Attached& py) {
   home_thread_ = PyThread_get_thread_ident();
   enter_folder();
-  if (boot(py) && !is_retiring() && load(py)) wait_for_retire(py);
+  if (boot(py) && !is_retiring() && wait_for_code(py) && load(py)) wait_for_retire(py);
   end_main(py);
 }
 
@@ -143,13 +143,7 @@ void Home::enter_folder() {
 }
 
 bool Home::boot(const py::Attached& py) {
-  auto snapshot = SnapshotMap::open(make_.snapshot);
-  scratches_->keep_snapshot(std::move(make_.snapshot));
-  if (!snapshot) {
-    reject_without_python(snapshot.error());
-    return false;
-  }
-  natives_.snapshot.emplace(std::move(*snapshot));
+  if (!open_snapshot(std::move(make_.snapshot))) return false;
   const py::Ref natives = add_native_module(py, natives_);
   const py::Ref spec =
       spec_object(py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1});
@@ -171,6 +165,17 @@ bool Home::boot(const py::Attached& py) {
   }
   reject(py, "boot");
   return false;
+}
+
+bool Home::open_snapshot(Fd memfd) {
+  auto snapshot = SnapshotMap::open(memfd);
+  scratches_->keep_snapshot(std::move(memfd));
+  if (!snapshot) {
+    reject_without_python(snapshot.error());
+    return false;
+  }
+  natives_.snapshot.emplace(std::move(*snapshot));
+  return true;
 }
 
 bool Home::load(const py::Attached& py) {

@@ -45,6 +45,8 @@ class Home : public std::enable_shared_from_this<Home> {
 
   // From the commander; none of these waits.
   void retire(Seconds timeout);
+  void give_code(LoadCommand load);  // to a spare
+  void tell_loaded(const LoadedCommand& loaded);
   void interrupt(std::size_t worker, std::uint64_t call);
   void tell_stack(const StackCommand& stack);
   void drain();
@@ -64,6 +66,10 @@ class Home : public std::enable_shared_from_this<Home> {
   bool make_sub(PyThreadState*& state);
   void enter_folder();
   bool boot(const py::Attached& py);
+  bool wait_for_code(const py::Attached& py);
+  void preload(const py::Attached& py);
+  bool take_code(const py::Attached& py, LoadCommand load);
+  bool open_snapshot(Fd memfd);
   bool load(const py::Attached& py);
   bool is_retiring();
   void end_import(const py::Attached& py);
@@ -115,6 +121,7 @@ class Home : public std::enable_shared_from_this<Home> {
   bool importing_ = true;  // or not even begun
   bool retire_asked_ = false;
   bool turn_asked_ = false;
+  std::optional<LoadCommand> code_;  // of a spare that waits for it
   SteadyTime ending_began_{};
   SteadyTime deadline_{};
   std::size_t workers_left_ = 0;

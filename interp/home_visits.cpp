@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include <thread>
 
-// What threads that are none of an interpreter's own do in it: interrupt a call, look at stacks.
+// What threads that are none of an interpreter's own do in it: interrupt a call, look at stacks and modules.
 
 namespace moult {
 
@@ -75,6 +75,31 @@ std::string Home::stack_text(const StackCommand& stack) {
   const py::Ref result =
       function ? py::Ref::steal(PyObject_CallFunction(function.get(), "k", thread)) : py::Ref();
   return result ? py::text_of(scope.token(), result.get()) : py::take_error(scope.token()).line;
+}
+
+void Home::tell_loaded(const LoadedCommand& loaded) {
+  std::thread([self = shared_from_this(), loaded] {
+    std::vector<std::string> names;
+    std::string why = "this interpreter cannot be visited now";
+    if (const Visit visit(*self); visit) {
+      const py::VisitScope scope(self->interpreter_);
+      const auto& py = scope.token();
+      const py::Ref function = py::boot_function(py, "spare", "loaded");
+      const py::Ref answer =
+          function ? py::Ref::steal(PyObject_CallFunction(function.get(), "i", loaded.packages ? 1 : 0))
+                   : py::Ref();
+      PyObject* list = nullptr;
+      PyObject* patched = nullptr;
+      if (answer && PyArg_ParseTuple(answer.get(), "O!O", &PyList_Type, &list, &patched)) {
+        for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
+          names.push_back(py::text_of(py, PyList_GET_ITEM(list, i)));
+        why = py::text_of(py, patched);
+      } else {
+        why = py::take_error(py).line;
+      }
+    }
+    self->natives_.events.loaded(loaded.ask, names, why);
+  }).detach();
 }
 
 void Home::take_turn() {

@@ -93,6 +93,18 @@ void Host::obey(MakeCommand make) {
   });
 }
 
+void Host::obey(LoadCommand load) {
+  if (const auto home = find(load.interp)) home->give_code(std::move(load));
+}
+
+void Host::obey(LoadedCommand loaded) {
+  if (const auto home = find(loaded.interp)) {
+    home->tell_loaded(loaded);
+  } else {
+    services_.events.loaded(loaded.ask, {}, "there is no such interpreter");
+  }
+}
+
 void Host::obey(RetireCommand retire) {
   if (const auto home = find(retire.interp)) home->retire(retire.timeout);
 }

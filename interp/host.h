@@ -22,6 +22,8 @@ class Host {
 
  private:
   void obey(MakeCommand make);
+  void obey(LoadCommand load);
+  void obey(LoadedCommand loaded);
   void obey(RetireCommand retire);
   void obey(InterruptCommand interrupt);
   void obey(StackCommand stack);

@@ -46,6 +46,7 @@ class Scratches {
   // `snapshot` is the owner's; `log` its log pipe.
   Scratches(const HostServices& services, const MakeCommand& owner, LogPipe& log);
   void keep_snapshot(Fd snapshot) { snapshot_ = std::move(snapshot); }
+  void set_generation(std::uint64_t generation) { generation_ = generation; }  // before the app is loaded
 
   struct Source {
     std::string kind;  // "scratch_code", "scratch_module"
@@ -90,7 +91,7 @@ class Scratches {
   const HostServices& services_;
   const InterpNumber owner_;
   const std::string app_;
-  const std::uint64_t generation_;
+  std::uint64_t generation_;
   const py::Mode mode_;
   const Spec spec_;
   LogPipe& log_;

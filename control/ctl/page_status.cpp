@@ -171,6 +171,10 @@ std::string status_page(const Json& app, const Look& look) {
                  look);
   }
   text += fact("others", others_of(app), look);
+  if (const std::string spare = text_at(app, "spare"); !spare.empty() && spare != "none")
+    text +=
+        fact("spare", spare == "ready" ? "ready: an interpreter waits for the next change" : printable(spare),
+             look);
   if (has(app, "pinned_generation")) {
     text += fact("pinned",
                  fmt::format("to generation {} until the next change, reload or thaw",

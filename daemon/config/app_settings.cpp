@@ -77,6 +77,7 @@ std::vector<Setting<C>> life_settings() {
       duration_setting("retire_timeout", kLimits, &C::retire_timeout, 100ms, 1h),
       word_setting("adopt", kLimits, &C::adopt, {"optional", "required"}),
       duration_setting("handoff_timeout", kLimits, &C::handoff_timeout, 100ms, 1h),
+      word_setting("spare", kLimits, &C::spare, {"off", "stdlib", "packages"}),
       number_setting("max_draining", kLimits, &C::max_draining, 1, 64),
       number_setting("queue", kLimits, &C::queue, 0, 100'000),
       duration_setting("queue_timeout", kLimits, &C::queue_timeout, 1ms, 1h),

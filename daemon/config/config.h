@@ -18,6 +18,8 @@ enum class Isolation { automatic, interpreter, process };
 enum class SignalPolicy { ignore, error };
 // What becomes of a new generation whose adopt hook raises: it starts without the state, or not at all.
 enum class AdoptPolicy { optional, required };
+// What the interpreter that waits for the next change has imported already.
+enum class SparePolicy { off, stdlib, packages };
 
 // The lanes of an interpreter travel in one message, which holds at most 253 descriptors (unix(7)).
 inline constexpr int kThreadsMax = 250;
@@ -103,6 +105,7 @@ struct AppConfig {
   bool retry_safe = false;
   bool debug = false;
   bool log_imports = false;
+  SparePolicy spare = SparePolicy::stdlib;
   std::uint64_t log_max_size = 10u << 20;  // of the app's log before it rotates
   int log_keep = 5;                        // rotated logs kept
 

@@ -141,6 +141,7 @@ Result<Config> config_for_run(const RunOptions& options, const std::string& curr
   app.entry = target.entry;
   app.single_file_allowed = target.is_file;
   app.drain_timeout = Milliseconds(10'000);
+  app.settle = Milliseconds(20);
   app.name = options.name.empty() ? sanitised(target.name) : options.name;
   if (!is_app_name(app.name)) {
     return usage(fmt::format("--name: \"{}\" is not the name of an app", app.name),

@@ -15,11 +15,13 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 16> kEventNames{{
+constexpr std::array<std::pair<std::string_view, HostEventType>, 18> kEventNames{{
     {"booted", HostEventType::booted},
     {"made", HostEventType::made},
     {"rejected", HostEventType::rejected},
     {"opened", HostEventType::opened},
+    {"spare", HostEventType::spare},
+    {"loaded", HostEventType::loaded},
     {"retired", HostEventType::retired},
     {"abandoned", HostEventType::abandoned},
     {"stack", HostEventType::stack},
@@ -107,7 +109,7 @@ bool is_true(const Json& json, const char* key) {
 
 std::string encode_make(const MakeCommand& command) {
   const InterpreterSpec& spec = command.spec;
-  return dump(Json{
+  Json make{
       {"do", "make"},
       {"interp", command.interp},
       {"app", command.app},
@@ -140,7 +142,21 @@ std::string encode_make(const MakeCommand& command) {
         {"exports", spec.exports},
         {"max_payload", spec.max_payload},
         {"scratch_interpreters", spec.scratch_interpreters}}},
-  });
+  };
+  if (command.spare) {
+    make["spare"] = true;
+    make["preload"] = command.preload;
+  }
+  return dump(make);
+}
+
+std::string encode_load(std::uint64_t interp, const LoadCommand& command) {
+  return dump(
+      Json{{"do", "load"}, {"interp", interp}, {"generation", command.generation}, {"cause", command.cause}});
+}
+
+std::string encode_loaded(std::uint64_t ask, std::uint64_t interp, bool packages) {
+  return dump(Json{{"do", "loaded"}, {"ask", ask}, {"interp", interp}, {"packages", packages}});
 }
 
 std::string encode_retire(std::uint64_t interp, double timeout_seconds) {
@@ -208,6 +224,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.what = text_of(json, "what");
   event.value = text_of(json, "value");
   event.ask = whole_of<std::uint64_t>(json, "ask");
+  event.names = texts_of(json, "names");
   event.exports = whole_of<int>(json, "exports");
   event.hooks = texts_of(json, "hooks");
   event.calls = calls_of(json, "calls");

@@ -53,9 +53,19 @@ struct MakeCommand {
   std::string mode;
   int threads = 0;
   InterpreterSpec spec;
+  bool spare = false;  // its code comes by encode_load()
+  std::vector<std::string> preload;
+};
+
+// The code of a spare, and what it is then.
+struct LoadCommand {
+  std::uint64_t generation = 0;
+  std::string cause;
 };
 
 std::string encode_make(const MakeCommand& command);
+std::string encode_load(std::uint64_t interp, const LoadCommand& command);
+std::string encode_loaded(std::uint64_t ask, std::uint64_t interp, bool packages);
 std::string encode_retire(std::uint64_t interp, double timeout_seconds);
 std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t call);
 // Calls of `app` made in that host enter one of `interps`; none: they go through the daemon.
@@ -101,6 +111,8 @@ enum class HostEventType {
   made,
   rejected,
   opened,
+  spare,
+  loaded,
   retired,
   abandoned,
   stack,
@@ -137,8 +149,9 @@ struct HostEvent {
   std::string text;
   std::string what;
   std::string value;
-  std::uint64_t ask = 0;  // of stack, calls and killed: that of the command
-  int exports = 0;        // functions that calls can reach
+  std::uint64_t ask = 0;  // of stack, calls, killed and loaded: that of the command
+  std::vector<std::string> names;
+  int exports = 0;  // functions that calls can reach
   std::vector<std::string> hooks;
   std::vector<HostCall> calls;
   bool found = false;

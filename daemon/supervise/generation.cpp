@@ -70,17 +70,30 @@ Generation::Generation(uv::Loop& loop, Owner& owner, GenerationRecord record, Sn
       snapshot_(std::move(snapshot)),
       packages_(std::move(packages)),
       started_at_(Steady::now()),
+      rest_(loop),
       end_deadline_(loop) {
   record_.state = GenerationState::making;
 }
 
 Result<> Generation::make(const std::vector<Host*>& hosts, LaneBuffers& buffers, const MakeCommand& command,
                           const Fd& snapshot) {
+  if (command.spare) record_.state = GenerationState::spare;
   for (Host* host : hosts) {
     auto interpreter = std::make_unique<Interpreter>(*this, *host);
     MOULT_TRY(interpreter->start(loop_, buffers, command, snapshot));
     interpreters_.push_back(std::move(interpreter));
   }
+  return {};
+}
+
+Result<> Generation::load(GenerationRecord record, SnapshotPtr snapshot, const LoadCommand& command,
+                          const Fd& memfd) {
+  MOULT_CHECK(advance(GenerationEvent::taken), "a generation that is no spare");
+  record.state = record_.state;
+  record_ = std::move(record);
+  snapshot_ = std::move(snapshot);
+  started_at_ = Steady::now();
+  for (const auto& interpreter : interpreters_) MOULT_TRY(interpreter->load(command, memfd));
   return {};
 }
 
@@ -128,13 +141,28 @@ void Generation::keep_as_standby() {
   record_.drain_seconds = Seconds(Steady::now() - draining_since_).count();
 }
 
-void Generation::retire(Seconds timeout) {
+void Generation::retire(Seconds timeout, Milliseconds rest) {
   if (record_.state == GenerationState::draining) {
     record_.drain_seconds = Seconds(Steady::now() - draining_since_).count();
   }
   if (record_.state != GenerationState::rejected && record_.state != GenerationState::lost) {
     MOULT_CHECK(advance(GenerationEvent::dropped), "a generation that cannot be retired");
   }
+  retire_timeout_ = timeout;
+  if (rest > Milliseconds(0)) {
+    rest_.start(rest, [this] { ask_to_retire(retire_timeout_); });
+  } else {
+    ask_to_retire(timeout);
+  }
+}
+
+void Generation::hurry() {
+  if (!rest_.is_active()) return;
+  rest_.stop();
+  ask_to_retire(retire_timeout_);
+}
+
+void Generation::ask_to_retire(Seconds timeout) {
   for (const auto& interpreter : interpreters_) interpreter->retire(timeout);
   arm_end_deadline(timeout + kEndGrace);
 }
@@ -233,6 +261,7 @@ void Generation::on_rejected(Interpreter&, Rejection rejection) { refuse(std::mo
 void Generation::on_ended(Interpreter&) {
   if (!has_ended() || end_told_) return;
   end_told_ = true;
+  rest_.stop();
   end_deadline_.stop();
   advance(has_abandoned_interpreter() ? GenerationEvent::stuck : GenerationEvent::ended);
   record_.ended = std::chrono::system_clock::now();
@@ -241,7 +270,8 @@ void Generation::on_ended(Interpreter&) {
 
 void Generation::on_host_gone(Interpreter&, const std::string& how) {
   const GenerationState before = record_.state;
-  if (before == GenerationState::making || before == GenerationState::warming) {
+  if (before == GenerationState::spare || before == GenerationState::making ||
+      before == GenerationState::warming) {
     refuse({"crash", fmt::format("the host process {} while the app was being loaded", how), {}, {}, 0, {}});
     return;
   }
@@ -261,6 +291,11 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
 void Generation::on_note(Interpreter&, const HostEvent& event) {
   if (event.type == HostEventType::opened) {
     note_files(event.files);
+    return;
+  }
+  if (event.type == HostEventType::spare) {
+    preloaded_.insert(event.names.begin(), event.names.end());
+    ++ready_;
     return;
   }
   if (event.type == HostEventType::drained) {

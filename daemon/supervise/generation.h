@@ -86,9 +86,14 @@ class Generation final : public Interpreter::Owner {
   Generation(uv::Loop& loop, Owner& owner, GenerationRecord record, SnapshotPtr snapshot,
              std::string packages);
 
-  // Asks each of `hosts` for an interpreter.
+  // Asks each of `hosts` for an interpreter. With `command.spare` it is none yet, until load() makes it
+  // the generation of `record`.
   Result<> make(const std::vector<Host*>& hosts, LaneBuffers& buffers, const MakeCommand& command,
                 const Fd& snapshot);
+
+  Result<> load(GenerationRecord record, SnapshotPtr snapshot, const LoadCommand& command, const Fd& memfd);
+  bool is_ready_spare() const { return state() == GenerationState::spare && ready_ == interpreters_.size(); }
+  const std::set<std::string>& preloaded() const { return preloaded_; }  // top-level names
 
   // Takes a worker of the interpreter with the fewest calls in flight; null: all are busy.
   struct Taken {
@@ -103,8 +108,9 @@ class Generation final : public Interpreter::Owner {
   void activate();
   void replace();
   void keep_as_standby();
-  // Ends its interpreters; no call may be in flight.
-  void retire(Seconds timeout);
+  // Ends its interpreters; no call may be in flight. They are asked after `rest`, or at hurry().
+  void retire(Seconds timeout, Milliseconds rest = Milliseconds(0));
+  void hurry();
   // Interrupts the calls that have run since before `started_before`, and those whose callers wait no
   // longer, who are told so. How many are past all help and were given up: their clients get
   // CallFailure::call_timeout. SteadyTime::max() is the end of a drain: calls of its host's other
@@ -149,6 +155,7 @@ class Generation final : public Interpreter::Owner {
   void note_files(const std::vector<std::string>& files);
   bool advance(GenerationEvent event);
   void arm_end_deadline(Seconds timeout);
+  void ask_to_retire(Seconds timeout);
 
   uv::Loop& loop_;
   Owner& owner_;
@@ -160,11 +167,15 @@ class Generation final : public Interpreter::Owner {
   std::vector<ExtensionNote> fell_back_;
   std::set<std::string> files_used_;
   std::set<std::string> hooks_;
+  std::set<std::string> preloaded_;
+  std::size_t ready_ = 0;  // interpreters of a spare that wait for their code
   std::size_t made_ = 0;
   SteadyTime started_at_{};
   SteadyTime made_at_{};
   SteadyTime draining_since_{};
   bool end_told_ = false;
+  Seconds retire_timeout_{};
+  uv::Timer rest_;
   uv::Timer end_deadline_;
 };
 

@@ -16,6 +16,8 @@ struct Transition {
 };
 
 constexpr std::array kTable{
+    Transition{S::spare, E::taken, S::making},         Transition{S::spare, E::refused, S::rejected},
+    Transition{S::spare, E::dropped, S::retiring},     Transition{S::spare, E::host_lost, S::rejected},
     Transition{S::making, E::made, S::warming},        Transition{S::making, E::refused, S::rejected},
     Transition{S::making, E::host_lost, S::rejected},  Transition{S::warming, E::refused, S::rejected},
     Transition{S::warming, E::host_lost, S::rejected}, Transition{S::warming, E::activated, S::active},
@@ -31,6 +33,7 @@ constexpr std::array kTable{
 
 std::string_view to_string(GenerationState state) {
   switch (state) {
+    case S::spare: return "spare";
     case S::making: return "making";
     case S::warming: return "warming";
     case S::active: return "active";

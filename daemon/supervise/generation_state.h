@@ -7,6 +7,7 @@ namespace moult {
 
 // The life of a generation (design.md section 5). The words are those of status and events.
 enum class GenerationState {
+  spare,      // made before there is code for it; no generation yet
   making,     // its interpreters are being made and import the app
   warming,    // made; warm-up requests run
   active,     // new calls go to it
@@ -20,6 +21,7 @@ enum class GenerationState {
 };
 
 enum class GenerationEvent {
+  taken,      // a spare gets its code
   made,       // all interpreters have imported the app
   refused,    // import, callable or warm-up failed, it took too long, or a change made it stale
   activated,  // the switch, or a roll-back to it

@@ -150,6 +150,12 @@ std::uint64_t Host::make(MakeCommand command, std::vector<Fd> descriptors, Inter
   return interp;
 }
 
+void Host::load(std::uint64_t interp, const LoadCommand& command, Fd snapshot) {
+  std::vector<Fd> descriptors;
+  descriptors.push_back(std::move(snapshot));
+  send(encode_load(interp, command), std::move(descriptors));
+}
+
 void Host::retire(std::uint64_t interp, Seconds timeout) { send(encode_retire(interp, timeout.count())); }
 
 void Host::interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
@@ -296,6 +302,7 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     return;
   }
   const bool is_answer = event.type == HostEventType::calls || event.type == HostEventType::killed ||
+                         event.type == HostEventType::loaded ||
                          (event.type == HostEventType::stack && event.ask != 0);
   if (is_answer) {
     answer(event);

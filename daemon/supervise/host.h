@@ -69,6 +69,7 @@ class Host {
   // Asks for an interpreter; its number. Events go to `listener` until forget(). The descriptors
   // are closed here once they are sent.
   std::uint64_t make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener);
+  void load(std::uint64_t interp, const LoadCommand& command, Fd snapshot);  // a spare
   void retire(std::uint64_t interp, Seconds timeout);
   void interrupt(std::uint64_t interp, int worker, std::uint64_t call);
   // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
@@ -79,6 +80,8 @@ class Host {
   using Answer = std::function<void(Result<HostEvent>)>;
   void ask_calls(Answer answer);
   void ask_stack(StackCommand whose, Answer answer);  // its `ask` is set here
+  // What a spare that follows this interpreter should import; with `packages` installed modules too.
+  void ask_loaded(std::uint64_t interp, bool packages, Answer answer);
   void ask_kill(const std::string& call, Answer answer);
   void forget(std::uint64_t interp);
 

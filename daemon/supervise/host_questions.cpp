@@ -26,6 +26,11 @@ void Host::ask_stack(StackCommand whose, Answer answer) {
   });
 }
 
+void Host::ask_loaded(std::uint64_t interp, bool packages, Answer answer) {
+  ask(std::move(answer),
+      [interp, packages](std::uint64_t number) { return encode_loaded(number, interp, packages); });
+}
+
 void Host::ask_kill(const std::string& call, Answer answer) {
   ask(std::move(answer), [&call](std::uint64_t number) { return encode_kill(number, call); });
 }

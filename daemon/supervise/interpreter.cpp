@@ -45,6 +45,12 @@ Result<> Interpreter::start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand co
   return {};
 }
 
+Result<> Interpreter::load(const LoadCommand& command, const Fd& snapshot) {
+  MOULT_ASSIGN(Fd copy, duplicate(snapshot));
+  if (host_ != nullptr) host_->load(number_, command, std::move(copy));
+  return {};
+}
+
 Worker* Interpreter::take_idle() {
   while (!idle_.empty()) {
     Worker* worker = idle_.back();

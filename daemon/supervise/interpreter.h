@@ -46,8 +46,10 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
-  // Makes lanes and log pipe and asks the host.
+  // Makes lanes and log pipe and asks the host. A spare tells its owner when it is ready
+  // (Owner::on_note, `spare`), and waits for load().
   Result<> start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand command, const Fd& snapshot);
+  Result<> load(const LoadCommand& command, const Fd& snapshot);
 
   Worker* take_idle();  // most recently used first; null: none
   bool has_idle() const { return !idle_.empty(); }

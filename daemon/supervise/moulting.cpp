@@ -45,7 +45,9 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       attempt_deadline_(services.loop),
       recover_(services.loop),
       standby_end_(services.loop),
-      burial_(services.loop) {
+      burial_(services.loop),
+      spare_begin_(services.loop),
+      spare_end_(services.loop) {
   if (auto text = read_file(store_->folder() + "/state.json")) {
     if (auto record = decode_record(*text)) {
       record_ = std::move(*record);
@@ -69,6 +71,7 @@ Moulting::~Moulting() {
 void Moulting::configure(AppConfig config) {
   config_ = std::move(config);
   environment_ = environment_of(config_, daemon_environment());
+  if (spare_ && !spare_fits()) drop_spare();
 }
 
 void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter) {
@@ -76,6 +79,9 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
     if (waiter) waiter({.kind = AttemptOutcome::Kind::stopped});
     return;
   }
+  if (cause.kind == CauseKind::change || cause.kind == CauseKind::reload ||
+      cause.kind == CauseKind::restart_file || services_.log_to_terminal)
+    note_edit();
   auto attempt = std::make_unique<Attempt>();
   attempt->serial = ++serial_;
   attempt->cause = std::move(cause);
@@ -287,25 +293,18 @@ void Moulting::make() {
   record.isolation = isolation_word(*mode);
   record.python = python_->version();
 
-  std::vector<const Host*> current;
-  if (active_ != nullptr) {
-    for (const auto& interpreter : active_->interpreters()) current.push_back(interpreter->host());
-  }
-  const auto hosts =
-      services_.hosts->place_several({host_key(config_, *python_, *mode, record_, environment_), config_.name,
-                                      config_.group, nullptr, attempt.fresh_host},
-                                     static_cast<std::size_t>(config_.interpreters), current);
-  if (!hosts) {
-    fail_attempt(hosts.error());
-    return;
-  }
+  place_ = attempt.place;
   MakeCommand command = make_command(config_, *attempt.snapshot, attempt.place, record_, environment_);
   command.generation = attempt.number;
   command.spec.cause = cause_word(attempt.cause.kind);
   if (config_.log_imports) command.spec.log_imports = import_reason(attempt.cause);
-  generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
-                                                      attempt.snapshot, attempt.packages));
-  attempt.generation = generations_.back().get();
+  const HostKey key = host_key(config_, *python_, *mode, record_, environment_);
+  const Result<> made = take_spare(command, key) ? load_spare(std::move(record), command)
+                                                 : make_generation(std::move(record), command, key);
+  if (attempt.generation == nullptr) {
+    fail_attempt(made.error());
+    return;
+  }
   announce("generation.making", *attempt.generation,
            {{"cause", cause_word(attempt.cause.kind)}, {"cause_detail", attempt.cause.detail}});
   attempt_deadline_.start(config_.start_timeout, [this] {
@@ -319,11 +318,26 @@ void Moulting::make() {
                     0,
                     {}});
   });
-  if (auto made = attempt.generation->make(*hosts, services_.buffers, command, *attempt.memfd); !made) {
+  if (!made) {
     Error error = made.error();
     abandon_generation("host", error.message);
     fail_attempt(std::move(error));
   }
+}
+
+Result<> Moulting::make_generation(GenerationRecord record, const MakeCommand& command, const HostKey& key) {
+  std::vector<const Host*> current;
+  if (active_ != nullptr) {
+    for (const auto& interpreter : active_->interpreters()) current.push_back(interpreter->host());
+  }
+  MOULT_ASSIGN(
+      const std::vector<Host*> hosts,
+      services_.hosts->place_several({key, config_.name, config_.group, nullptr, attempt_->fresh_host},
+                                     static_cast<std::size_t>(config_.interpreters), current));
+  generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
+                                                      attempt_->snapshot, attempt_->packages));
+  attempt_->generation = generations_.back().get();
+  return attempt_->generation->make(hosts, services_.buffers, command, *attempt_->memfd);
 }
 
 void Moulting::on_generation_made(Generation& generation) {

@@ -18,6 +18,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,12 @@ struct ProcessWideNote {
   int line = 0;
 };
 
+// Which of these top-level modules the sources would provide themselves; "" if none. Pure.
+std::string shadowed_by(const Snapshot& snapshot, const std::set<std::string>& names);
+
 // Makes the generations of one app and moves traffic from one to the next (design.md section 5,
-// steps 3 to 8). At most one attempt, one active generation and one standby exist; replaced ones
-// drain beside them. Owned by the App; loop thread only.
+// steps 3 to 8). At most one attempt, one active generation, one standby and one spare exist; replaced
+// ones drain beside them. Owned by the App; loop thread only.
 class Moulting final : public Generation::Owner {
  public:
   class Owner {
@@ -124,6 +128,7 @@ class Moulting final : public Generation::Owner {
   const std::vector<std::string>& packages() const { return package_folders_; }
   const std::vector<std::string>& editable() const { return editable_; }
   Reach reach() const { return reach_; }
+  std::string_view spare_word() const;  // "ready", "being made", "none", or why there is none
 
   std::uint64_t reloads = 0;
   std::uint64_t rejections = 0;
@@ -184,6 +189,7 @@ class Moulting final : public Generation::Owner {
   void take();
   void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
   void make();
+  Result<> make_generation(GenerationRecord record, const MakeCommand& command, const HostKey& key);
   void on_generation_made(Generation& generation) override;
   void on_generation_refused(Generation& generation) override;
   void hold_or_switch();
@@ -220,6 +226,17 @@ class Moulting final : public Generation::Owner {
   void switch_back();
   void lose_way_back();
 
+  // moulting_spare.cpp
+  void note_edit();
+  void renew_spare();
+  bool wants_spare() const;
+  void ask_for_spare();
+  void make_spare(std::vector<std::string> names);
+  bool spare_fits() const;
+  bool take_spare(const MakeCommand& command, const HostKey& key);
+  Result<> load_spare(GenerationRecord record, const MakeCommand& command);
+  void drop_spare();
+
   // moulting_switch.cpp: switch, drain, standby, retire
   void switch_to(Generation& generation, const Cause& cause);
   void finish_drain(Generation& generation);
@@ -240,6 +257,13 @@ class Moulting final : public Generation::Owner {
   void on_notice(Generation& generation, const HostEvent& event) override;
   void on_log_line(Generation& generation, char stream, std::string_view line) override;
   void told_drained();
+
+  // An interpreter that waits for the next change, and what it was made for.
+  struct Spare {
+    Generation* generation = nullptr;  // one of generations_
+    std::string command;               // less what belongs to one generation
+    std::string packages;
+  };
 
   Services& services_;
   Owner& owner_;
@@ -278,6 +302,13 @@ class Moulting final : public Generation::Owner {
   Generation* standby_ = nullptr;
   uv::Timer standby_end_;
   uv::Timer burial_;
+  std::optional<Spare> spare_;
+  std::string no_spare_;  // why not, "" when nothing is in the way
+  std::string shadowed_;  // a module of the last spare that the app has itself
+  SteadyTime edited_until_{};
+  ResolvedPlace place_;  // of the last attempt
+  uv::Timer spare_begin_;
+  uv::Timer spare_end_;
   std::optional<GenerationRecord> last_rejected_;
   std::vector<ExtensionNote> refused_extensions_;
   std::vector<ProcessWideNote> process_wide_notes_;

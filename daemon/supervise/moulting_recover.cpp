@@ -137,6 +137,7 @@ void Moulting::leave_stuck_hosts() {
 
 void Moulting::leave_host(const Host& host) {
   if (standby_ != nullptr && standby_->lives_on(host)) drop_standby();
+  if (spare_ && spare_->generation->lives_on(host)) drop_spare();
   if (active_ != nullptr && active_->lives_on(host)) look_again();
 }
 

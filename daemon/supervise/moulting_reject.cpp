@@ -19,6 +19,7 @@ std::string one_line(const Rejection& rejection) {
 }  // namespace
 
 void Moulting::on_generation_refused(Generation& generation) {
+  if (spare_ && spare_->generation == &generation) spare_.reset();
   if (!attempt_ || attempt_->generation != &generation) return;  // we refused it ourselves
   attempt_->generation = nullptr;
   attempt_deadline_.stop();
@@ -102,6 +103,7 @@ void Moulting::reject(Rejection rejection) {
   save_record();
   try_again_after(*attempt, rejection);
   look_again();
+  renew_spare();
   owner_.on_state_changed();
 }
 
@@ -138,6 +140,7 @@ void Moulting::conclude(AttemptOutcome outcome) {
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   owner_.on_state_changed();
   look_again();
+  renew_spare();
 }
 
 }  // namespace moult

@@ -9,6 +9,12 @@
 
 namespace moult {
 
+namespace {
+
+constexpr Milliseconds kRetireRest{300};
+
+}  // namespace
+
 void Moulting::switch_to(Generation& generation, const Cause& cause) {
   if (attempt_ && attempt_->generation == &generation) attempt_->generation = nullptr;
   Generation* old = std::exchange(active_, &generation);
@@ -79,8 +85,10 @@ void Moulting::drop_standby() {
   lose_way_back();
 }
 
+// With a shared GIL the end of an interpreter keeps all others waiting for a moment, which is not to be
+// that of the first calls of new code.
 void Moulting::retire(Generation& generation) {
-  generation.retire(config_.retire_timeout);
+  generation.retire(config_.retire_timeout, stopping_ ? Milliseconds(0) : kRetireRest);
   record_.remember(generation.record());
 }
 
@@ -118,11 +126,13 @@ void Moulting::stop() {
     way_back_.reset();
   }
   drop_standby();
+  drop_spare();
   dispatcher_.set_active(nullptr);
   if (Generation* old = std::exchange(active_, nullptr); old != nullptr) {
     old->replace();
     if (old->in_flight() == 0) finish_drain(*old);
   }
+  for (const auto& generation : generations_) generation->hurry();
   for (const Waiter& waiter : left) waiter({.kind = AttemptOutcome::Kind::stopped});
   bury_soon();
 }
@@ -179,7 +189,7 @@ void Moulting::on_generation_ended(Generation& generation) {
         services_.hosts->recycle(*host, fmt::format("an interpreter of {} was abandoned", config_.name));
       }
     }
-  } else if (generation.state() == GenerationState::retired) {
+  } else if (generation.state() == GenerationState::retired && generation.number() != 0) {
     announce("generation.retired", generation);
   }
   if (generation.number() != 0 && generation.record().rejection.stage != "stale") {

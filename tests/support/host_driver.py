@@ -39,7 +39,7 @@ def python_version():
 
 
 VERSION = python_version()
-#How sub - interpreters are made by default on this version.
+# How sub-interpreters are made by default on this version.
 MODE = "shared" if VERSION < (3, 13) else "strict" if VERSION < (3, 14) else "own"
 
 
@@ -84,6 +84,12 @@ def snapshot_bytes(files):
         names += name
         contents += data
     return b"MOULTSN1" + struct.pack("<QQ", len(ordered), start) + b"".join(entries) + names + contents
+
+
+def snapshot_fd(files):
+    memfd = os.memfd_create("snapshot")
+    os.write(memfd, snapshot_bytes(files))
+    return memfd
 
 
 class Response:
@@ -278,8 +284,7 @@ class Host:
     def __init__(self, python=PYTHON, env=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = f"import sys; sys.path.insert(0, {MODULE_DIR!r}); import _moult_host; _moult_host.main(3)"
-        environment = {
-  "PATH" : "/usr/bin:/bin", "HOME" : "/nonexistent", "LANG" : "C.UTF-8", **(env or {})}
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8", **(env or {})}
         for name in ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "PYTHONMALLOC"):
             if name in os.environ:
                 environment[name] = os.environ[name]
@@ -337,13 +342,13 @@ class Host:
     def seen(self, kind):
         return [event for event in self.events if event["event"] == kind]
 
-    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, **spec):
-        """Sends `make` and returns the Interp at once."""
+    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, preload=None, **spec):
+        """Sends `make` and returns the Interp at once. With `preload` it is a spare, without sources."""
         self.numbers += 1
         entry = {"kind": "file", "path": entry} if isinstance(entry, str) else entry
-        files = tree.sources() if snapshot is None else snapshot
-        memfd = os.memfd_create("snapshot")
-        os.write(memfd, snapshot_bytes(files))
+        if preload is not None:
+            snapshot = {}
+        memfd = snapshot_fd(tree.sources() if snapshot is None else snapshot)
         log_read, log_write = os.pipe()
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(threads)]
         full = {
@@ -365,6 +370,8 @@ class Host:
                 "mode": mode,
                 "threads": threads,
                 "spec": full,
+                "spare": preload is not None,
+                "preload": list(preload or ()),
             },
             [memfd, log_write, *(theirs.fileno() for _, theirs in pairs)],
         )
@@ -373,6 +380,13 @@ class Host:
         for _, theirs in pairs:
             theirs.close()
         return Interp(self, self.numbers, [Lane(ours) for ours, _ in pairs], LogReader(log_read))
+
+    def load(self, interp, tree, generation, cause="change"):
+        """Gives a spare its code; the event that says what became of it."""
+        memfd = snapshot_fd(tree.sources())
+        self.send({"do": "load", "interp": interp.number, "generation": generation, "cause": cause}, [memfd])
+        os.close(memfd)
+        return self.wait("made", "rejected", interp=interp.number)
 
     def make(self, tree, entry, **options):
         interp = self.begin(tree, entry, **options)

@@ -32,7 +32,7 @@ TEST_CASE("a file is served from its folder") {
   CHECK(app.name == "my-app");
   CHECK(app.single_file_allowed);
   CHECK(app.drain_timeout == Milliseconds(10'000));
-  CHECK(app.settle == Milliseconds(100));
+  CHECK(app.settle == Milliseconds(20));
   CHECK(to_string(config->daemon.listen.at(0)) == "127.0.0.1:8000");
   CHECK(config->daemon.folder.empty());
 }

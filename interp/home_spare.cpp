@@ -1,0 +1,70 @@
+#include "interp/home.h"
+#include "interp/py/error.h"
+#include "interp/scratch.h"
+
+// A spare: an interpreter that was made before there is code for it, and waits for that with the
+// standard library imported.
+
+namespace moult {
+
+void Home::give_code(LoadCommand load) {
+  const std::scoped_lock lock(mutex_);
+  code_ = std::move(load);
+  changed_.notify_all();
+}
+
+// True at once where the code came with the command that made it. False: it is to end instead.
+bool Home::wait_for_code(const py::Attached& py) {
+  if (!make_.spare) return true;
+  preload(py);
+  const bool takes_turns = wanted_.has_value();
+  wanted_.reset();
+  std::optional<LoadCommand> code;
+  {
+    const py::DetachScope detached(py);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return retire_asked_ || code_; });
+    code = std::move(code_);
+    if (takes_turns) wanted_.emplace(services_.turns);
+  }
+  return !is_retiring() && code && take_code(py, std::move(*code));
+}
+
+void Home::preload(const py::Attached& py) {
+  const py::Ref names = py::Ref::steal(PyList_New(0));
+  for (const std::string& name : make_.preload) {
+    const py::Ref item = py::Ref::steal(
+        PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "surrogateescape"));
+    if (names && item) PyList_Append(names.get(), item.get());
+  }
+  const py::Ref function = py::boot_function(py, "spare", "preload");
+  const py::Ref imported =
+      names && function ? py::Ref::steal(PyObject_CallOneArg(function.get(), names.get())) : py::Ref();
+  std::vector<std::string> news;
+  for (Py_ssize_t i = 0; imported && i < PyList_GET_SIZE(imported.get()); ++i) {
+    news.push_back(py::text_of(py, PyList_GET_ITEM(imported.get(), i)));
+  }
+  // It may have been told to end: then that is seen next. Anything else costs time at the load only.
+  if (!imported) PyErr_Clear();
+  const py::DetachScope detached(py);
+  natives_.events.spare(make_.interp, news);
+}
+
+bool Home::take_code(const py::Attached& py, LoadCommand load) {
+  began_ = Steady::now();
+  make_.generation = load.generation;
+  make_.spec.cause = load.cause;
+  natives_.entrance->generation = load.generation;
+  scratches_->set_generation(load.generation);
+  enter_folder();  // it may be another one of the same name by now
+  if (!open_snapshot(std::move(load.snapshot))) return false;
+  const py::Ref begin = py::boot_function(py, "spare", "begin");
+  const py::Ref begun = begin ? py::Ref::steal(PyObject_CallFunction(
+                                    begin.get(), "Ks", static_cast<unsigned long long>(make_.generation),
+                                    make_.spec.cause.c_str()))
+                              : py::Ref();
+  if (!begun) reject(py, "boot");
+  return static_cast<bool>(begun);
+}
+
+}  // namespace moult

@@ -1,0 +1,109 @@
+// The interpreter that stands ready for the next change: what is in it, when it is used and when not.
+
+#include "tests/integration/sources.h"
+#include "tests/support/daemon_process.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace moult::testing;
+
+namespace {
+
+// Answers with its text, and whether a module of the standard library was there before it was asked for.
+std::string tells_early(const std::string& text, const std::string& module = "sched") {
+  return "import sys\nEARLY = '" + module + "' in sys.modules\nimport " + module +
+         "\nimport moult\ndef application(environ, start_response):\n"
+         "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+         "    return [f'" +
+         text + " {EARLY} {moult.current().generation}'.encode()]\n";
+}
+
+bool is_ready(const DaemonProcess& daemon, const std::string& app = "blog") {
+  return eventually([&] { return daemon.status(app).text("/spare") == "ready"; });
+}
+
+// Writes, and waits until a generation of that number serves.
+std::string edit(const DaemonProcess& daemon, const AppTree& app, const std::string& code, int generation) {
+  app.write("app.py", code);
+  REQUIRE(daemon.wait_for_generation("blog", generation));
+  return daemon.get("/").body;
+}
+
+}  // namespace
+
+TEST_CASE("a spare is made after a change, takes the next one, and is no generation") {
+  std::string settings;
+  SUBCASE("in a host with others") {}
+  SUBCASE("in a process of its own") { settings = "isolation = \"process\"\n"; }
+  SUBCASE("two interpreters") { settings = "interpreters = 2\n"; }
+  CAPTURE(settings);
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog", settings);
+  app.write("app.py", tells_early("a"));
+  daemon.start();
+  CHECK(daemon.get("/").body == "a False 1");
+  CHECK(daemon.status("blog").text("/spare") == "none");
+  CHECK(edit(daemon, app, tells_early("b"), 2) == "b False 2");
+  REQUIRE(is_ready(daemon));
+  CHECK(edit(daemon, app, tells_early("c"), 3) == "c True 3");
+  REQUIRE(is_ready(daemon));
+  const Answer generations = daemon.call("generations", R"({"app":"blog"})");
+  CHECK(generations.size("/generations") == 3);
+  CHECK(daemon.call("rollback", R"({"app":"blog"})").ok());
+  CHECK(daemon.get("/").body == "b False 2");
+  CHECK(daemon.call("stop", R"({"app":"blog"})").ok());
+}
+
+TEST_CASE("broken code in a spare is rejected, and the next change gets another one") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  app.write("app.py", tells_early("a"));
+  daemon.start();
+  edit(daemon, app, tells_early("b"), 2);
+  REQUIRE(is_ready(daemon));
+  app.write("app.py", "import sched, nosuch\n");
+  CHECK(eventually([&] { return daemon.status("blog").has("/rejected/error"); }));
+  CHECK(daemon.get("/").body == "b False 2");
+  REQUIRE(is_ready(daemon));
+  CHECK(edit(daemon, app, tells_early("c"), 4) == "c True 4");
+}
+
+TEST_CASE("a module of the app's own stands before one that a spare has imported") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  app.write("app.py", tells_early("a"));
+  daemon.start();
+  edit(daemon, app, tells_early("b"), 2);
+  REQUIRE(is_ready(daemon));
+  app.write("sched.py", "");
+  CHECK(edit(daemon, app, tells_early("c {sched.__file__}"), 3) ==
+        "c " + (app / "sched.py").string() + " False 3");
+  CHECK(edit(daemon, app, tells_early("d"), 4) == "d False 4");
+}
+
+TEST_CASE("an app that replaces what is in the standard library gets no spare") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  const std::string patch = "import socket\nclass Mine(socket.socket): pass\nsocket.socket = Mine\n";
+  app.write("app.py", patch + tells_early("a"));
+  daemon.start();
+  edit(daemon, app, patch + tells_early("b"), 2);
+  CHECK(eventually(
+      [&] { return daemon.status("blog").text("/spare") == "the app replaces socket.socket by app"; }));
+}
+
+TEST_CASE("a spare goes when the settings change, and with `off` there is none") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  app.write("app.py", tells_early("a"));
+  daemon.start();
+  edit(daemon, app, tells_early("b {__import__(\"os\").environ.get(\"NEW\")}"), 2);
+  REQUIRE(is_ready(daemon));
+  daemon.write_app_config("blog", app.path(), "env = { NEW = \"value\" }\n");
+  CHECK(eventually([&] { return daemon.get("/").body == "b value False 3"; }));
+  daemon.write_app_config("blog", app.path(), "env = { NEW = \"value\" }\nspare = \"off\"\n");
+  CHECK(eventually([&] { return daemon.status("blog").text("/spare") == "none"; }));
+  CHECK(edit(daemon, app, tells_early("c"), 4) == "c False 4");
+}
