@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace moult::ctl {
 
 namespace {
@@ -53,23 +55,31 @@ std::string generations_table(const Json& result, const Look& look) {
       .column("CODE")
       .column("HOST", Align::right);
   table.column("CALLS", Align::right).column("MADE IN", Align::right).column("SERVED", Align::right);
-  table.column("BACK").column("CAUSE");
   // A commit says nothing of what was changed after it: the snapshot stands for the code.
-  for (const Json& row : list_at(result, "generations")) {
+  const Json& rows = list_at(result, "generations");
+  const bool commits = std::any_of(rows.begin(), rows.end(),
+                                   [](const Json& row) { return !text_at(row, "vcs_commit").empty(); });
+  table.column("BACK");
+  if (commits) table.column("COMMIT");
+  table.column("CAUSE");
+  for (const Json& row : rows) {
     const std::string state = text_at(row, "state");
     const std::string error = text_at(row, "error");
     const bool pinned = has(result, "pinned_generation") &&
                         whole_at(result, "pinned_generation") == whole_at(row, "generation");
-    table.row({label_at(row, "generation"),
-               {pinned ? state + " (pinned)" : state, tone_of_state(state)},
-               time_of_day(text_at(row, "since")),
-               or_dash(text_at(row, "snapshot")),
-               label_at(row, "host"),
-               std::to_string(whole_at(row, "calls")),
-               human_seconds(number_at(row, "make_seconds")),
-               number_at(row, "served_seconds") > 0 ? human_seconds(number_at(row, "served_seconds")) : "-",
-               flag_at(row, "can_roll_back") ? "yes" : "-",
-               error.empty() ? cause_of(row) : fmt::format("{}; {}", cause_of(row), error)});
+    std::vector<Table::Cell> cells{
+        label_at(row, "generation"),
+        {pinned ? state + " (pinned)" : state, tone_of_state(state)},
+        time_of_day(text_at(row, "since")),
+        or_dash(text_at(row, "snapshot")),
+        label_at(row, "host"),
+        std::to_string(whole_at(row, "calls")),
+        human_seconds(number_at(row, "make_seconds")),
+        number_at(row, "served_seconds") > 0 ? human_seconds(number_at(row, "served_seconds")) : "-",
+        flag_at(row, "can_roll_back") ? "yes" : "-"};
+    if (commits) cells.emplace_back(or_dash(text_at(row, "vcs_commit")));
+    cells.emplace_back(error.empty() ? cause_of(row) : fmt::format("{}; {}", cause_of(row), error));
+    table.row(std::move(cells));
   }
   if (table.is_empty()) return "no generations yet\n";
   return table.render(look);

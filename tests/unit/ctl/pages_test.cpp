@@ -197,6 +197,14 @@ TEST_CASE("generations of one commit are told apart by their code") {
   CHECK(contains(generations_table({{"generations", {row}}}, Look{}), " 5f0c1ea9b3d1 "));
 }
 
+TEST_CASE("commits of generations are shown where there is one") {
+  Json row{{"generation", 15}, {"vcs_commit", "a1b2c3d4e5f6"}};
+  const Json other{{"generation", 14}};
+  CHECK(contains(generations_table({{"generations", {row, other}}}, Look{}), "COMMIT"));
+  CHECK(contains(generations_table({{"generations", {row, other}}}, Look{}), " a1b2c3d4e5f6"));
+  CHECK_FALSE(contains(generations_table({{"generations", {other}}}, Look{}), "COMMIT"));
+}
+
 TEST_CASE("what the next attempt waits for is said once") {
   const Json long_answer{
       {"app", "blog"}, {"answer", "generation 14 serves; waits: frozen"}, {"waiting_for", "frozen"}};
