@@ -30,6 +30,7 @@ std::vector<Method> make_methods() {
   const Parameter wait_ready = choice("wait", {"ready", "none"}, "what to wait for");
   const Parameter force = optional("force", Kind::flag, "also when no file has changed");
   const Parameter generation = optional("generation", Kind::whole, "number of a generation");
+  const std::string side = "number of a generation, `active`, `standby`, `previous` or `disk`";
   return {
       {"ping", Access::read, "whether the daemon answers"},
       {"version", Access::read, "which daemon this is"},
@@ -46,6 +47,10 @@ std::vector<Method> make_methods() {
        {kMaybeApp, kApps, kAll, kWait, kTimeout, force}},
       {"check", Access::change, "import the tree in a throw-away interpreter", {kApp, kTimeout}},
       {"generations", Access::read, "the generations of an app", {kApp}},
+      {"diff",
+       Access::read,
+       "the files that two generations do not have alike",
+       {kApp, optional("from", Kind::text, side), optional("to", Kind::text, side)}},
       {"rollback", Access::change, "serve an older generation", {kApp, generation, kWait, kTimeout}},
       {"freeze", Access::change, "do not act on changes", {kMaybeApp, kApps, kAll}},
       {"thaw", Access::change, "act on changes again", {kMaybeApp, kApps, kAll}},

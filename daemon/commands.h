@@ -16,6 +16,8 @@ void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog&
 void serve_app_commands(control::Methods& methods, Daemon& daemon);   // commands_apps.cpp: what changes apps
 void serve_app_views(control::Methods& methods, Daemon& daemon);      // commands_views.cpp: what shows them
 void serve_call_commands(control::Methods& methods, Daemon& daemon);  // commands_calls.cpp
+void serve_code_views(control::Methods& methods,
+                      Daemon& daemon);  // commands_code.cpp: what code a generation has
 void serve_daemon_commands(control::Methods& methods, Daemon& daemon);  // commands_daemon.cpp
 
 // A method of one app, which its parameter `app` names: finds it, or answers that there is none.

@@ -260,6 +260,7 @@ void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog&
   serve_app_views(methods, daemon);
   serve_app_commands(methods, daemon);
   serve_call_commands(methods, daemon);
+  serve_code_views(methods, daemon);
   serve_daemon_commands(methods, daemon);
 }
 

@@ -139,18 +139,21 @@ Json list_row(const App& app) {
           {"watch", app.watch_word()}};
 }
 
-Json generation_rows(const App& app) {
-  Json rows = Json::array();
-  const auto& record = app.moulting().record();
-  std::vector<GenerationRecord> all = record.history;
+std::vector<GenerationRecord> known_generations(const App& app) {
+  std::vector<GenerationRecord> all = app.moulting().record().history;
   for (const auto& generation : app.moulting().generations()) {
     if (generation->number() == 0 || generation->record().rejection.stage == "stale") continue;
     std::erase_if(all, [&](const GenerationRecord& kept) { return kept.number == generation->number(); });
     all.push_back(generation->record());
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.number > b.number; });
+  return all;
+}
+
+Json generation_rows(const App& app) {
+  Json rows = Json::array();
   const Generation* active = app.moulting().active();
-  for (const GenerationRecord& generation : all) {
+  for (const GenerationRecord& generation : known_generations(app)) {
     const Host* host = nullptr;
     std::size_t calls = 0;
     for (const auto& alive : app.moulting().generations()) {

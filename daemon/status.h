@@ -16,6 +16,8 @@ control::Json daemon_page(const Daemon& daemon);  // in commands_daemon.cpp
 control::Json list_row(const App& app);
 control::Json status_page(const App& app, const std::vector<std::string>& urls);
 control::Json generation_rows(const App& app);
+// Those alive and those remembered, the newest first.
+std::vector<GenerationRecord> known_generations(const App& app);
 control::Json host_rows(const Supervisor& supervisor, HostPool& hosts);
 control::Json why_page(const App& app);
 control::Json compat_page(const App& app);

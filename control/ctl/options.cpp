@@ -70,6 +70,13 @@ class Commands {
     one_app(add("show", "everything about an app"))
         ->add_option("-p,--property", options_.property, "print one member alone (active.host_pid)");
     one_app(add("generations", "the generations of an app"));
+    CLI::App* diff = add("diff", "what differs in the sources of two generations");
+    diff->add_option("APP", options_.apps,
+                     "name of the app, then one or two of: number, active, standby, previous, disk\n"
+                     "(default: previous active)")
+        ->expected(0, kMostApps);
+    diff->add_flag("--stat", options_.counts_alone, "how many lines of each file alone");
+    diff->add_flag("--name-only,--names", options_.names_alone, "the files alone");
     add("hosts", "the host processes");
     one_app(add("why", "why an app is as it is"));
     one_app(add("compat", "how an app is isolated, and why"));
@@ -210,6 +217,15 @@ std::optional<Quit> split_rollback(Options& options) {
   return std::nullopt;
 }
 
+// `diff APP FROM TO`: so do these.
+std::optional<Quit> split_diff(Options& options) {
+  if (options.command != "diff" || options.apps.size() < 2) return std::nullopt;
+  if (options.apps.size() > 3) return usage("diff takes an app and at most two of its generations");
+  options.sides.assign(options.apps.begin() + 1, options.apps.end());
+  options.apps.resize(1);
+  return std::nullopt;
+}
+
 bool is_option_with_value(const CLI::App* command, const std::string& word) {
   const CLI::Option* option = command->get_option_no_throw(word);
   return option != nullptr && option->get_items_expected_max() > 0;
@@ -266,6 +282,7 @@ std::variant<Options, Quit> parse_options(const std::vector<std::string>& words)
   }
   if (options.all && !options.apps.empty()) return usage("either name apps or give --all");
   if (auto quit = split_rollback(options)) return std::move(*quit);
+  if (auto quit = split_diff(options)) return std::move(*quit);
   if (options.until == "generation" && !options.generation)
     return usage("--until=generation needs -g NUMBER");
   return options;

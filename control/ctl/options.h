@@ -29,9 +29,12 @@ struct Options {
   std::string stream;
   std::string since;
   std::vector<std::string> filters;
-  std::string function;   // call
-  std::string arguments;  // call: JSON text; "": none
-  std::string call_name;  // stack, kill
+  std::string function;            // call
+  std::string arguments;           // call: JSON text; "": none
+  std::string call_name;           // stack, kill
+  std::vector<std::string> sides;  // diff: from, to
+  bool names_alone = false;        // diff
+  bool counts_alone = false;
   std::string property;
   std::string folder;              // config check, ensure
   std::string shell;               // completion

@@ -41,6 +41,8 @@ class SnapshotStore {
 
   // The content of a source; checked against its hash.
   Result<std::string> read(const SnapshotFile& file) const;
+  // Where that content lies, for those who read it themselves: it goes with the last snapshot that has it.
+  std::string object_path(const ContentHash& hash) const;
 
   // For take_snapshot.
   std::unique_lock<std::mutex> hold() { return std::unique_lock(busy_); }
@@ -48,7 +50,6 @@ class SnapshotStore {
   Result<> put_index(const Snapshot& snapshot);
 
  private:
-  std::string object_path(const ContentHash& hash) const;
   std::string index_path(const std::string& id) const;
   Result<> sweep(const std::vector<SnapshotPtr>& kept);
 

@@ -66,7 +66,7 @@ ContentHash stamp_hash(const FileStamp& stamp) {
 // One attempt at a snapshot. Empty: something changed meanwhile, `culprit` says what.
 class Attempt {
  public:
-  Attempt(const SnapshotSpec& spec, SnapshotStore& store) : spec_(spec), store_(store) {}
+  Attempt(const SnapshotSpec& spec, SnapshotStore* store) : spec_(spec), store_(store) {}
 
   Result<std::optional<Snapshot>> take();
   const std::string& culprit() const { return culprit_; }
@@ -79,7 +79,7 @@ class Attempt {
   Steadiness check_again(const SourceList& listed);
 
   const SnapshotSpec& spec_;
-  SnapshotStore& store_;
+  SnapshotStore* store_;  // null: the content is not kept
   Snapshot snapshot_;
   std::string culprit_;
   bool folders_count_ = true;
@@ -89,7 +89,9 @@ Result<Steadiness> Attempt::add_source(const ListedFile& file) {
   MOULT_ASSIGN(const ReadFile read, read_steadily(file));
   if (read.steadiness == Steadiness::changed) return Steadiness::changed;
   const ContentHash hash = hash_of(read.content);
-  MOULT_TRY(store_.put(hash, read.content));
+  if (store_ != nullptr) {
+    MOULT_TRY(store_->put(hash, read.content));
+  }
   snapshot_.files.push_back({file.path, SnapshotKind::source, file.stamp.size, file.stamp.changed, hash});
   return Steadiness::steady;
 }
@@ -146,24 +148,29 @@ Result<std::optional<Snapshot>> Attempt::take() {
   return std::move(snapshot_);
 }
 
-}  // namespace
-
-Result<SnapshotPtr> take_snapshot(const SnapshotSpec& spec, SnapshotStore& store) {
-  const auto lock = store.hold();
-  MOULT_TRY(make_folders(store.folder()));
+Result<SnapshotPtr> take_with_attempts(const SnapshotSpec& spec, SnapshotStore* store) {
   Attempt attempt(spec, store);
   for (int number = 1; number <= spec.limits.attempts; ++number) {
     if (number == spec.limits.attempts) attempt.ignore_folders();
     MOULT_ASSIGN(std::optional<Snapshot> taken, attempt.take());
-    if (!taken) continue;
-    SnapshotPtr snapshot = finish_snapshot(std::move(*taken));
-    MOULT_TRY(store.put_index(*snapshot));
-    return snapshot;
+    if (taken) return finish_snapshot(std::move(*taken));
   }
   Error error{ErrorCode::timed_out, fmt::format("{} keeps changing while it is read", attempt.culprit())};
   error.file = attempt.culprit();
   return fail(std::move(error));
 }
+
+}  // namespace
+
+Result<SnapshotPtr> take_snapshot(const SnapshotSpec& spec, SnapshotStore& store) {
+  const auto lock = store.hold();
+  MOULT_TRY(make_folders(store.folder()));
+  MOULT_ASSIGN(SnapshotPtr snapshot, take_with_attempts(spec, &store));
+  MOULT_TRY(store.put_index(*snapshot));
+  return snapshot;
+}
+
+Result<SnapshotPtr> look_at_tree(const SnapshotSpec& spec) { return take_with_attempts(spec, nullptr); }
 
 std::string reason_for_files_only(const std::string& tree) {
   const std::string folder = tidy_path(tree);

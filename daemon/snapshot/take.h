@@ -43,6 +43,8 @@ struct SnapshotSpec {
 // will be another change), an entry file or a tree that is not there. Folders that cannot be read,
 // broken links and loops are left out.
 Result<SnapshotPtr> take_snapshot(const SnapshotSpec& spec, SnapshotStore& store);
+// The same of what the disk holds now, to look at: nothing is put anywhere.
+Result<SnapshotPtr> look_at_tree(const SnapshotSpec& spec);
 
 // Whether `moultd run FILE` should use Reach::files: the folder is the home folder, the root folder
 // or the system's temporary folder, or holds more than 20,000 files. Says why, or "". Blocks.

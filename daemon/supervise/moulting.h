@@ -105,6 +105,8 @@ class Moulting final : public Generation::Owner {
   const std::list<std::unique_ptr<Generation>>& generations() const { return generations_; }
   const AppRecord& record() const { return record_; }
   AppRecord& record() { return record_; }
+  const std::shared_ptr<SnapshotStore>& store() const { return store_; }
+  SnapshotSpec disk_spec() const;  // what an attempt reads, less the roots of editable installs
   void save_record();
   void forget_record() { removed_ = true; }  // the app was removed: the file may be another's now
   const std::optional<PythonInfo>& python() const { return python_; }
@@ -185,7 +187,6 @@ class Moulting final : public Generation::Owner {
   void begin_next();
   bool is_busy() const { return attempt_ || next_ || way_back_; }
   void ask_python();
-  SnapshotSpec disk_spec() const;
   void take();
   void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
   void make();

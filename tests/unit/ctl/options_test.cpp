@@ -49,6 +49,16 @@ TEST_CASE("waiting is an option with names, or --no-wait") {
   CHECK(good({"reload", "--all", "--if-changed"}).only_if_changed);
 }
 
+TEST_CASE("diff takes an app and up to two of its generations") {
+  const Options options = good({"diff", "blog", "12", "disk", "--stat"});
+  CHECK(options.apps == Words{"blog"});
+  CHECK(options.sides == Words{"12", "disk"});
+  CHECK(options.counts_alone);
+  CHECK(good({"diff"}).apps.empty());
+  CHECK(good({"diff", "blog", "--name-only"}).names_alone);
+  CHECK(quit({"diff", "blog", "1", "2", "3"}).code == 2);
+}
+
 TEST_CASE("logs and events take what peers taught") {
   const Options logs = good({"logs", "-f", "-n", "20", "blog", "--stream", "stderr", "-g", "3"});
   CHECK(logs.follow);
