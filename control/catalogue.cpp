@@ -88,6 +88,7 @@ std::vector<Method> make_methods() {
        {optional("since", Kind::text, "a cursor"), optional("app", Kind::text, "a name or pattern"),
         optional("filter", Kind::text_or_texts, "patterns of event names"),
         optional("follow", Kind::flag, "go on"), optional("limit", Kind::whole, "how many at most")}},
+      {"imports", Access::read, "the modules that a generation has imported", {kApp, generation}},
       {"why", Access::read, "why an app is as it is", {kApp}},
       {"compat", Access::read, "how an app is isolated and why", {kApp}},
       {"config.show", Access::read, "the settings in force", {kMaybeApp}},

@@ -7,11 +7,12 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <set>
 
-// What code a generation has: how its sources differ from another's.
+// What code a generation has: how its sources differ from another's, and what it has imported.
 
 namespace moult {
 
@@ -189,6 +190,80 @@ void diff_generations(const std::shared_ptr<std::size_t>& running, Daemon& daemo
       });
 }
 
+// ---- imports
+
+bool can_be_asked(const Interpreter& interpreter) {
+  const auto state = interpreter.state();
+  return interpreter.host() != nullptr &&
+         (state == Interpreter::State::making || state == Interpreter::State::made);
+}
+
+// The interpreter of that generation, or of the active one, that is asked: all have imported the same but
+// for what requests led to.
+Result<std::pair<const Generation*, const Interpreter*>> find_living(const App& app, std::uint64_t number) {
+  const Generation* active = app.moulting().active();
+  if (number == 0 && active == nullptr) return fail(nothing_serves(app.config().name));
+  const std::uint64_t wanted = number != 0 ? number : active->number();
+  std::vector<std::uint64_t> living;
+  for (const auto& generation : app.moulting().generations()) {
+    for (const auto& interpreter : generation->interpreters()) {
+      if (!can_be_asked(*interpreter)) continue;
+      if (generation->number() == wanted) return std::pair(generation.get(), interpreter.get());
+      if (living.empty() || living.back() != generation->number()) living.push_back(generation->number());
+    }
+  }
+  const auto known = known_generations(app);
+  const auto is_it = [wanted](const GenerationRecord& record) { return record.number == wanted; };
+  const auto found = std::find_if(known.begin(), known.end(), is_it);
+  Error error{ErrorCode::failed,
+              found == known.end()
+                  ? fmt::format("{} has no generation {}", app.config().name, wanted)
+                  : fmt::format("generation {} of {} is {}: it has no interpreter that could be asked",
+                                wanted, app.config().name, to_string(found->state))};
+  if (!living.empty()) error.hint = fmt::format("those that have: {}", fmt::join(living, ", "));
+  return fail(std::move(error));
+}
+
+Json time_or_null(double seconds) { return seconds < 0 ? Json(nullptr) : Json(seconds); }
+
+Json module_row(const ModuleNote& note) {
+  return {{"module", note.module},
+          {"file", note.file},
+          {"kind", note.kind},
+          {"hash", note.hash.substr(0, 12)},
+          {"total_seconds", time_or_null(note.seconds)},
+          {"self_seconds", time_or_null(note.own_seconds)},
+          {"code", note.code},
+          {"phase", note.phase},
+          {"interpreters", note.interpreters},
+          {"error", note.error}};
+}
+
+void imports(Daemon&, App& app, const Json& params, Reply reply) {
+  const auto living = find_living(app, params.value("generation", std::uint64_t{0}));
+  if (!living) {
+    reply.fail(living.error());
+    return;
+  }
+  const auto [generation, interpreter] = *living;
+  const Json head{{"app", app.config().name},
+                  {"generation", generation->number()},
+                  {"cause", cause_word(generation->record().cause.kind)},
+                  {"cause_detail", generation->record().cause.detail}};
+  interpreter->host()->ask_imports(
+      interpreter->number(), [head, shared = std::make_shared<Reply>(std::move(reply))](const auto& answer) {
+        if (!answer || !answer->error.empty()) {
+          shared->fail(answer ? Error{ErrorCode::failed, answer->error} : answer.error());
+          return;
+        }
+        Json whole = head;
+        whole["left_out"] = answer->left_out;
+        whole["modules"] = Json::array();
+        for (const ModuleNote& note : answer->imports) whole["modules"].push_back(module_row(note));
+        shared->ok(whole);
+      });
+}
+
 }  // namespace
 
 void serve_code_views(control::Methods& methods, Daemon& daemon) {
@@ -196,6 +271,7 @@ void serve_code_views(control::Methods& methods, Daemon& daemon) {
   serve_named(methods, daemon, "diff", [running](Daemon& d, App& app, const Json& params, Reply reply) {
     diff_generations(running, d, app, params, std::move(reply));
   });
+  serve_named(methods, daemon, "imports", imports);
 }
 
 }  // namespace moult

@@ -19,6 +19,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kPacketLimit = 120 * 1024;
+constexpr std::size_t kBatchLimit = 100 * 1024;  // of rows, beside which there is little
 
 Failure bad(std::string message) { return fail(Error{ErrorCode::protocol, std::move(message)}); }
 
@@ -112,6 +113,7 @@ Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
   if (what == "drain") return DrainCommand{json.at("interp")};
   if (what == "calls") return CallsCommand{json.at("ask")};
   if (what == "kill") return KillCommand{json.at("ask"), json.at("call")};
+  if (what == "imports") return ImportsCommand{json.at("ask"), json.at("interp")};
   if (what == "exit") return ExitCommand{};
   return bad(fmt::format("unknown command \"{}\"", what));
 }
@@ -244,6 +246,30 @@ void Events::calls(std::uint64_t ask, const std::vector<RunningCall>& calls) {
 
 void Events::killed(std::uint64_t ask, bool found) {
   send(dump({{"event", "killed"}, {"ask", ask}, {"found", found}}));
+}
+
+void Events::imports(std::uint64_t ask, const std::vector<ImportedModule>& modules, std::size_t left_out,
+                     std::string_view error) {
+  Json packet{{"event", "imports"}, {"ask", ask}, {"left_out", left_out}, {"error", std::string(error)}};
+  Json batch = Json::array();
+  std::size_t size = 0;
+  const auto flush = [&](bool more) {
+    packet["modules"] = std::exchange(batch, Json::array());
+    packet["more"] = more;
+    send(fit(packet));
+    size = 0;
+  };
+  for (const ImportedModule& module : modules) {
+    Json row{{"module", module.module}, {"file", module.file},       {"kind", module.kind},
+             {"hash", module.hash},     {"seconds", module.seconds}, {"own_seconds", module.own_seconds},
+             {"code", module.code},     {"phase", module.phase},     {"interpreters", module.interpreters},
+             {"error", module.error}};
+    const std::size_t row_size = dump(row).size() + 1;
+    if (size + row_size > kBatchLimit && !batch.empty()) flush(true);
+    batch.push_back(std::move(row));
+    size += row_size;
+  }
+  flush(false);
 }
 
 void Events::asks(InterpNumber interp, std::string_view what) {

@@ -105,11 +105,15 @@ struct KillCommand {
   std::uint64_t ask = 0;
   std::string call;
 };
+struct ImportsCommand {
+  std::uint64_t ask = 0;
+  InterpNumber interp = 0;
+};
 struct ExitCommand {};
 
 using Command =
     std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand, StackCommand,
-                 RouteCommand, DrainCommand, CallsCommand, KillCommand, ExitCommand>;
+                 RouteCommand, DrainCommand, CallsCommand, KillCommand, ImportsCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

@@ -59,6 +59,20 @@ struct RunningCall {
   int depth = 0;
 };
 
+// A module that an interpreter has, or an extension module that it refused.
+struct ImportedModule {
+  std::string module;
+  std::string file;
+  std::string kind;          // "source", "extension", "built-in"…
+  std::string hash;          // of a source of the snapshot
+  double seconds = -1;       // below 0: not imported by `import`
+  double own_seconds = -1;   // without the imports that it led to
+  std::string code;          // of a source of the snapshot: "compiled" or "cached"
+  std::string phase;         // of an extension: "multi-phase", "single-phase", ""
+  std::string interpreters;  // of an extension: "own-gil", "shared-gil", "one", ""
+  std::string error;         // of a refused extension
+};
+
 // The host's end of the command channel, as far as it speaks: each function sends one packet and
 // may block while the daemon is busy, so no caller has a GIL. One per process, built by main;
 // used by every thread. When the daemon is gone the packets are dropped: the commander notices.
@@ -84,6 +98,9 @@ class Events {
   void drained(InterpNumber interp);
   void calls(std::uint64_t ask, const std::vector<RunningCall>& calls);
   void killed(std::uint64_t ask, bool found);
+  // In as many packets as it takes. `error`: why there are none.
+  void imports(std::uint64_t ask, const std::vector<ImportedModule>& modules, std::size_t left_out,
+               std::string_view error);
   void asks(InterpNumber interp, std::string_view what);
   void tainted(InterpNumber interp, std::string_view why);
   virtual void notice(const NoticeEvent& event);

@@ -49,6 +49,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void tell_loaded(const LoadedCommand& loaded);
   void interrupt(std::size_t worker, std::uint64_t call);
   void tell_stack(const StackCommand& stack);
+  void tell_imports(std::uint64_t ask);
   void drain();
   void take_turn();  // the home thread asks for the GIL once
   bool has_scratches() const;

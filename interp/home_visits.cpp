@@ -102,6 +102,53 @@ void Home::tell_loaded(const LoadedCommand& loaded) {
   }).detach();
 }
 
+namespace {
+
+std::vector<ImportedModule> modules_from(const py::Attached& py, PyObject* rows) {
+  std::vector<ImportedModule> modules;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows); ++i) {
+    PyObject* text[8] = {};
+    ImportedModule module;
+    if (!PyArg_ParseTuple(PyList_GET_ITEM(rows, i), "UUUUddUUUU", &text[0], &text[1], &text[2], &text[3],
+                          &module.seconds, &module.own_seconds, &text[4], &text[5], &text[6], &text[7])) {
+      PyErr_Clear();
+      continue;
+    }
+    std::string* const fields[] = {&module.module, &module.file,  &module.kind,         &module.hash,
+                                   &module.code,   &module.phase, &module.interpreters, &module.error};
+    for (std::size_t field = 0; field < std::size(fields); ++field)
+      *fields[field] = py::text_of(py, text[field]);
+    modules.push_back(std::move(module));
+  }
+  return modules;
+}
+
+}  // namespace
+
+void Home::tell_imports(std::uint64_t ask) {
+  std::thread([self = shared_from_this(), ask] {
+    std::string error = "this interpreter cannot be visited now";
+    std::vector<ImportedModule> modules;
+    Py_ssize_t left_out = 0;
+    {
+      const Visit visit(*self);
+      if (visit) {
+        const py::VisitScope scope(self->interpreter_);
+        const py::Ref function = py::boot_function(scope.token(), "imports", "rows");
+        const py::Ref found = function ? py::Ref::steal(PyObject_CallNoArgs(function.get())) : py::Ref();
+        PyObject* rows = nullptr;
+        if (found && PyArg_ParseTuple(found.get(), "nO!", &left_out, &PyList_Type, &rows)) {
+          modules = modules_from(scope.token(), rows);
+          error.clear();
+        } else {
+          error = py::take_error(scope.token()).line;
+        }
+      }
+    }
+    self->natives_.events.imports(ask, modules, static_cast<std::size_t>(left_out), error);
+  }).detach();
+}
+
 void Home::take_turn() {
   const std::scoped_lock lock(mutex_);
   turn_asked_ = true;

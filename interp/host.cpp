@@ -166,6 +166,14 @@ void Host::obey(KillCommand kill) {
   }).detach();
 }
 
+void Host::obey(ImportsCommand imports) {
+  if (const auto home = find(imports.interp)) {
+    home->tell_imports(imports.ask);
+  } else {
+    services_.events.imports(imports.ask, {}, 0, "there is no such interpreter");
+  }
+}
+
 void Host::obey(ExitCommand) { ::_exit(0); }
 
 std::shared_ptr<Home> Host::find(InterpNumber interp) {

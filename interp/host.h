@@ -31,6 +31,7 @@ class Host {
   void obey(DrainCommand drain);
   void obey(CallsCommand calls);
   void obey(KillCommand kill);
+  void obey(ImportsCommand imports);
   [[noreturn]] void obey(ExitCommand exit);
   std::shared_ptr<Home> find(InterpNumber interp);
 

@@ -2,6 +2,7 @@
 
 #include "interp/calls/functions.h"
 #include "interp/calls/scratch_functions.h"
+#include "interp/import_clock.h"
 #include "interp/payload_natives.h"
 #include "interp/py/error.h"
 #include "interp/py/types.h"
@@ -67,6 +68,17 @@ PyObject* snapshot_names(PyObject* self, PyObject* folder) {
   return names.release();
 }
 
+PyObject* snapshot_hash(PyObject* self, PyObject* path) {
+  std::string hex;
+  if (content_of(self, path)) {
+    for (const char byte : natives_of(self).snapshot->hash_of(view_of(path))) {
+      constexpr const char* kDigits = "0123456789abcdef";
+      hex += {kDigits[static_cast<unsigned char>(byte) >> 4], kDigits[static_cast<unsigned char>(byte) & 15]};
+    }
+  }
+  return PyUnicode_FromStringAndSize(hex.data(), static_cast<Py_ssize_t>(hex.size()));
+}
+
 PyObject* cached_code(PyObject* self, PyObject* path) {
   Natives& natives = natives_of(self);
   if (!content_of(self, path)) Py_RETURN_NONE;
@@ -83,6 +95,7 @@ PyObject* keep_code(PyObject* self, PyObject* args) {
   Natives& natives = natives_of(self);
   if (content_of(self, path)) {
     const std::string_view name = view_of(path);
+    natives.imports.add_compiled(name);
     natives.code.keep(name, natives.snapshot->hash_of(name),
                       {PyBytes_AS_STRING(code), static_cast<std::size_t>(PyBytes_GET_SIZE(code))});
   }
@@ -157,6 +170,9 @@ PyObject* module_kind(PyObject*, PyObject* module) {
   if (!PyModule_Check(module)) return PyUnicode_FromString("");
   const PyModuleDef* const definition = PyModule_GetDef(module);
   PyErr_Clear();
+#if PY_VERSION_HEX >= 0x030F0000
+  if (definition == nullptr) return PyUnicode_FromString("multi-phase");  // PyModExport_*, PEP 793
+#endif
   const bool multi = definition != nullptr && definition->m_slots != nullptr;
   return PyUnicode_FromString(multi ? "multi-phase" : "single-phase");
 }
@@ -207,6 +223,7 @@ PyMethodDef kFunctions[] = {
     {"snapshot_holds", snapshot_holds, METH_O, "snapshot_holds(folder): are there sources below it?"},
     {"snapshot_names", snapshot_names, METH_O,
      "snapshot_names(folder): what lies in it; folders end in '/'."},
+    {"snapshot_hash", snapshot_hash, METH_O, "snapshot_hash(path): of its content; '' when it is not there."},
     {"cached_code", cached_code, METH_O, "cached_code(path): marshalled code of that very source, or None."},
     {"keep_code", keep_code, METH_VARARGS, "keep_code(path, code): for cached_code."},
     {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
@@ -214,6 +231,9 @@ PyMethodDef kFunctions[] = {
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
     {"opened", opened, METH_O, "opened(paths): files that belong to the app."},
     {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
+    {"module_support", module_support, METH_O, "module_support(module): the interpreters that it can be in."},
+    {"import_times", import_times, METH_NOARGS, "import_times(): {module: (seconds, seconds of its own)}."},
+    {"compiled_here", compiled_here, METH_O, "compiled_here(path): was its source compiled here?"},
     {"boot_code", boot_code, METH_O, "boot_code(name) -> bytes or None"},
     {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
@@ -234,6 +254,7 @@ py::Ref add_native_module(const py::Attached& py, Natives& natives) {
       !add_scratch_functions(py, module.get(), self.get()))
     return {};
   if (!add_payload_functions(py, module.get())) return {};
+  if (!start_import_clock(py, self.get())) PyErr_Clear();
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "_moult", module.get()) != 0) return {};
   return module;
 }

@@ -6,6 +6,7 @@
 #include "interp/calls/thread_calls.h"
 #include "interp/code_cache.h"
 #include "interp/events.h"
+#include "interp/import_book.h"
 #include "interp/log_pipe.h"
 #include "interp/main_thread.h"
 #include "interp/opened_files.h"
@@ -42,6 +43,7 @@ struct Natives {
   Scratches* scratches = nullptr;  // the home's
   bool told_exports = false;       // the daemon knows that there are some
   Py_ssize_t modules_seen = 0;     // the size of sys.modules when it was last looked through
+  ImportBook imports{};
 };
 
 // The `self` of native functions.

@@ -80,6 +80,14 @@ class Commands {
     add("hosts", "the host processes");
     one_app(add("why", "why an app is as it is"));
     one_app(add("compat", "how an app is isolated, and why"));
+    CLI::App* imports =
+        one_app(add("imports", "the modules that a generation has imported, and what they cost"));
+    imports->add_option("-g,--gen,--generation", options_.generation,
+                        "of this one (default: the active one)");
+    imports->add_option("--sort", options_.sort, "total (default), self, name or order")
+        ->check(CLI::IsMember({"total", "self", "name", "order"}));
+    imports->add_option("-n,--lines", options_.lines, "how many modules (100; 0: all)")
+        ->check(CLI::Range(0, 100000));
     one_app(add("exports", "the functions of an app that can be called"));
     one_app(add("calls", "the calls that run now (default: of all apps)"));
     one_call(add("stack", "where a call is in its Python code"));

@@ -35,6 +35,7 @@ struct Options {
   std::vector<std::string> sides;  // diff: from, to
   bool names_alone = false;        // diff
   bool counts_alone = false;
+  std::string sort = "total";  // imports
   std::string property;
   std::string folder;              // config check, ensure
   std::string shell;               // completion

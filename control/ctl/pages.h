@@ -17,6 +17,8 @@ std::string generations_table(const Json& result, const Look& look);
 std::string hosts_table(const Json& result, const Look& look);
 std::string calls_table(const Json& result, const Look& look);
 std::string exports_table(const Json& result, const Look& look);
+// `most`: how many modules; 0: all.
+std::string imports_table(const Json& result, std::size_t most, const Look& look);
 std::string doctor_table(const Json& result, const Look& look);
 
 // Pages.
@@ -37,6 +39,9 @@ std::string check_line(const Json& result, const Look& look);
 std::string recycle_lines(const Json& result, const Look& look);
 std::string config_check_line(const Json& result, const Look& look);
 std::string config_reload_lines(const Json& result, const Look& look);
+
+// The rows of `imports`, which come in the order in which their imports ended, by "total", "self" or "name".
+void sort_imports(Json& modules, const std::string& by);
 
 // JSON text with a member or item a line; nothing of it but its white space changes, so that numbers
 // of any size stay what they are. Text that is no JSON comes back in some shape.

@@ -31,6 +31,7 @@ int run(Invocation& invocation) {
   if (command == "ensure") return run_ensure(invocation);
   if (command == "doctor") return run_doctor(invocation);
   if (command == "diff") return run_diff(invocation);
+  if (command == "imports") return run_imports(invocation);
   if (command == "completion") return run_completion(invocation);
   if (command == "__complete") return run_complete(invocation);
   for (const auto kind : {run_looking, run_changing, run_calls, run_stream}) {

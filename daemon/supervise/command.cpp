@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 18> kEventNames{{
+constexpr std::array<std::pair<std::string_view, HostEventType>, 19> kEventNames{{
     {"booted", HostEventType::booted},
     {"made", HostEventType::made},
     {"rejected", HostEventType::rejected},
@@ -30,6 +30,7 @@ constexpr std::array<std::pair<std::string_view, HostEventType>, 18> kEventNames
     {"drained", HostEventType::drained},
     {"calls", HostEventType::calls},
     {"killed", HostEventType::killed},
+    {"imports", HostEventType::imports},
     {"asks", HostEventType::asks},
     {"tainted", HostEventType::tainted},
     {"notice", HostEventType::notice},
@@ -98,6 +99,20 @@ std::vector<HostCall> calls_of(const Json& json, const char* key) {
     calls.push_back(std::move(call));
   }
   return calls;
+}
+
+std::vector<ModuleNote> modules_of(const Json& json, const char* key) {
+  std::vector<ModuleNote> modules;
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_array()) return modules;
+  for (const Json& item : *found) {
+    if (!item.is_object()) continue;
+    modules.push_back({text_of(item, "module"), text_of(item, "file"), text_of(item, "kind"),
+                       text_of(item, "hash"), number_of(item, "seconds"), number_of(item, "own_seconds"),
+                       text_of(item, "code"), text_of(item, "phase"), text_of(item, "interpreters"),
+                       text_of(item, "error")});
+  }
+  return modules;
 }
 
 bool is_true(const Json& json, const char* key) {
@@ -179,6 +194,10 @@ std::string encode_kill(std::uint64_t ask, const std::string& call) {
   return dump(Json{{"do", "kill"}, {"ask", ask}, {"call", call}});
 }
 
+std::string encode_imports(std::uint64_t ask, std::uint64_t interp) {
+  return dump(Json{{"do", "imports"}, {"ask", ask}, {"interp", interp}});
+}
+
 std::string encode_stack(const StackCommand& command) {
   Json json{{"do", "stack"}, {"ask", command.ask}};
   if (!command.call.empty()) {
@@ -229,6 +248,9 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.hooks = texts_of(json, "hooks");
   event.calls = calls_of(json, "calls");
   event.found = is_true(json, "found");
+  event.imports = modules_of(json, "modules");
+  event.more = is_true(json, "more");
+  event.left_out = whole_of<std::uint64_t>(json, "left_out");
   return event;
 }
 

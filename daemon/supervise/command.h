@@ -74,6 +74,7 @@ std::string encode_drain(std::uint64_t interp);
 // `ask` is a number of the sender's choice that comes back with the answer.
 std::string encode_calls(std::uint64_t ask);
 std::string encode_kill(std::uint64_t ask, const std::string& call);
+std::string encode_imports(std::uint64_t ask, std::uint64_t interp);
 
 // Whose Python stack is wanted: of all threads of an interpreter, of one of its workers, or of a call
 // that the host has named itself.
@@ -106,6 +107,20 @@ struct HostCall {
   int depth = 0;
 };
 
+// A module of an interpreter, or an extension module that it refused (ipc/PROTOCOL.md, `imports`).
+struct ModuleNote {
+  std::string module;
+  std::string file;
+  std::string kind;
+  std::string hash;
+  double seconds = -1;
+  double own_seconds = -1;
+  std::string code;
+  std::string phase;
+  std::string interpreters;
+  std::string error;
+};
+
 enum class HostEventType {
   booted,
   made,
@@ -121,6 +136,7 @@ enum class HostEventType {
   drained,
   calls,
   killed,
+  imports,
   asks,
   tainted,
   notice,
@@ -149,12 +165,15 @@ struct HostEvent {
   std::string text;
   std::string what;
   std::string value;
-  std::uint64_t ask = 0;  // of stack, calls, killed and loaded: that of the command
+  std::uint64_t ask = 0;  // of stack, calls, killed, loaded and imports: that of the command
   std::vector<std::string> names;
   int exports = 0;  // functions that calls can reach
   std::vector<std::string> hooks;
   std::vector<HostCall> calls;
   bool found = false;
+  std::vector<ModuleNote> imports;
+  bool more = false;  // imports: another event with the rest follows
+  std::uint64_t left_out = 0;
 };
 
 // ErrorCode::protocol when it is no event of ours.

@@ -302,7 +302,7 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     return;
   }
   const bool is_answer = event.type == HostEventType::calls || event.type == HostEventType::killed ||
-                         event.type == HostEventType::loaded ||
+                         event.type == HostEventType::loaded || event.type == HostEventType::imports ||
                          (event.type == HostEventType::stack && event.ask != 0);
   if (is_answer) {
     answer(event);

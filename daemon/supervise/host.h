@@ -83,6 +83,7 @@ class Host {
   // What a spare that follows this interpreter should import; with `packages` installed modules too.
   void ask_loaded(std::uint64_t interp, bool packages, Answer answer);
   void ask_kill(const std::string& call, Answer answer);
+  void ask_imports(std::uint64_t interp, Answer answer);
   void forget(std::uint64_t interp);
 
   // Leaves politely: exit, then SIGKILL after a deadline. kill() does not ask.
@@ -116,6 +117,7 @@ class Host {
   struct Question {
     SteadyTime deadline;
     Answer answer;
+    std::vector<ModuleNote> imports{};  // of an answer in several parts, those that have come
   };
 
   void ask(Answer answer, const std::function<std::string(std::uint64_t)>& encode);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr Milliseconds kAnswerDeadline{5'000};
 constexpr std::size_t kQuestionsMax = 256;
+constexpr std::size_t kPartsMax = 20'000;  // what a host may send twice over
 
 }  // namespace
 
@@ -35,6 +36,10 @@ void Host::ask_kill(const std::string& call, Answer answer) {
   ask(std::move(answer), [&call](std::uint64_t number) { return encode_kill(number, call); });
 }
 
+void Host::ask_imports(std::uint64_t interp, Answer answer) {
+  ask(std::move(answer), [interp](std::uint64_t number) { return encode_imports(number, interp); });
+}
+
 void Host::ask(Answer answer, const std::function<std::string(std::uint64_t)>& encode) {
   if (state_ == State::gone || state_ == State::leaving) {
     answer(fail(Error{ErrorCode::failed, fmt::format("host {} is ending", number_)}));
@@ -53,9 +58,19 @@ void Host::ask(Answer answer, const std::function<std::string(std::uint64_t)>& e
 
 // A late answer finds nobody.
 void Host::answer(const HostEvent& event) {
+  if (event.more) {
+    const auto found = questions_.find(event.ask);
+    if (found == questions_.end()) return;
+    std::vector<ModuleNote>& parts = found->second.imports;
+    if (parts.size() < kPartsMax) parts.insert(parts.end(), event.imports.begin(), event.imports.end());
+    return;
+  }
   auto question = questions_.extract(event.ask);
   if (!question) return;
-  question.mapped().answer(event);
+  HostEvent whole = event;
+  std::vector<ModuleNote>& parts = question.mapped().imports;
+  whole.imports.insert(whole.imports.begin(), parts.begin(), parts.end());
+  question.mapped().answer(std::move(whole));
 }
 
 void Host::watch_questions() {

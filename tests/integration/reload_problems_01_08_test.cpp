@@ -25,6 +25,15 @@ bool logs_import(const DaemonProcess& daemon, const std::string& app, const std:
   return eventually([&] { return !import_line(daemon, app, module).empty(); });
 }
 
+// The row of this module among those that the app says it has imported; "": there is none.
+std::string imported(const Answer& imports, const std::string& module) {
+  for (std::size_t i = 0; i < imports.size("/modules"); ++i) {
+    const std::string row = "/modules/" + std::to_string(i);
+    if (imports.text(row + "/module") == module) return row;
+  }
+  return "";
+}
+
 std::string answers_version_of_part() {
   return serves("import part\ndef answer(path): return part.VERSION\n");
 }
@@ -44,7 +53,8 @@ void restore(const AppTree& tree, const std::string& name, const std::string& te
 
 // Of 1 to 3 plain Python has nothing to show: it does not log what it reloads.
 
-TEST_CASE("reload_problem_01: one setting logs the imports of an app, the late ones too, and of no other") {
+TEST_CASE(
+    "reload_problem_01: the imports of an app are listed, and logged if one setting says so, late ones too") {
   DaemonProcess daemon;
   for (const std::string name : {"blog", "shop"}) {
     const AppTree app = daemon.add_app(
@@ -66,6 +76,19 @@ TEST_CASE("reload_problem_01: one setting logs the imports of an app, the late o
   CHECK_FALSE(import_line(daemon, "blog", "pkg").empty());
   CHECK(import_line(daemon, "blog", "asked").empty());  // whether it is there is no import
   CHECK_FALSE(contains(daemon.app_log("shop"), "import "));
+  for (const std::string name : {"blog", "shop"}) {  // whatever that setting is
+    const Answer imports = daemon.call("imports", R"({"app":")" + name + "\"}");
+    for (const std::string module : {"app", "first", "pkg", "pkg.late"}) {
+      const std::string row = imported(imports, module);
+      REQUIRE_MESSAGE(!row.empty(), module);
+      CHECK(imports.text(row + "/hash").size() == 12);
+      CHECK(imports.text(row + "/code") != "");
+      CHECK(imports.number(row + "/total_seconds") >= imports.number(row + "/self_seconds"));
+    }
+    CHECK(imports.text(imported(imports, "pkg.late") + "/file") == (daemon.tree(name) / "pkg/late.py"));
+    CHECK(imports.text(imported(imports, "html") + "/hash").empty());  // none of the app's sources
+    CHECK(imported(imports, "asked").empty());
+  }
 }
 
 TEST_CASE("reload_problem_02: imports are logged whatever the log level is, and are none of debug's") {

@@ -59,6 +59,12 @@ TEST_CASE("diff takes an app and up to two of its generations") {
   CHECK(quit({"diff", "blog", "1", "2", "3"}).code == 2);
 }
 
+TEST_CASE("imports are sorted by a word") {
+  CHECK(good({"imports", "blog", "--gen", "3", "--sort", "self"}).generation == 3u);
+  CHECK(good({"imports"}).sort == "total");
+  CHECK(quit({"imports", "--sort", "size"}).code == 2);
+}
+
 TEST_CASE("logs and events take what peers taught") {
   const Options logs = good({"logs", "-f", "-n", "20", "blog", "--stream", "stderr", "-g", "3"});
   CHECK(logs.follow);

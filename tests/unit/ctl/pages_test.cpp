@@ -205,6 +205,35 @@ TEST_CASE("commits of generations are shown where there is one") {
   CHECK_FALSE(contains(generations_table({{"generations", {other}}}, Look{}), "COMMIT"));
 }
 
+TEST_CASE("imports are sorted as asked, and what is left out is counted") {
+  Json modules{{{"module", "b"},
+                {"total_seconds", 0.02},
+                {"self_seconds", 0.001},
+                {"kind", "source"},
+                {"code", "cached"}},
+               {{"module", "sys"}, {"total_seconds", nullptr}, {"kind", "built-in"}},
+               {{"module", "a"}, {"total_seconds", 0.03}, {"self_seconds", 0.0005}, {"kind", "source"}},
+               {{"module", "z"}, {"kind", "extension"}, {"file", "/z.so"}, {"error", "ImportError: no"}}};
+  const auto names = [&](const std::string& by) {
+    Json sorted = modules;
+    sort_imports(sorted, by);
+    std::string text;
+    for (const Json& module : sorted) text += text_at(module, "module") + " ";
+    return text;
+  };
+  CHECK(names("total") == "a b sys z ");
+  CHECK(names("self") == "b a sys z ");
+  CHECK(names("name") == "a b sys z ");
+  CHECK(names("order") == "b sys a z ");
+  const Json result{{"generation", 3}, {"cause", "start"}, {"modules", modules}, {"left_out", 0}};
+  const std::string all = imports_table(result, 0, Look{});
+  CHECK(contains(all, "20ms  1.0ms  b       source, cached"));
+  CHECK(contains(all, "refused"));
+  CHECK(contains(all, "/z.so: ImportError: no"));
+  CHECK(contains(all, "generation 3 (start): 4 modules, imported in 1.5ms\n"));
+  CHECK(contains(imports_table(result, 1, Look{}), "; 3 more with -n 0"));
+}
+
 TEST_CASE("what the next attempt waits for is said once") {
   const Json long_answer{
       {"app", "blog"}, {"answer", "generation 14 serves; waits: frozen"}, {"waiting_for", "frozen"}};

@@ -62,6 +62,34 @@ TEST_CASE("a second answer, and one to what nobody asked, find nobody") {
   CHECK(told.answers.size() == 1);
 }
 
+TEST_CASE("the parts of a long answer are put together in their order") {
+  HostBench bench;
+  Host& host = bench.start_host();
+  Told told;
+  host.ask_imports(7, told.note());
+  const Json command = bench.command_for(host).json;
+  CHECK(command == Json{{"do", "imports"}, {"ask", command["ask"]}, {"interp", 7}});
+  const auto part = [&](const std::string& module, bool more) {
+    bench.part(host).send({{"event", "imports"},
+                           {"ask", command["ask"]},
+                           {"modules", {{{"module", module}, {"seconds", 0.5}, {"own_seconds", -1}}}},
+                           {"more", more},
+                           {"left_out", 3}});
+  };
+  part("a", true);
+  part("b", true);
+  part("c", false);
+  part("late", false);
+  bench.pump_until([&] { return !told.answers.empty(); });
+  REQUIRE(told.answers.size() == 1);
+  const auto& imports = told.answers[0]->imports;
+  REQUIRE(imports.size() == 3);
+  CHECK(imports[0].module + imports[1].module + imports[2].module == "abc");
+  CHECK(imports[2].seconds == 0.5);
+  CHECK(imports[2].own_seconds == -1);
+  CHECK(told.answers[0]->left_out == 3);
+}
+
 TEST_CASE("questions to a host that ends are answered with its end") {
   HostBench bench;
   Host& host = bench.start_host();
