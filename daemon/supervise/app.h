@@ -85,6 +85,7 @@ class App final : public Moulting::Owner {
 
   Services& services_;
   AppConfig config_;
+  void ask_who_writes(std::vector<std::string> files);
   CallStats stats_;
   WhyLog why_;
   AppLog log_;

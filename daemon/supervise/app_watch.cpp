@@ -1,4 +1,5 @@
 #include "daemon/supervise/app.h"
+#include "daemon/watch/writers.h"
 
 #include <fmt/format.h>
 
@@ -87,7 +88,11 @@ void App::arm_settle() {
     }
     return;
   }
-  if (const auto at = settle_.next_deadline()) {
+  if (std::vector<std::string> files = settle_.take_doubts(now); !files.empty())
+    ask_who_writes(std::move(files));
+  auto at = settle_.next_deadline();
+  if (const auto doubt = settle_.next_doubt(); doubt && at) at = std::min(*at, *doubt);
+  if (at) {
     const auto wait = std::chrono::ceil<Milliseconds>(*at - now);
     settle_timer_.start(wait, [this] { arm_settle(); });
   }
@@ -95,6 +100,18 @@ void App::arm_settle() {
 
 void App::on_settled() {
   const ChangeBatch batch = settle_.take();
+// Those that nobody has open wait no longer; of the others there will be another event.
+void App::ask_who_writes(std::vector<std::string> files) {
+  std::weak_ptr<int> alive = alive_;
+  uv::compute_in_background<std::vector<std::string>>(
+      services_.loop, [files = std::move(files)] { return files_without_writer(files); },
+      [this, alive](const std::vector<std::string>& free) {
+        if (alive.expired()) return;
+        settle_.on_nobody_writes(free);
+        arm_settle();
+      });
+}
+
   const CauseKind kind = cause_of(batch);
   const std::string detail = detail_of(batch, kind, config_.tree);
   std::vector<std::string> files;

@@ -18,15 +18,15 @@ enum class ChangeKind {
 };
 std::string_view to_string(ChangeKind kind);
 
-// Whether somebody has the file open and has just written to it: more is likely to come.
-enum class Writing { no, yes };
+// Whether somebody has the file open for writing, so that more is likely to come. A scan cannot tell.
+enum class Writing { unknown, no, yes };
 
 // One thing that a watcher noticed and that may mean new code. A value.
 struct Change {
   std::string path;  // absolute
   ChangeKind kind = ChangeKind::source;
   SteadyTime when{};
-  Writing writing = Writing::no;
+  Writing writing = Writing::unknown;
 };
 
 // Makes a new generation even when all hashes are the same.

@@ -240,10 +240,7 @@ void Scan::probe() {
   for (const std::string& path : request_.probes) {
     struct stat status {};
     result_.probed.emplace_back(path, stamp_of(path));
-    if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode) &&
-        ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-      result_.found_folder_link = true;
-    }
+    if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) result_.found_link = true;
   }
 }
 

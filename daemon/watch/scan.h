@@ -59,7 +59,7 @@ struct ScanRequest {
   std::vector<std::string> opened;
   bool whole = true;                          // everything, from the root
   std::vector<ScanFolder> folders;            // not whole: only below these, which may be gone
-  std::vector<std::string> probes;            // stamps of these, and whether they are links to folders
+  std::vector<std::string> probes;            // stamps of these, and whether they are links
   std::shared_ptr<const InotifyAdder> adder;  // null: poll
   FileTablePtr before;
   IgnoreRulesPtr rules;  // of `before`, when not whole
@@ -78,7 +78,7 @@ struct ScanResult {
   IgnoreRulesPtr rules;
   std::vector<IgnoredPath> ignored_folders;  // some of them
   std::vector<std::pair<std::string, FileStamp>> probed;
-  bool found_folder_link = false;       // among the probes
+  bool found_link = false;       // among the probes
   std::vector<std::string> held_locks;  // when `whole`
   std::string root;                     // real; "" = the tree is not there
   std::string problem;                  // why inotify cannot do it: "nfs on /srv/app …"

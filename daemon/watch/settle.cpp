@@ -50,12 +50,39 @@ void Settle::on_change(const Change& change) {
 }
 
 void Settle::note_writing(const Change& change) {
-  const auto known = std::find(being_written_.begin(), being_written_.end(), change.path);
+  const auto known = std::find_if(being_written_.begin(), being_written_.end(),
+                                  [&change](const Written& file) { return file.path == change.path; });
+  if (change.writing == Writing::unknown) return;
   if (change.writing == Writing::no) {
     if (known != being_written_.end()) being_written_.erase(known);
-  } else if (known == being_written_.end() && being_written_.size() < kKeptChanges) {
-    being_written_.push_back(change.path);
+  } else if (known != being_written_.end()) {
+    known->asked = false;
+  } else if (being_written_.size() < kKeptChanges) {
+    being_written_.push_back({change.path});
   }
+}
+
+std::optional<SteadyTime> Settle::next_doubt() const {
+  const auto is_open = [](const Written& file) { return !file.asked; };
+  if (is_empty() || std::none_of(being_written_.begin(), being_written_.end(), is_open)) return std::nullopt;
+  return batch_.last + quiet();
+}
+
+std::vector<std::string> Settle::take_doubts(SteadyTime now) {
+  std::vector<std::string> paths;
+  const auto at = next_doubt();
+  if (!at || now < *at) return paths;
+  for (Written& file : being_written_) {
+    if (!std::exchange(file.asked, true)) paths.push_back(file.path);
+  }
+  return paths;
+}
+
+void Settle::on_nobody_writes(const std::vector<std::string>& paths) {
+  // One that was written again meanwhile is asked for again.
+  std::erase_if(being_written_, [&paths](const Written& file) {
+    return file.asked && std::find(paths.begin(), paths.end(), file.path) != paths.end();
+  });
 }
 
 Milliseconds Settle::quiet() const {
@@ -91,12 +118,23 @@ bool Settle::is_due(SteadyTime now) const {
 std::string Settle::waits_for(SteadyTime now) const {
   if (is_empty() || is_due(now)) return {};
   if (frozen_) return "frozen";
-  if (bracket_until_ && now < *bracket_until_) return "deploy under way";
+  if (bracket_until_ && now < *bracket_until_) {
+    return fmt::format("deploy bracket ({} s left)",
+                       std::chrono::ceil<std::chrono::seconds>(*bracket_until_ - now).count());
+  }
   for (const HeldLock& lock : locks_) {
     if (now < lock.since + times_.lock_patience) return fmt::format("waits for {}", lock.path);
   }
-  if (!being_written_.empty()) return fmt::format("{} is being written", being_written_.back());
+  if (!being_written_.empty()) return fmt::format("{} is being written", being_written_.back().path);
   return fmt::format("settling ({} ms without a change)", quiet().count());
+}
+
+std::string Settle::held_by(SteadyTime now) const {
+  if (bracket_until_ && now < *bracket_until_) return "deploy bracket";
+  for (const HeldLock& lock : locks_) {
+    if (now < lock.since + times_.lock_patience) return fmt::format("the lock {}", lock.path);
+  }
+  return {};
 }
 
 ChangeBatch Settle::take() {

@@ -41,6 +41,9 @@ struct ChangeBatch {
 //   watcher callback:  settle.on_change(change);           then arm()
 //   arm():             if (auto at = settle.next_deadline()) timer.start(at - now, on_timer);
 //   on_timer():        if (settle.is_due(now)) begin_attempt(settle.take()); else arm();
+//
+// Of a file that is said to be written without an end of it (writers.h) it asks once, when all
+// is quiet, whether that is so: take_doubts(), and the answer to on_nobody_writes().
 class Settle {
  public:
   static constexpr std::size_t kKeptChanges = 50;
@@ -65,9 +68,16 @@ class Settle {
   bool is_due(SteadyTime now) const;
   // When to ask again; none: only another event can make something due.
   std::optional<SteadyTime> next_deadline() const;
+  // When there is something to ask of the files that seem to be open for writing.
+  std::optional<SteadyTime> next_doubt() const;
+  std::vector<std::string> take_doubts(SteadyTime now);
+  void on_nobody_writes(const std::vector<std::string>& paths);
   // Why nothing is done yet: "settling (100 ms without a change)", "waits for .git/index.lock",
-  // "deploy under way", "frozen"; "" when nothing is pending or it is due.
+  // "deploy bracket (530 s left)", "frozen"; "" when nothing is pending or it is due.
   std::string waits_for(SteadyTime now) const;
+  // What holds changes back beyond the quiet time, for `why`: "deploy bracket", "the lock
+  // /srv/app/.git/index.lock"; "" when nothing does.
+  std::string held_by(SteadyTime now) const;
 
   ChangeBatch take();  // hands the pending changes over
   void drop();         // forgets them: what was switched to contains them
@@ -76,6 +86,10 @@ class Settle {
   struct HeldLock {
     std::string path;
     SteadyTime since;
+  };
+  struct Written {
+    std::string path;
+    bool asked = false;  // since its last change
   };
   void note_activity(SteadyTime now);
   void note_writing(const Change& change);
@@ -86,7 +100,7 @@ class Settle {
   ChangeBatch batch_;
   SteadyTime counted_from_{};  // what `longest` is measured from
   std::vector<HeldLock> locks_;
-  std::vector<std::string> being_written_;
+  std::vector<Written> being_written_;
   std::optional<SteadyTime> bracket_until_;
   bool frozen_ = false;
 };

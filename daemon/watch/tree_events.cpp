@@ -28,7 +28,12 @@ bool is_identifier(std::string_view name) {
          });
 }
 
-Writing writing_of(std::uint32_t mask) { return (mask & IN_MODIFY) != 0 ? Writing::yes : Writing::no; }
+// What is made by open(2) is going to be written; of what link(2) makes the question (writers.h) comes
+// out well.
+Writing writing_of(std::uint32_t mask) {
+  if ((mask & kDone) != 0) return Writing::no;
+  return (mask & (IN_CREATE | IN_MODIFY)) != 0 ? Writing::yes : Writing::unknown;
+}
 
 }  // namespace
 
@@ -99,6 +104,8 @@ void TreeWatcher::Impl::on_point(const Point& point, std::uint32_t mask) {
       on_file(point.reported, ChangeKind::source, mask);
       break;
     case PointRole::restart: want_probe(point.reported); break;
+  const bool is_file = point.role == PointRole::file || point.role == PointRole::data;
+  if (is_file && (mask & kAppears) != 0) want_probe(point.reported);
     case PointRole::lock:
       if ((mask & kAppears) != 0) set_lock(point.reported, true);
       if ((mask & (IN_DELETE | IN_MOVED_FROM)) != 0) set_lock(point.reported, false);
@@ -130,6 +137,7 @@ std::optional<std::string> TreeWatcher::Impl::on_tree_event(const Place& place, 
   if ((mask & kDone) == 0) return std::nullopt;
   auto rule = rules_->reason_here(path, PathType::file);
   return rule ? std::move(rule) : std::optional<std::string>("no source, and not named in `watch`");
+    if ((mask & kAppears) != 0) want_probe(path);  // a link to a file elsewhere?
 }
 
 void TreeWatcher::Impl::on_data_event(const std::string& path, std::uint32_t mask) {

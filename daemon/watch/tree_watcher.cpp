@@ -221,7 +221,7 @@ void TreeWatcher::Impl::finish(const ScanRequest& request, bool events_lost, Sca
   }
   if (stopped_) return;
   if (request.whole) forget_old_touches();
-  if (result.found_folder_link) wanted_.whole = true;
+  if (result.found_link) wanted_.whole = true;
   if (const auto ready = std::exchange(on_ready_, nullptr)) ready();
   if (stopped_) return;
   schedule();

@@ -86,7 +86,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   void emit_changes(const ScanResult& result, bool events_lost);
   void compare_marks(const std::vector<std::pair<std::string, FileStamp>>& probed);
   void compare_locks(const std::vector<std::string>& held);
-  void emit(const std::string& path, ChangeKind kind, Writing writing = Writing::no);
+  void emit(const std::string& path, ChangeKind kind, Writing writing = Writing::unknown);
   void set_lock(const std::string& path, bool held);
   std::string restart_file() const;
 

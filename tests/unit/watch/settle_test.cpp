@@ -117,7 +117,7 @@ TEST_CASE("a deploy bracket holds everything back until it is closed") {
   settle.on_change(change(0));
   settle.on_change(change(500, ChangeKind::restart_file));
   CHECK_FALSE(settle.is_due(at(10'000)));
-  CHECK(settle.waits_for(at(10'000)) == "deploy under way");
+  CHECK(settle.waits_for(at(10'000)) == "deploy bracket (20 s left)");
   settle.close_bracket(at(12'000));
   CHECK(settle.is_due(at(12'100)));
   CHECK(settle.take().forced);
@@ -170,8 +170,48 @@ TEST_CASE("a file that is still open for writing is waited for, but not for long
   CHECK_FALSE(settle.is_due(at(4999)));
   CHECK(settle.waits_for(at(300)) == "/app/a.py is being written");
   CHECK(settle.is_due(at(5000)));
-  settle.on_change(change(600));  // closed
+  settle.on_change(change(500));  // found by a scan, which knows nothing of it
+  CHECK_FALSE(settle.is_due(at(4999)));
+  upload.when = at(600);
+  upload.writing = Writing::no;  // closed
+  settle.on_change(upload);
   CHECK(settle.is_due(at(700)));
+}
+
+TEST_CASE("a file that nobody writes any more waits no longer, whatever its last event said") {
+  Settle settle;
+  Change touched = change(0);
+  touched.writing = Writing::yes;
+  settle.on_change(touched);
+  CHECK(settle.next_doubt() == at(100));
+  CHECK(settle.take_doubts(at(99)).empty());
+  CHECK(settle.take_doubts(at(100)) == std::vector<std::string>{"/app/a.py"});
+  CHECK_FALSE(settle.next_doubt());  // asked once
+  settle.on_nobody_writes({"/app/a.py"});
+  CHECK(settle.is_due(at(100)));
+}
+
+TEST_CASE("a file that was written again while it was asked for is asked for again") {
+  Settle settle;
+  Change written = change(0);
+  written.writing = Writing::yes;
+  settle.on_change(written);
+  settle.take_doubts(at(100));
+  written.when = at(101);
+  settle.on_change(written);
+  settle.on_nobody_writes({"/app/a.py"});
+  CHECK_FALSE(settle.is_due(at(201)));
+  CHECK(settle.take_doubts(at(201)).size() == 1);
+}
+
+TEST_CASE("what holds changes back is named for why") {
+  Settle settle;
+  CHECK(settle.held_by(at(0)).empty());
+  settle.on_change(change(0, ChangeKind::vcs_lock_taken, "/app/.git/index.lock"));
+  CHECK(settle.held_by(at(1)) == "the lock /app/.git/index.lock");
+  settle.open_bracket(at(30'000));
+  CHECK(settle.held_by(at(1)) == "deploy bracket");
+  CHECK(settle.held_by(at(60'000)).empty());
 }
 
 TEST_CASE("a batch keeps distinct paths in the order of their last change, and not too many") {
