@@ -37,6 +37,9 @@ Inotify::Inotify(uv::Loop& loop) : self_(std::make_shared<Inotify*>(this)) {
   adder_ = std::make_shared<const InotifyAdder>(std::move(fd));
   poll_ = std::make_unique<uv::Poll>(loop, adder_->fd(), [this](int) { on_readable(); });
   poll_->set(uv::Poll::kReadable);
+  mounts_ = std::make_unique<Mounts>(loop, [this](const std::vector<std::string>& points) {
+    for (InotifyListener* listener : all_listeners()) listener->on_mounts(points);
+  });
 }
 
 Inotify::~Inotify() { *self_ = nullptr; }
@@ -90,14 +93,18 @@ void Inotify::deliver(const InotifyEvent& event) {
 }
 
 void Inotify::overflow() {
+  for (InotifyListener* listener : all_listeners()) listener->on_overflow();
+}
+
+// For what they only note, to look again later: none of them goes while all are told.
+std::vector<InotifyListener*> Inotify::all_listeners() const {
   std::vector<InotifyListener*> all = busy_;
   for (const auto& [watch, hearing] : listeners_) {
     for (const Hearing& one : hearing) all.push_back(one.listener);
   }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
-  // They only note that they have to look again: none of them goes in here.
-  for (InotifyListener* listener : all) listener->on_overflow();
+  return all;
 }
 
 void Inotify::job_begins(InotifyListener& listener) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/watch/mounts.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/result.h"
 #include "ipc/uv/loop.h"
@@ -28,6 +29,8 @@ class InotifyListener {
   virtual ~InotifyListener() = default;
   virtual void on_inotify(const InotifyEvent& event) = 0;
   virtual void on_overflow() = 0;  // events were lost: look at everything again
+  // Something was mounted or unmounted on these folders.
+  virtual void on_mounts(const std::vector<std::string>&) {}
 };
 
 // The right to add watches from a background thread: shared by jobs, so that the descriptor stays
@@ -89,6 +92,7 @@ class Inotify {
   void on_readable();
   void deliver(const InotifyEvent& event);
   void overflow();
+  std::vector<InotifyListener*> all_listeners() const;
   void remove_unused();
 
   std::shared_ptr<const InotifyAdder> adder_;
@@ -100,6 +104,7 @@ class Inotify {
   int jobs_ = 0;
   std::shared_ptr<Inotify*> self_;
   std::unique_ptr<uv::Poll> poll_;
+  std::unique_ptr<Mounts> mounts_;
 };
 
 }  // namespace moult

@@ -38,8 +38,21 @@ Writing writing_of(std::uint32_t mask) {
 }  // namespace
 
 void TreeWatcher::Impl::on_overflow() {
+  why_.add(std::chrono::system_clock::now(), {}, "seen", "too many events at once: all files are looked at");
   wanted_.events_lost = true;
   want_whole();
+}
+
+// Other files may lie at the same paths now.
+void TreeWatcher::Impl::on_mounts(const std::vector<std::string>& points) {
+  const auto concerns = [this](const std::string& point) {
+    const auto meets = [&point](const std::string& path) {
+      return is_within(path, point) || is_within(point, path);
+    };
+    return meets(spec_.tree) || meets(root_) || std::any_of(spec_.roots.begin(), spec_.roots.end(), meets) ||
+           std::any_of(spec_.watch.begin(), spec_.watch.end(), meets);
+  };
+  if (std::any_of(points.begin(), points.end(), concerns)) want_whole();
 }
 
 void TreeWatcher::Impl::on_inotify(const InotifyEvent& event) {
@@ -91,6 +104,8 @@ void TreeWatcher::Impl::on_self_event(const std::vector<Place>& places, const In
 }
 
 void TreeWatcher::Impl::on_point(const Point& point, std::uint32_t mask) {
+  const bool is_file = point.role == PointRole::file || point.role == PointRole::data;
+  if (is_file && (mask & kAppears) != 0) want_probe(point.reported);
   switch (point.role) {
     case PointRole::rescan:
       if ((mask & kEntryEvents) != 0) want_whole();
@@ -104,8 +119,6 @@ void TreeWatcher::Impl::on_point(const Point& point, std::uint32_t mask) {
       on_file(point.reported, ChangeKind::source, mask);
       break;
     case PointRole::restart: want_probe(point.reported); break;
-  const bool is_file = point.role == PointRole::file || point.role == PointRole::data;
-  if (is_file && (mask & kAppears) != 0) want_probe(point.reported);
     case PointRole::lock:
       if ((mask & kAppears) != 0) set_lock(point.reported, true);
       if ((mask & (IN_DELETE | IN_MOVED_FROM)) != 0) set_lock(point.reported, false);
@@ -124,6 +137,7 @@ std::optional<std::string> TreeWatcher::Impl::on_tree_event(const Place& place, 
   }
   if (is_source_name(name)) {
     if (auto rule = rules_->reason_here(path, PathType::file)) return rule;
+    if ((mask & kAppears) != 0) want_probe(path);  // a link to a file elsewhere?
     on_file(path, ChangeKind::source, mask);
     return std::nullopt;
   }
@@ -137,7 +151,6 @@ std::optional<std::string> TreeWatcher::Impl::on_tree_event(const Place& place, 
   if ((mask & kDone) == 0) return std::nullopt;
   auto rule = rules_->reason_here(path, PathType::file);
   return rule ? std::move(rule) : std::optional<std::string>("no source, and not named in `watch`");
-    if ((mask & kAppears) != 0) want_probe(path);  // a link to a file elsewhere?
 }
 
 void TreeWatcher::Impl::on_data_event(const std::string& path, std::uint32_t mask) {

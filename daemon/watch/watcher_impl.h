@@ -25,6 +25,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
 
   void on_inotify(const InotifyEvent& event) override;
   void on_overflow() override;
+  void on_mounts(const std::vector<std::string>& points) override;
 
  private:
   struct Place {
