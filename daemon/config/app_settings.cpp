@@ -66,6 +66,7 @@ std::vector<Setting<C>> life_settings() {
   return {
       toggle_setting("reload", kWatching, &C::reload),
       list_setting("watch", kWatching, &C::watch, read_watch),
+      flag_setting("watch_templates", kWatching, &C::watch_templates),
       list_setting("ignore", kWatching, &C::ignore, read_ignore),
       toggle_setting("polling", kWatching, &C::polling),
       duration_setting("settle", kLimits, &C::settle, 0ms, 1min),

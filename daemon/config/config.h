@@ -87,6 +87,7 @@ struct AppConfig {
 
   Toggle reload = Toggle::on;
   std::vector<std::string> watch;   // extra files and folders
+  bool watch_templates = true;      // data files that the generation opened count
   std::vector<std::string> ignore;  // gitignore patterns
   Toggle polling = Toggle::off;     // on: never inotify
   Milliseconds settle{100};

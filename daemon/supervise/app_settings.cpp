@@ -112,6 +112,7 @@ WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packa
   spec.ignore = app.ignore;
   spec.packages = packages;
   spec.reach = reach;
+  spec.opened = app.watch_templates;
   spec.always_poll = app.polling == Toggle::on;
   return spec;
 }

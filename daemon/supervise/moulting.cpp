@@ -151,7 +151,7 @@ void Moulting::ask_python() {
 // Data files that the active generation opened count as its templates do (design.md section 5.3).
 SnapshotSpec Moulting::disk_spec() const {
   SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
-  if (active_ == nullptr) return spec;
+  if (active_ == nullptr || !config_.watch_templates) return spec;
   for (const std::string& file : active_->files_used()) {
     if (!file.ends_with(".py")) spec.opened.push_back(file);
   }

@@ -70,6 +70,7 @@ void TreeWatcher::Impl::stop() {
 }
 
 void TreeWatcher::Impl::add_files(const std::vector<std::string>& files, FileRole role) {
+  if (role == FileRole::opened && !spec_.opened) return;
   std::set<std::string>& known = role == FileRole::imported ? imported_ : opened_;
   std::vector<std::string>& fresh = role == FileRole::imported ? wanted_.imported : wanted_.opened;
   for (const std::string& given : files) {

@@ -26,6 +26,7 @@ struct WatchSpec {
   std::vector<std::string> ignore;    // gitignore patterns relative to the tree
   std::vector<std::string> packages;  // site-packages folders: their top level
   Reach reach = Reach::tree;          // files: the entry, the neighbours it imports, add_files()
+  bool opened = true;                 // files that the generation has opened count
   bool always_poll = false;           // `polling = true`
   bool operator==(const WatchSpec&) const = default;
 };
@@ -63,8 +64,9 @@ class TreeWatcher {
   // Makes the first scan; `on_ready` is called once, when every later change will be noticed.
   void start(std::function<void()> on_ready);
 
-  // Files that the generation uses: imported ones always count, opened ones unless a built-in rule
-  // or `ignore` names them. Known ones cost nothing. forget_files() before those of a new generation.
+  // Files that the generation uses: imported ones always count, opened ones unless the spec, a
+  // built-in rule or `ignore` says no. Known ones cost nothing. forget_files() before those of a new
+  // generation.
   void add_files(const std::vector<std::string>& files, FileRole role);
   void forget_files();
 

@@ -49,6 +49,7 @@ group = "web"
 signals = "error"
 reload = "off"
 watch = "../../trees/blog/templates"
+watch_templates = false
 ignore = ["*.tmp", "/data/"]
 polling = true
 settle = "50ms"
@@ -106,6 +107,7 @@ log_keep = 2
   CHECK(app.signals == SignalPolicy::error);
   CHECK(app.reload == Toggle::off);
   CHECK(app.watch == std::vector<std::string>{folder.path("trees/blog/templates")});
+  CHECK_FALSE(app.watch_templates);
   CHECK(app.ignore == std::vector<std::string>{"*.tmp", "/data/"});
   CHECK(app.polling == Toggle::on);
   CHECK(app.settle == Milliseconds(50));
