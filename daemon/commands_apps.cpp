@@ -14,6 +14,8 @@ using control::Reply;
 namespace {
 
 constexpr Seconds kDefaultTimeout{120};
+constexpr double kDeploySeconds = 600;
+constexpr double kDeploySecondsMax = 86'400;
 
 Json state_of(const App& app) { return std::string(to_string(app.state())); }
 
@@ -211,6 +213,43 @@ void roll_back_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
   if (!started) pending->fail(started.error());
 }
 
+// Answers when nothing is being read any more, so that what is written from then on is in no
+// generation before the end of the deploy.
+void begin_deploy(Daemon& daemon, App& app, const Json& params, Reply reply) {
+  const double seconds = params.value("for_seconds", kDeploySeconds);
+  if (seconds < 1 || seconds > kDeploySecondsMax) {
+    reply.fail({ErrorCode::usage, fmt::format("`for_seconds` must be from 1 to {}", kDeploySecondsMax)},
+               {{"field", "for_seconds"}});
+    return;
+  }
+  const std::string name = app.config().name;
+  const bool is_new = app.begin_deploy(std::chrono::round<Milliseconds>(Seconds(seconds)));
+  const std::string until = rfc3339(app.deploy()->until);
+  const auto pending = daemon.pending(std::move(reply), timeout_of(params, kDefaultTimeout),
+                                      "the beginning of a deploy of " + name);
+  Pending::poll(pending, [&daemon, name, is_new, until, seconds](Pending& self) {
+    App* found = find_or_fail(daemon, self, name);
+    if (found == nullptr) return true;
+    if (found->moulting().is_reading()) return false;
+    self.ok({{"app", name},
+             {"outcome", is_new ? "begun" : "renewed"},
+             {"state", state_of(*found)},
+             {"until", until},
+             {"for_seconds", seconds},
+             {"elapsed_seconds", self.elapsed().count()}});
+    return true;
+  });
+}
+
+void end_deploy(Daemon& daemon, App& app, const Json& params, Reply reply) {
+  const Json result{{"deploy", app.deploy() ? "ended" : "none"}};
+  start_and_wait(daemon, app, params, std::move(reply), "deploy", result,
+                 [&app](Moulting::Waiter waiter) -> Result<> {
+                   app.end_deploy(std::move(waiter));
+                   return {};
+                 });
+}
+
 }  // namespace
 
 void serve_app_commands(control::Methods& methods, Daemon& daemon) {
@@ -233,6 +272,8 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon) {
   one("restart", control::NoSelector::is_error, [](Daemon& d, App& app, const Json& params, Reply reply) {
     reload_app(d, app, params, std::move(reply), CauseKind::restart);
   });
+  one("deploy.begin", control::NoSelector::is_error, begin_deploy);
+  one("deploy.end", control::NoSelector::is_error, end_deploy);
   for (const auto freeze : {App::Freeze::frozen, App::Freeze::thawed}) {
     const bool frozen = freeze == App::Freeze::frozen;
     one(frozen ? "freeze" : "thaw", control::NoSelector::is_all,

@@ -89,6 +89,8 @@ std::vector<std::string> hints_of(const App& app) {
   if (app.moulting().record().pinned) {
     hints.push_back(fmt::format("moultctl thaw {} goes back to the code on the disk", app.config().name));
   }
+  if (app.deploy())
+    hints.push_back(fmt::format("moultctl deploy end {} takes up what has changed", app.config().name));
   if (app.is_frozen())
     hints.push_back(fmt::format("moultctl thaw {} applies what has changed", app.config().name));
   return hints;
@@ -98,6 +100,10 @@ std::vector<std::string> warnings_of(const App& app) {
   std::vector<std::string> warnings;
   const WatchStatus watch = app.watch_status();
   if (!watch.note.empty()) warnings.push_back(watch.note);
+  if (const auto& lapsed = app.lapsed_deploy()) {
+    warnings.push_back(fmt::format("the deploy that began at {} was not ended; it ended by itself at {}",
+                                   rfc3339(lapsed->since), rfc3339(lapsed->until)));
+  }
   for (const ProcessWideNote& note : app.moulting().process_wide_notes()) {
     warnings.push_back(
         fmt::format("the app asked its process for {}; its host was started with that", note.what));
@@ -245,6 +251,12 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["watched_folders"] = watch.folders;
   page["last_change"] = time_or_null(app.last_change());
   page["frozen"] = app.is_frozen();
+  page["deploy"] = nullptr;
+  if (const auto& deploy = app.deploy()) {
+    page["deploy"] = {{"since", rfc3339(deploy->since)},
+                      {"until", rfc3339(deploy->until)},
+                      {"changes", app.settle().pending().count}};
+  }
   page["pinned_generation"] =
       moulting.record().pinned ? Json(moulting.record().pinned->generation) : Json(nullptr);
   page["spare"] = moulting.spare_word();
@@ -341,6 +353,11 @@ Json why_page(const App& app) {
   facts.push_back(
       fmt::format("watching: {}, {} files in {} folders", app.watch_word(), watch.files, watch.folders));
   if (!watch.note.empty()) facts.push_back(watch.note);
+  if (const auto& deploy = app.deploy()) {
+    facts.push_back(fmt::format("deploy bracket: open since {}, until {} at most; {} changes wait",
+                                rfc3339(deploy->since), rfc3339(deploy->until),
+                                app.settle().pending().count));
+  }
   if (const auto attempt = moulting.attempt_view()) {
     facts.push_back(
         fmt::format("an attempt is under way ({}): {}", attempt->stage, describe(attempt->cause)));

@@ -19,6 +19,11 @@ constexpr const char* kFooter =
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such app, 5 config invalid, 6 new code\n"
     "rejected while the old one serves, 7 no daemon, 8 denied, 124 timed out, 130 interrupted.";
 
+double seconds_of(const std::string& option, const std::string& text) {
+  if (const auto seconds = parse_seconds(text)) return *seconds;
+  throw CLI::ValidationError(option, fmt::format("`{}` is no time (30, 500ms, 2min)", text));
+}
+
 // Adds the sub-commands of moultctl to `app`; what is parsed goes to `options`, which must outlive it.
 class Commands {
  public:
@@ -121,6 +126,14 @@ class Commands {
         ->add_option("APP", options_.apps, "name of the app, and the generation (default: the one before)")
         ->expected(0, kMostApps);
     rollback->add_option("-g,--generation", options_.generation, "which generation");
+    CLI::App* deploy = app_.add_subcommand("deploy", "take up the changes of a deploy all at once");
+    deploy->require_subcommand(1)->fallthrough();
+    apps_or_all(add(*deploy, "begin", "changes on disk wait from now on for `deploy end`"))
+        ->add_option_function<std::string>(
+            "--for", [this](const std::string& text) { options_.deploy_seconds = seconds_of("--for", text); },
+            "how long at most: 90s, 10min (default), 2h");
+    waits(apps_or_all(add(*deploy, "end", "make one generation of what has changed and switch to it")),
+          all_waits);
     apps_or_all(add("freeze", "do not act on changes on disk (default: all apps)"));
     apps_or_all(add("thaw", "act on changes again; lifts a roll-back's pin"));
     CLI::App* call = add("call", "call a function that an app exports");

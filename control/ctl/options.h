@@ -24,6 +24,7 @@ struct Options {
   std::optional<std::uint64_t> generation;
   std::optional<std::uint64_t> host;
   std::string until;
+  std::optional<double> deploy_seconds;  // deploy begin
   std::uint64_t lines = 100;
   bool follow = false;
   std::string stream;

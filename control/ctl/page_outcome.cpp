@@ -35,6 +35,10 @@ std::string sentence(const Json& result) {
   if (outcome == "requested") return "asked for, not waited for";
   if (outcome == "frozen") return "frozen: changes are noted and not acted on";
   if (outcome == "thawed") return "thawed: changes are acted on";
+  if (outcome == "begun" || outcome == "renewed") {
+    return fmt::format("deploy {}: changes wait for `moultctl deploy end`, until {} at most", outcome,
+                       text_at(result, "until"));
+  }
   if (outcome == "unchanged") {
     const std::string state = text_at(result, "state");
     return state.empty() ? "nothing to do" : fmt::format("nothing to do, it is {}", state);
@@ -51,6 +55,7 @@ std::string place_of(const std::string& file, std::uint64_t line) {
 std::string outcome_line(const Json& result, const Look& look) {
   std::string text =
       fmt::format("{}: {}", in_tone(text_at(result, "app"), Tone::strong, look), printable(sentence(result)));
+  if (text_at(result, "deploy") == "none") text += "; no deploy was under way";
   if (number_at(result, "elapsed_seconds") > 0)
     text += fmt::format(" ({})", human_seconds(number_at(result, "elapsed_seconds")));
   return text + '\n';

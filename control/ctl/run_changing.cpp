@@ -61,6 +61,7 @@ int on_apps(Invocation& invocation, const std::string& method, double seconds) {
   if (!params) return invocation.fail(params.error());
   if (!options.wait.empty()) (*params)["wait"] = options.wait;
   if (options.only_if_changed) (*params)["force"] = false;
+  if (options.deploy_seconds) (*params)["for_seconds"] = *options.deploy_seconds;
   const bool has_timeout = method != "freeze" && method != "thaw";
   const auto result = has_timeout ? invocation.call_long(method, *params, seconds)
                                   : invocation.call(method, *params, seconds);
@@ -142,6 +143,8 @@ int run_changing(Invocation& invocation) {
   if (command == "start" || command == "reload" || command == "restart")
     return on_apps(invocation, command, kMake);
   if (command == "stop") return on_apps(invocation, command, Invocation::kLongest);
+  if (command == "deploy begin") return on_apps(invocation, "deploy.begin", kMake);
+  if (command == "deploy end") return on_apps(invocation, "deploy.end", kMake);
   if (command == "freeze" || command == "thaw") return on_apps(invocation, command, Invocation::kQuick);
   if (command == "check") return run_check(invocation);
   if (command == "rollback") return run_rollback(invocation);

@@ -52,11 +52,13 @@ App::App(Services& services, AppConfig config)
       dispatcher_(stats_),
       moulting_(services, *this, config_, dispatcher_, stats_, why_),
       settle_(settle_times(config_)),
-      settle_timer_(services.loop) {
+      settle_timer_(services.loop),
+      deploy_timer_(services.loop) {
   dispatcher_.configure(call_limits(config_));
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   dispatcher_.set_on_active([this](const Generation* active) { call_routes_.follow(active); });
   if (moulting_.record().frozen) settle_.freeze();
+  restore_deploy();
   fill_route_target();
 }
 
@@ -89,8 +91,13 @@ void App::begin_start() {
   if (!started_ || !awaiting_watch_) return;
   awaiting_watch_ = false;
   const AppRecord& record = moulting_.record();
-  moulting_.attempt({CauseKind::start, {}, false}, Moulting::Purpose::serve,
-                    record.pinned ? record.pinned->snapshot : std::string(),
+  std::string snapshot = record.pinned ? record.pinned->snapshot : std::string();
+  if (record.deploy && record.active && snapshot.empty()) {
+    // The disk holds half of a deploy; its end will look at it.
+    snapshot = record.active->snapshot;
+    settle_.on_change({config_.tree, ChangeKind::source, Steady::now()});
+  }
+  moulting_.attempt({CauseKind::start, {}, false}, Moulting::Purpose::serve, std::move(snapshot),
                     std::exchange(start_waiter_, nullptr));
 }
 
@@ -127,7 +134,9 @@ void App::request(CauseKind kind, bool forced, const std::string& detail, Moulti
     }
   } else {
     settle_.drop();
-    if (kind == CauseKind::reload || kind == CauseKind::restart) moulting_.unpin();
+    const bool is_asked_for =
+        kind == CauseKind::reload || kind == CauseKind::restart || kind == CauseKind::deploy;
+    if (is_asked_for) moulting_.unpin();
   }
   moulting_.attempt({kind, detail, forced},
                     kind == CauseKind::check ? Moulting::Purpose::check : Moulting::Purpose::serve, {},
@@ -153,7 +162,11 @@ bool App::set_frozen(Freeze freeze) {
     // What a roll-back holds back is a change like any other now.
     if (moulting_.record().pinned) {
       moulting_.unpin();
-      request(CauseKind::change, false, "thaw", {});
+      if (deploy()) {
+        settle_.on_change({config_.tree, ChangeKind::source, Steady::now()});
+      } else {
+        request(CauseKind::change, false, "thaw", {});
+      }
     }
   }
   moulting_.record().frozen = frozen;
@@ -181,7 +194,7 @@ void App::apply(AppConfig config, const AppChange& change) {
     std::string snapshot;
     if (moulting_.record().pinned) {
       snapshot = moulting_.record().pinned->snapshot;
-    } else if (settle_.is_frozen() && moulting_.active() != nullptr) {
+    } else if ((settle_.is_frozen() || deploy()) && moulting_.active() != nullptr) {
       snapshot = moulting_.active()->record().snapshot;
     }
     if (!awaiting_watch_) {
@@ -233,6 +246,10 @@ std::string App::note() const {
     const std::size_t count = settle_.pending().count;
     return count == 0 ? "frozen" : fmt::format("frozen; {} changes wait for thaw", count);
   }
+  if (deploy()) {
+    return fmt::format("deploy under way until {} at most; {} changes wait", rfc3339(deploy()->until),
+                       settle_.pending().count);
+  }
   if (moulting_.record().pinned)
     return fmt::format("pinned to generation {}", moulting_.record().pinned->generation);
   return watcher_ ? watcher_->status().note : std::string();
@@ -243,6 +260,7 @@ WatchStatus App::watch_status() const { return watcher_ ? watcher_->status() : W
 std::string App::watch_word() const {
   if (config_.reload == Toggle::off) return "off";
   if (settle_.is_frozen()) return "frozen";
+  if (deploy()) return "deploy";
   if (moulting_.record().pinned) return "pinned";
   return watcher_ ? std::string(to_string(watcher_->status().mode)) : "off";
 }

@@ -38,6 +38,14 @@ class App final : public Moulting::Owner {
   Result<> roll_back(std::uint64_t generation, Moulting::Waiter waiter);
   enum class Freeze { frozen, thawed };
   bool set_frozen(Freeze freeze);  // false: it was so already
+  // A deploy (app_deploy.cpp): until end_deploy(), for `longest` at most, changes on disk wait. The end
+  // makes one generation of them all. False: it was open already, and its deadline was moved; or
+  // there was none to end, and the disk is looked at all the same.
+  bool begin_deploy(Milliseconds longest);
+  bool end_deploy(Moulting::Waiter waiter);
+  const std::optional<Deploy>& deploy() const { return moulting_.record().deploy; }
+  // The last one, when its deadline ended it; until the next begin or end.
+  const std::optional<Deploy>& lapsed_deploy() const { return lapsed_deploy_; }
   // New settings. `change` says what they touch.
   void apply(AppConfig config, const AppChange& change);
   void leave_host(const Host& host) { moulting_.leave_host(host); }
@@ -60,7 +68,7 @@ class App final : public Moulting::Owner {
   const WhyLog& why() const { return why_; }
   const Settle& settle() const { return settle_; }
   WatchStatus watch_status() const;
-  std::string watch_word() const;  // inotify, polling, off, frozen, pinned
+  std::string watch_word() const;  // inotify, polling, off, frozen, deploy, pinned
   bool is_frozen() const { return settle_.is_frozen(); }
   int running() const;
   SteadyTime serving_since() const { return serving_since_; }
@@ -77,7 +85,11 @@ class App final : public Moulting::Owner {
   void on_change(const Change& change);
   void begin_start();
   void arm_settle();
+  void ask_who_writes(std::vector<std::string> files);
   void on_settled();
+  void restore_deploy();
+  bool close_deploy(const std::string& how);
+  void on_deploy_lapsed();
   void watch(const std::vector<std::string>& packages);
   void watch_files_used(const std::vector<std::string>& files);
   void fill_route_target();
@@ -85,7 +97,6 @@ class App final : public Moulting::Owner {
 
   Services& services_;
   AppConfig config_;
-  void ask_who_writes(std::vector<std::string> files);
   CallStats stats_;
   WhyLog why_;
   AppLog log_;
@@ -95,6 +106,8 @@ class App final : public Moulting::Owner {
   RouteTarget route_target_;
   Settle settle_;
   uv::Timer settle_timer_;
+  uv::Timer deploy_timer_;
+  std::optional<Deploy> lapsed_deploy_;
   std::unique_ptr<TreeWatcher> watcher_;
   WatchSpec watched_;
   AppState told_state_ = AppState::stopped;

@@ -20,7 +20,7 @@ WallTime to_time(std::int64_t milliseconds) { return WallTime(Milliseconds(milli
 constexpr std::array kCauses{CauseKind::start,   CauseKind::change,       CauseKind::reload,
                              CauseKind::restart, CauseKind::restart_file, CauseKind::rollback,
                              CauseKind::recycle, CauseKind::host_lost,    CauseKind::settings,
-                             CauseKind::check};
+                             CauseKind::check,   CauseKind::deploy};
 
 CauseKind cause_of(const std::string& word) {
   const auto found =
@@ -46,6 +46,16 @@ std::optional<SnapshotMark> mark_from_json(const Json& json) {
   if (!json.is_object()) return std::nullopt;
   return SnapshotMark{json.value("generation", std::uint64_t{0}), json.value("snapshot", ""),
                       json.value("disk", "")};
+}
+
+Json deploy_to_json(const std::optional<Deploy>& deploy) {
+  if (!deploy) return nullptr;
+  return {{"since", to_number(deploy->since)}, {"until", to_number(deploy->until)}};
+}
+
+std::optional<Deploy> deploy_from_json(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  return Deploy{to_time(json.value("since", std::int64_t{0})), to_time(json.value("until", std::int64_t{0}))};
 }
 
 Json generation_to_json(const GenerationRecord& record) {
@@ -133,6 +143,7 @@ std::string encode_record(const AppRecord& record) {
                   {"pinned", mark_to_json(record.pinned)},
                   {"stopped", record.stopped},
                   {"frozen", record.frozen},
+                  {"deploy", deploy_to_json(record.deploy)},
                   {"needs_process", record.verdict == Verdict::needs_process},
                   {"verdict_reason", record.verdict_reason},
                   {"packages", record.packages},
@@ -154,6 +165,7 @@ Result<AppRecord> decode_record(std::string_view text) {
     record.pinned = mark_from_json(json.value("pinned", Json()));
     record.stopped = json.value("stopped", false);
     record.frozen = json.value("frozen", false);
+    record.deploy = deploy_from_json(json.value("deploy", Json()));
     record.verdict = json.value("needs_process", false) ? Verdict::needs_process : Verdict::none;
     record.verdict_reason = json.value("verdict_reason", "");
     record.packages = json.value("packages", "");

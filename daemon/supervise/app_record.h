@@ -18,6 +18,13 @@ struct SnapshotMark {
   bool operator==(const SnapshotMark&) const = default;
 };
 
+// A deploy bracket (`moultctl deploy begin`): changes wait from `since` to its end, at most to `until`.
+struct Deploy {
+  WallTime since{};
+  WallTime until{};
+  bool operator==(const Deploy&) const = default;
+};
+
 // What the daemon remembers of an app over its own restart: FOLDER/state.json. A value; written in
 // the background after each change of generation.
 struct AppRecord {
@@ -26,6 +33,7 @@ struct AppRecord {
   std::optional<SnapshotMark> pinned;
   bool stopped = false;
   bool frozen = false;
+  std::optional<Deploy> deploy;
   Verdict verdict = Verdict::none;
   std::string verdict_reason;
   std::string packages;                              // fingerprint that the verdict and `active` belong to

@@ -73,6 +73,8 @@ void App::on_change(const Change& change) {
     services_.events.event("change.ignored", config_.name, {{"reason", "frozen"}});
     return;
   }
+  if (const std::string holder = settle_.held_by(change.when); !holder.empty())
+    why_.add(last_change_, change.path, "waiting", holder);
   moulting_.on_change_seen(change.path);
   arm_settle();
 }
@@ -98,8 +100,6 @@ void App::arm_settle() {
   }
 }
 
-void App::on_settled() {
-  const ChangeBatch batch = settle_.take();
 // Those that nobody has open wait no longer; of the others there will be another event.
 void App::ask_who_writes(std::vector<std::string> files) {
   std::weak_ptr<int> alive = alive_;
@@ -112,6 +112,8 @@ void App::ask_who_writes(std::vector<std::string> files) {
       });
 }
 
+void App::on_settled() {
+  const ChangeBatch batch = settle_.take();
   const CauseKind kind = cause_of(batch);
   const std::string detail = detail_of(batch, kind, config_.tree);
   std::vector<std::string> files;

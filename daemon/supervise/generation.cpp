@@ -25,6 +25,7 @@ std::string_view to_string(CauseKind kind) {
     case CauseKind::reload: return "reload";
     case CauseKind::restart: return "restart";
     case CauseKind::restart_file: return "restart_file";
+    case CauseKind::deploy: return "deploy";
     case CauseKind::rollback: return "rollback";
     case CauseKind::recycle: return "recycle";
     case CauseKind::host_lost: return "host_lost";
@@ -48,6 +49,8 @@ std::string describe(const Cause& cause) {
     case CauseKind::start: return "first load";
     case CauseKind::change: return fmt::format("change of {}", cause.detail);
     case CauseKind::restart_file: return fmt::format("touch of {}", cause.detail);
+    case CauseKind::deploy:
+      return cause.detail.empty() ? "deploy" : fmt::format("deploy of {}", cause.detail);
     case CauseKind::rollback: return fmt::format("roll-back to generation {}", cause.detail);
     case CauseKind::recycle: return fmt::format("host recycled: {}", cause.detail);
     case CauseKind::host_lost: return fmt::format("its host {}", cause.detail);

@@ -21,6 +21,7 @@ enum class CauseKind {
   reload,
   restart,
   restart_file,
+  deploy,  // `moultctl deploy end`
   rollback,
   recycle,
   host_lost,

@@ -18,6 +18,8 @@ namespace {
 // or locale.
 constexpr int kRemakesMax = 3;
 
+bool tells_what_changed(CauseKind kind) { return kind == CauseKind::change || kind == CauseKind::deploy; }
+
 }  // namespace
 
 // What the background job of an attempt finds.
@@ -234,7 +236,7 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
     // One process loads an extension module once (dlopen(3) goes by the file, not by its content).
     attempt_->fresh_host |= std::any_of(difference.changed.begin(), difference.changed.end(),
                                         [](const std::string& path) { return path.ends_with(".so"); });
-    if (!attempt_->same_as_active && attempt_->cause.kind == CauseKind::change) {
+    if (!attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {
       attempt_->cause.detail = summary(difference, *attempt_->snapshot);
     }
   }
@@ -251,7 +253,7 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
               .previous = active_->number()});
     return;
   }
-  if (packages_changed && attempt_->same_as_active && attempt_->cause.kind == CauseKind::change) {
+  if (packages_changed && attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {
     attempt_->cause.detail = "installed packages";
   }
   if (!prepared->memfd && must) {
@@ -407,6 +409,12 @@ void Moulting::hold_or_switch() {
             .snapshot = generation.snapshot()->id,
             .isolation = generation.record().isolation});
   keep_snapshots();
+}
+
+bool Moulting::is_reading() const {
+  if (preparing_ || next_) return true;
+  return attempt_ && !attempt_->stale &&
+         (attempt_->stage == Stage::python || attempt_->stage == Stage::snapshot);
 }
 
 std::optional<Moulting::AttemptView> Moulting::attempt_view() const {

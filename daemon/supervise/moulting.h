@@ -125,6 +125,8 @@ class Moulting final : public Generation::Owner {
   const std::string& waiting_for() const { return waiting_for_; }
   bool is_stopping() const { return stopping_; }
   bool has_draining() const { return draining() > 0; }
+  // The disk is being read for an attempt, or is about to be.
+  bool is_reading() const;
   const std::vector<ExtensionNote>& refused_extensions() const { return refused_extensions_; }
   const std::vector<ProcessWideNote>& process_wide_notes() const { return process_wide_notes_; }
   const std::vector<std::string>& packages() const { return package_folders_; }

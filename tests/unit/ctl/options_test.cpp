@@ -65,6 +65,20 @@ TEST_CASE("imports are sorted by a word") {
   CHECK(quit({"imports", "--sort", "size"}).code == 2);
 }
 
+TEST_CASE("deploy has a beginning with a deadline and an end that can be waited for") {
+  const Options begin = good({"deploy", "begin", "blog", "--for", "10m"});
+  CHECK(begin.command == "deploy begin");
+  CHECK(begin.apps == Words{"blog"});
+  CHECK(begin.deploy_seconds == 600.0);
+  CHECK_FALSE(good({"deploy", "begin", "--all"}).deploy_seconds);
+  CHECK(good({"deploy", "end", "blog", "--wait=drained"}).wait == "drained");
+  CHECK(quit({"deploy", "begin", "--for", "soon"}).code == 2);
+  CHECK(quit({"deploy"}).code == 2);
+  CHECK(quit({"deploy", "end", "--for", "10m"}).code == 2);
+  CHECK(offers({"deploy", ""}, "begin"));
+  CHECK(offers({"deploy", "begin", "--f"}, "--for"));
+}
+
 TEST_CASE("logs and events take what peers taught") {
   const Options logs = good({"logs", "-f", "-n", "20", "blog", "--stream", "stderr", "-g", "3"});
   CHECK(logs.follow);

@@ -50,6 +50,7 @@ AppRecord full_record() {
   record.pinned = SnapshotMark{12, "dd", "ee"};
   record.stopped = true;
   record.frozen = true;
+  record.deploy = Deploy{at(4), at(600'004)};
   record.verdict = Verdict::needs_process;
   record.verdict_reason = "numpy cannot live in a sub-interpreter";
   record.packages = "ff";
