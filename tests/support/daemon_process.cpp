@@ -130,6 +130,7 @@ std::string DaemonProcess::log_file() const {
 void DaemonProcess::start_listening(std::vector<std::string> arguments) {
   if (arguments.empty()) arguments = {"--config", config_folder(), "--state", state_folder()};
   arguments.insert(arguments.begin(), program("moultd"));
+  arguments.insert(arguments.begin(), starter_.begin(), starter_.end());
   child_.reset();
   ++starts_;
   child_ = std::make_unique<Child>(

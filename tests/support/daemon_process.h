@@ -42,6 +42,8 @@ class DaemonProcess {
   void remove_app_config(const std::string& name);
   AppTree tree(const std::string& name) const;
   std::map<std::string, std::string>& environment() { return environment_; }
+  // What the daemon is started by: `unshare`, `nice`, a shell that execs "$@".
+  std::vector<std::string>& starter() { return starter_; }
   const TempDir& folder() const { return folder_; }
   std::string config_folder() const { return folder_ / "config"; }
   std::string state_folder() const { return folder_ / "state"; }
@@ -84,6 +86,7 @@ class DaemonProcess {
  private:
   TempDir folder_;
   std::map<std::string, std::string> environment_;
+  std::vector<std::string> starter_;
   std::unique_ptr<Child> child_;
   int starts_ = 0;
   std::vector<std::string> apps() const;
