@@ -90,6 +90,7 @@ tl::expected<void, ConfigErrors> Daemon::start() {
   bridge_ = std::make_unique<EventBridge>(*events_);
   services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_,
                                                   nullptr, state, options_.command == DaemonCommand::run});
+  services_->cache_folder = moult::cache_folder(surroundings_);
   supervisor_ = std::make_unique<Supervisor>(*services_, module_folder_);
   calls_ = std::make_unique<Calls>(loop_, log_, *supervisor_, services_->numbers);
   services_->callers = calls_.get();

@@ -52,6 +52,7 @@ class Daemon {
   Calls& calls() { return *calls_; }
   const HttpServer& http() const { return *http_; }
   const std::string& state_folder() const { return services_->state_folder; }
+  const std::string& cache_folder() const { return services_->cache_folder; }
   const std::string& control_path() const { return control_path_; }
   const std::string& module_folder() const { return module_folder_; }
   const std::string& boot() const { return boot_; }

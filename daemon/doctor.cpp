@@ -6,7 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
+#include <cerrno>
 #include <filesystem>
 
 namespace moult {
@@ -26,6 +29,26 @@ Json limit_check(const char* name, int resource, rlim_t enough, const char* hint
   const bool ok = unlimited || limit.rlim_cur >= enough;
   return check(name, ok ? "ok" : "warning", unlimited ? "no limit" : fmt::format("limit {}", limit.rlim_cur),
                ok ? "" : hint);
+}
+
+Json cache_check(const std::string& folder, std::uint64_t bytes) {
+  if (bytes == 0) return check("bytecode cache", "ok", "off");
+  const std::string text = fmt::format("at most {} MiB in {}", bytes >> 20, folder);
+  for (const std::string& path : {folder, folder + "/code"}) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+      if (errno == ENOENT) continue;  // made with the first code that is kept
+      return check("bytecode cache", "warning", describe(last_os_error(path)), "each host compiles anew");
+    }
+    const bool is_private = S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() &&
+                            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    if (!is_private) {
+      return check("bytecode cache", "warning",
+                   fmt::format("{} is not used: it belongs to another user, or others may write to it", path),
+                   fmt::format("rm -r {}, or chmod 700 it", path));
+    }
+  }
+  return check("bytecode cache", "ok", text);
 }
 
 }  // namespace
@@ -54,6 +77,7 @@ Json doctor_checks(const Daemon& daemon) {
                            fmt::format("{} MiB free for {}", free >> 20, daemon.state_folder()),
                            ok ? "" : "snapshots and logs are kept there"));
   }
+  checks.push_back(cache_check(daemon.cache_folder(), daemon.config().daemon.bytecode_cache));
   for (const App* app : daemon.supervisor().apps()) {
     const WatchStatus watch = app->watch_status();
     if (!watch.note.empty())

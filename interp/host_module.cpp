@@ -40,7 +40,24 @@ std::string module_folder(const py::Attached& py, PyObject* module) {
   return std::filesystem::path(py::text_of(py, file.get())).parent_path().string();
 }
 
-[[noreturn]] void run(const py::Attached& py, int channel, const std::string& folder) {
+// What the daemon gives to main().
+struct Given {
+  int channel = -1;
+  std::string cache_folder;  // "": no bytecode cache on the disk
+  std::uint64_t cache_bytes = 0;
+};
+
+std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given) {
+  if (given.cache_folder.empty()) return nullptr;
+  const py::Ref ask = py::boot_function(py, "preimport", "compiler");
+  const py::Ref kind = ask ? py::Ref::steal(PyObject_CallNoArgs(ask.get())) : py::Ref();
+  PyErr_Clear();
+  if (!kind) return nullptr;
+  return std::make_unique<CodeStore>(given.cache_folder, given.cache_bytes, py::text_of(py, kind.get()));
+}
+
+[[noreturn]] void run(const py::Attached& py, const Given& given, const std::string& folder) {
+  const int channel = given.channel;
   take_signals();
   ::fcntl(channel, F_SETFD, FD_CLOEXEC);
   Events events(channel);
@@ -52,7 +69,9 @@ std::string module_folder(const py::Attached& py, PyObject* module) {
     ::_exit(1);
   }
   MainThread main_thread;
-  CodeCache code;
+  CodeCache code(code_store(py, given), [&events](const Error& error) {
+    events.notice({0, "warning", "the bytecode cache cannot be written: " + error.message, "", 0});
+  });
   Directory directory;
   CallBook book;
   py::can_swap();  // finds out, on a thread with a state
@@ -68,15 +87,20 @@ std::string module_folder(const py::Attached& py, PyObject* module) {
   main_thread.serve(PyThreadState_Get());
 }
 
-PyObject* host_main(PyObject* module, PyObject* argument) {
+PyObject* host_main(PyObject* module, PyObject* arguments) {
   const auto py = py::Attached::by_caller();
-  const long channel = PyLong_AsLong(argument);
-  if (channel == -1 && PyErr_Occurred() != nullptr) return nullptr;
-  run(py, static_cast<int>(channel), module_folder(py, module));
+  Given given;
+  PyObject* cache_folder = nullptr;
+  unsigned long long cache_bytes = 0;
+  if (!PyArg_ParseTuple(arguments, "i|UK", &given.channel, &cache_folder, &cache_bytes)) return nullptr;
+  if (cache_folder != nullptr) given.cache_folder = py::text_of(py, cache_folder);
+  given.cache_bytes = cache_bytes;
+  run(py, given, module_folder(py, module));
 }
 
 PyMethodDef kMethods[] = {
-    {"main", host_main, METH_O, "main(fd): serves the command channel fd. Does not return."},
+    {"main", host_main, METH_VARARGS,
+     "main(fd, cache_folder='', cache_bytes=0): serves the command channel fd. Does not return."},
     {nullptr, nullptr, 0, nullptr},
 };
 

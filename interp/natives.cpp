@@ -83,7 +83,12 @@ PyObject* cached_code(PyObject* self, PyObject* path) {
   Natives& natives = natives_of(self);
   if (!content_of(self, path)) Py_RETURN_NONE;
   const std::string_view name = view_of(path);
-  const auto code = natives.code.find(name, natives.snapshot->hash_of(name));
+  const std::string_view hash = natives.snapshot->hash_of(name);
+  CodeCache::Code code = natives.code.find(name, hash);
+  if (!code) {
+    const py::DetachScope detached(py::Attached::by_caller());
+    code = natives.code.find_stored(name, hash);
+  }
   if (!code) Py_RETURN_NONE;
   return PyBytes_FromStringAndSize(code->data(), static_cast<Py_ssize_t>(code->size()));
 }

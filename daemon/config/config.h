@@ -128,6 +128,7 @@ struct DaemonConfig {
   int max_connections = 1000;
   std::uint64_t snapshot_max_bytes = 512u << 20;  // kept per app
   int snapshot_keep = 5;
+  std::uint64_t bytecode_cache = 64u << 20;  // bytes of compiled code kept on the disk; 0: none
   bool access_log = false;
 
   bool operator==(const DaemonConfig&) const = default;

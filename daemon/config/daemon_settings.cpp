@@ -55,6 +55,16 @@ void read_growth(ValueReader& reader, const Value& value, C& into) {
   }
 }
 
+// A size, or "off".
+void read_bytecode_cache(ValueReader& reader, const Value& value, C& into) {
+  const auto* const text = value.get_if<std::string>();
+  if (text != nullptr && *text == "off") {
+    into.bytecode_cache = 0;
+  } else if (const auto size = reader.size(value, kMiB, kTiB)) {
+    into.bytecode_cache = *size;
+  }
+}
+
 }  // namespace
 
 std::vector<Setting<DaemonConfig>> daemon_settings() {
@@ -74,6 +84,10 @@ std::vector<Setting<DaemonConfig>> daemon_settings() {
       number_setting("max_connections", kLimits, &C::max_connections, 1, 1'000'000),
       size_setting("snapshot_max_size", kLimits, &C::snapshot_max_bytes, kMiB, kTiB),
       number_setting("snapshot_keep", kLimits, &C::snapshot_keep, 1, 100),
+      {"bytecode_cache", kLimits, read_bytecode_cache,
+       [](const C& from) {
+         return toml_string(from.bytecode_cache == 0 ? "off" : size_text(from.bytecode_cache));
+       }},
       flag_setting("access_log", kLimits, &C::access_log),
   };
 }

@@ -82,6 +82,8 @@ std::string config_folder(const Surroundings& from) { return xdg(from, "XDG_CONF
 
 std::string state_folder(const Surroundings& from) { return xdg(from, "XDG_STATE_HOME", "/.local/state"); }
 
+std::string cache_folder(const Surroundings& from) { return xdg(from, "XDG_CACHE_HOME", "/.cache"); }
+
 Result<SocketPaths> socket_paths(const Surroundings& from) {
   SocketPaths paths;
   if (const std::string named = from.variable("MOULT_SOCKET"); !named.empty()) {

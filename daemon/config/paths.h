@@ -25,6 +25,8 @@ Surroundings current_surroundings();
 std::string config_folder(const Surroundings& from);
 // $XDG_STATE_HOME/moult or ~/.local/state/moult: snapshots (apps/NAME), logs.
 std::string state_folder(const Surroundings& from);
+// $XDG_CACHE_HOME/moult or ~/.cache/moult: compiled code, which may be deleted at any time.
+std::string cache_folder(const Surroundings& from);
 
 // The sockets of the daemon, all in one folder that is the user's alone.
 struct SocketPaths {

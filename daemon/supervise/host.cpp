@@ -82,7 +82,7 @@ Host::Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key)
 
 Host::~Host() = default;
 
-Result<> Host::start(const std::string& module_folder) {
+Result<> Host::start(const std::string& module_folder, const CodePlace& code_place) {
   const std::string module = module_folder + "/_moult_host" + key_.python.suffix;
   if (::access(module.c_str(), R_OK) != 0) {
     return fail(
@@ -106,10 +106,11 @@ Result<> Host::start(const std::string& module_folder) {
     spec.arguments.push_back(key_.process_flags.substr(at, end - at));
     at = end + 1;
   }
-  spec.arguments.insert(
-      spec.arguments.end(),
-      {"-c", "import sys; sys.path.insert(0, sys.argv[1]); import _moult_host; _moult_host.main(3)",
-       module_folder});
+  spec.arguments.insert(spec.arguments.end(),
+                        {"-c",
+                         "import sys; sys.path.insert(0, sys.argv[1]); import _moult_host; "
+                         "_moult_host.main(3, sys.argv[2], int(sys.argv[3]))",
+                         module_folder, code_place.folder, std::to_string(code_place.bytes)});
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view name =
         std::string_view(*variable).substr(0, std::string_view(*variable).find('='));

@@ -27,6 +27,12 @@ struct HostKey {
   bool operator==(const HostKey&) const = default;
 };
 
+// Where a host keeps what it compiles, for other hosts and later ones. A value.
+struct CodePlace {
+  std::string folder;       // private, of this user; "": nowhere
+  std::uint64_t bytes = 0;  // at most
+};
+
 // The part of an app's environment that belongs into HostKey::c_environment.
 std::map<std::string, std::string> c_environment_of(const std::map<std::string, std::string>& environment);
 
@@ -64,7 +70,7 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   // Starts the process. `module_folder` holds the host modules.
-  Result<> start(const std::string& module_folder);
+  Result<> start(const std::string& module_folder, const CodePlace& code_place = {});
 
   // Asks for an interpreter; its number. Events go to `listener` until forget(). The descriptors
   // are closed here once they are sent.

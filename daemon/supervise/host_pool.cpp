@@ -37,9 +37,10 @@ HostPool::HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_fo
 
 HostPool::~HostPool() = default;
 
-void HostPool::configure(std::size_t shared_hosts_max, std::uint64_t memory_growth) {
+void HostPool::configure(std::size_t shared_hosts_max, std::uint64_t memory_growth, CodePlace code_place) {
   shared_hosts_max_ = std::max<std::size_t>(shared_hosts_max, 1);
   memory_growth_ = memory_growth;
+  code_place_ = std::move(code_place);
 }
 
 Result<Host*> HostPool::place(const PlacementRequest& request) {
@@ -66,7 +67,7 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
   auto host = std::make_unique<Host>(loop_, log_, *this, next_number_++, request.key);
   host->dedicated = dedicated;
   if (!request.group.empty()) host->groups.push_back(request.group);
-  MOULT_TRY(host->start(module_folder_));
+  MOULT_TRY(host->start(module_folder_, code_place_));
   log_.debug("host started", {{"host", std::to_string(host->number())},
                               {"pid", std::to_string(host->pid())},
                               {"python", host->key().python.version()},

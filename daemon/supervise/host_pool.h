@@ -48,7 +48,8 @@ class HostPool final : public Host::Owner {
   HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_folder);
   ~HostPool() override;
 
-  void configure(std::size_t shared_hosts_max, std::uint64_t memory_growth);
+  // The place of compiled code is that of hosts which are started from now on.
+  void configure(std::size_t shared_hosts_max, std::uint64_t memory_growth, CodePlace code_place = {});
 
   // A host for the request, started when there is none that fits. Dedicated for mode main.
   Result<Host*> place(const PlacementRequest& request);
@@ -88,6 +89,7 @@ class HostPool final : public Host::Owner {
   std::string module_folder_;
   std::size_t shared_hosts_max_ = 1;
   std::uint64_t memory_growth_ = 0;
+  CodePlace code_place_;
   int next_number_ = 1;
   std::uint64_t recycled_ = 0;
   std::uint64_t lost_ = 0;

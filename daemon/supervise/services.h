@@ -52,6 +52,7 @@ struct Services {
   std::size_t snapshots_kept = 5;
   CallerLanes* callers = nullptr;  // set by the Daemon, which owns them
   CallNumbers numbers{};
+  std::string cache_folder{};  // compiled code; shared by the hosts of all daemons of this user
 };
 
 }  // namespace moult

@@ -72,8 +72,9 @@ void Supervisor::place_hosts(const Config& config) {
   std::size_t interpreters = 1;
   for (const AppConfig& app : config.apps) interpreters += static_cast<std::size_t>(app.interpreters);
   const std::size_t automatic = std::min({cores, std::max<std::size_t>(interpreters - 1, 1), std::size_t{4}});
+  const std::uint64_t cache = config.daemon.bytecode_cache;
   hosts_.configure(config.daemon.hosts > 0 ? static_cast<std::size_t>(config.daemon.hosts) : automatic,
-                   config.daemon.host_memory_growth);
+                   config.daemon.host_memory_growth, {cache > 0 ? services_.cache_folder : "", cache});
   services_.snapshot_bytes_max = config.daemon.snapshot_max_bytes;
   services_.snapshots_kept = static_cast<std::size_t>(config.daemon.snapshot_keep);
 }

@@ -29,6 +29,13 @@ def standard(path="", name=""):
         syslog.openlog()  # a sub-interpreter may not, and its syslog() needs it
 
 
+def compiler():
+    """All that decides on what a source is compiled to, beside the source: kept code of another one is
+    of no use."""
+    kind = f"{sys.implementation.cache_tag}{sys.abiflags} {importlib.util.MAGIC_NUMBER.hex()} -O{sys.flags.optimize}"
+    return f"{kind} {sys.byteorder}"
+
+
 def extension(path, name=""):
     """Loads one extension module, alone where that works. Some import their own package while they
     initialise (markupsafe does): then the package's folder is on the path for that moment."""

@@ -74,6 +74,7 @@ DaemonProcess::DaemonProcess() : environment_(clean_environment()) {
   environment_["HOME"] = folder_ / "home";
   environment_["XDG_CONFIG_HOME"] = folder_ / "home/.config";
   environment_["XDG_STATE_HOME"] = folder_ / "home/.local/state";
+  environment_["XDG_CACHE_HOME"] = folder_ / "home/.cache";
   environment_["MOULT_SOCKET"] = socket_path();
   fs::create_directories(folder_ / "home");
   fs::create_directories(folder_ / "config/apps");

@@ -281,9 +281,11 @@ class Interp:
 class Host:
     """One host process and the daemon's end of its command channel."""
 
-    def __init__(self, python=PYTHON, env=None):
+    def __init__(self, python=PYTHON, env=None, flags=(), cache=None, cache_bytes=64 << 20):
+        """`cache`: the folder of the bytecode cache; None: there is none."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        code = f"import sys; sys.path.insert(0, {MODULE_DIR!r}); import _moult_host; _moult_host.main(3)"
+        arguments = "3" if cache is None else f"3, {cache!r}, {cache_bytes}"
+        code = f"import sys; sys.path.insert(0, {MODULE_DIR!r}); import _moult_host; _moult_host.main({arguments})"
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8", **(env or {})}
         for name in ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "PYTHONMALLOC"):
             if name in os.environ:
@@ -296,7 +298,7 @@ class Host:
         # -I would ignore PYTHONMALLOC, which sanitizers need.
         isolated = ["-s", "-P"] if "PYTHONMALLOC" in environment else ["-I"]
         self.process = subprocess.Popen(
-            [python, *isolated, "-S", "-X", "utf8", "-c", code],
+            [python, *isolated, "-S", "-X", "utf8", *flags, "-c", code],
             stdin=subprocess.DEVNULL,
             env=environment,
             close_fds=False,

@@ -150,6 +150,7 @@ send_timeout = "4s"
 max_connections = 50
 snapshot_max_size = "2MiB"
 snapshot_keep = 3
+bytecode_cache = "8MiB"
 access_log = true
 )");
   const auto config = load_config(folder.config());
@@ -169,6 +170,7 @@ access_log = true
   CHECK(daemon.max_connections == 50);
   CHECK(daemon.snapshot_max_bytes == 2u << 20);
   CHECK(daemon.snapshot_keep == 3);
+  CHECK(daemon.bytecode_cache == 8u << 20);
   CHECK(daemon.access_log);
 }
 

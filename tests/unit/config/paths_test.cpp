@@ -23,9 +23,11 @@ TEST_CASE("folders are below home unless XDG says otherwise") {
   Surroundings from = at_home();
   CHECK(config_folder(from) == "/home/bob/.config/moult");
   CHECK(state_folder(from) == "/home/bob/.local/state/moult");
-  from.environment = {{"XDG_CONFIG_HOME", "/etc/bob"}, {"XDG_STATE_HOME", "/var/bob"}};
+  CHECK(cache_folder(from) == "/home/bob/.cache/moult");
+  from.environment = {{"XDG_CONFIG_HOME", "/etc/bob"}, {"XDG_STATE_HOME", "/var/bob"}, {"XDG_CACHE_HOME", "/tmp/bob"}};
   CHECK(config_folder(from) == "/etc/bob/moult");
   CHECK(state_folder(from) == "/var/bob/moult");
+  CHECK(cache_folder(from) == "/tmp/bob/moult");
   from.environment = {{"XDG_CONFIG_HOME", "relative"}, {"XDG_STATE_HOME", ""}};
   CHECK(config_folder(from) == "/home/bob/.config/moult");
   CHECK(state_folder(from) == "/home/bob/.local/state/moult");
