@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+import threading
 import traceback
 
 LIMIT = 64 * 1024
@@ -9,6 +11,39 @@ LIMIT = 64 * 1024
 NO_SITE_ADVICE = re.compile(r"\. Site initialization is disabled, [^\n]*")
 
 tree = ""
+
+
+def install():
+    """Python's own hooks print by C code that reads source lines from the disk (before 3.13; the last of
+    them also later). These get them from linecache, which is of the generation."""
+    if sys.version_info < (3, 13):
+        sys.excepthook = sys.__excepthook__ = show
+        threading.excepthook = threading.__excepthook__ = show_of_thread
+    sys.unraisablehook = sys.__unraisablehook__ = show_unraisable
+
+
+def show(kind, error, trace):
+    if sys.stderr is not None:
+        traceback.print_exception(kind, error, trace, file=sys.stderr)
+
+
+def show_of_thread(args):
+    if args.exc_type is not SystemExit and sys.stderr is not None:
+        name = args.thread.name if args.thread is not None else threading.get_ident()
+        print(f"Exception in thread {name}:", file=sys.stderr)
+        show(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def show_unraisable(args):
+    if sys.stderr is None:
+        return
+    try:
+        place = repr(args.object)
+    except Exception:
+        place = "<object repr() failed>"
+    what = args.err_msg or "Exception ignored in"
+    print(f"{what}:" if args.object is None else f"{what}: {place}", file=sys.stderr)
+    show(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def describe(error):

@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import io
 import linecache
 import marshal
 import os
@@ -23,6 +24,8 @@ def install(spec):
     nested = tuple(place for place in places if any(place.startswith(root + "/") for root in roots))
     sys.path_hooks.insert(0, finder_for)
     sys.path_importer_cache.clear()
+    take_over_source_loader()
+    take_over_open_code()
     update_from_disk = linecache.updatecache
 
     def updatecache(filename, module_globals=None):
@@ -39,6 +42,51 @@ def install(spec):
         return lines
 
     linecache.updatecache = updatecache
+
+
+def take_over_source_loader():
+    """A loader that is made for a path and not by a finder (spec_from_file_location(), the finder of an
+    editable install, imp's successors) gives the generation's source as well."""
+    loader = importlib.machinery.SourceFileLoader
+    code_of_disk, data_of_disk, write = loader.get_code, loader.get_data, loader.set_data
+
+    def get_code(self, fullname):
+        if _moult.snapshot_has(self.path):
+            return code_of_snapshot(self, self.path)
+        if in_snapshot_roots(self.path):  # newer than the snapshot, and byte code beside it may be older
+            return self.source_to_code(self.get_data(self.path), self.path)
+        return code_of_disk(self, fullname)
+
+    def get_data(self, path):
+        content = _moult.snapshot_get(os.fspath(path))
+        return data_of_disk(self, path) if content is None else content
+
+    def set_data(self, path, data, **options):
+        if not in_snapshot_roots(os.fspath(path)):
+            write(self, path, data, **options)
+
+    loader.get_code, loader.get_data, loader.set_data = get_code, get_data, set_data
+
+
+def take_over_open_code():
+    """runpy.run_path() and the like read sources by it."""
+    open_on_disk = io.open_code
+
+    def open_code(path):
+        content = _moult.snapshot_get(path)
+        return open_on_disk(path) if content is None else io.BytesIO(content)
+
+    io.open_code = open_code
+
+
+def code_of_snapshot(loader, path):
+    """Compiles, unless an interpreter of ours had the very same source once."""
+    known = _moult.cached_code(path)
+    if known is not None:
+        return marshal.loads(known)
+    code = loader.source_to_code(loader.get_data(path), path)
+    _moult.keep_code(path, marshal.dumps(code))
+    return code
 
 
 def is_under(path, folder):
@@ -62,6 +110,8 @@ def finder_for(path):
     folder = os.path.abspath(path) if path else os.getcwd()
     if not in_snapshot_roots(folder):
         raise ImportError("not under a root of the app", path=path)
+    if not _moult.snapshot_holds(folder) and not os.path.isdir(folder):
+        raise ImportError("no folder", path=path)  # a zip file, or a script that runpy is to run
     return SnapshotFinder(folder)
 
 
@@ -69,21 +119,8 @@ class SnapshotLoader(importlib.machinery.SourceFileLoader):
     """Loads a source of the snapshot. Bytecode files are neither read nor written: they belong to
     what the disk holds now."""
 
-    def get_data(self, path):
-        content = _moult.snapshot_get(os.fspath(path))
-        return super().get_data(path) if content is None else content
-
     def path_stats(self, path):
         raise OSError("a snapshot has no times")
-
-    def get_code(self, fullname):
-        """Compiles, unless another generation in this host had the very same source."""
-        known = _moult.cached_code(self.path)
-        if known is not None:
-            return marshal.loads(known)
-        code = self.source_to_code(self.get_data(self.path), self.path)
-        _moult.keep_code(self.path, marshal.dumps(code))
-        return code
 
 
 class SnapshotFinder:
@@ -94,6 +131,7 @@ class SnapshotFinder:
         self.path = folder
         self._disk_time = None
         self._disk_names = frozenset()
+        self._disk_folders = frozenset()
 
     def __repr__(self):
         return f"SnapshotFinder({self.path!r})"
@@ -105,14 +143,18 @@ class SnapshotFinder:
         package = f"{base}/__init__.py"
         if _moult.snapshot_has(package):
             return self._source_spec(fullname, package, [base])
+        is_folder = tail in self._disk_folders
+        if is_folder and (spec := self._binary_package(fullname, base)):
+            return spec
         for ending in EXTENSION_ENDINGS:
             if tail + ending in on_disk:
                 return self._other_spec(fullname, importlib.machinery.ExtensionFileLoader, base + ending)
         if _moult.snapshot_has(base + ".py"):
             return self._source_spec(fullname, base + ".py", None)
         if tail + BYTECODE_ENDING in on_disk:
-            return self._other_spec(fullname, importlib.machinery.SourcelessFileLoader, base + BYTECODE_ENDING)
-        if _moult.snapshot_holds(base) or holds_binaries(base):
+            bytecode = importlib.machinery.SourcelessFileLoader
+            return self._other_spec(fullname, bytecode, base + BYTECODE_ENDING)
+        if is_folder or _moult.snapshot_holds(base):  # also one with nothing but data in it
             spec = importlib.machinery.ModuleSpec(fullname, None)
             spec.submodule_search_locations = [base]
             return spec
@@ -121,14 +163,19 @@ class SnapshotFinder:
     def iter_modules(self, prefix=""):
         """For pkgutil.iter_modules, by which Django finds commands and migrations."""
         names = {}
-        for name in [*_moult.snapshot_names(self.path), *self._names_on_disk()]:
-            is_package = name.endswith("/")
-            if is_package and not _moult.snapshot_has(f"{self.path}/{name}__init__.py"):
-                continue
-            stem = name.rstrip("/").partition(".")[0]
-            if stem != "__init__" and stem.isidentifier():
-                names[stem] = names.get(stem, False) or is_package
-        return [(prefix + name, is_package) for name, is_package in sorted(names.items())]
+        for file in self._names_on_disk():
+            ending = next(e for e in (*EXTENSION_ENDINGS, BYTECODE_ENDING) if file.endswith(e))
+            names[file.removesuffix(ending)] = False
+        for file in _moult.snapshot_names(self.path):
+            if file.endswith(".py"):
+                names[file.removesuffix(".py")] = False
+            elif _moult.snapshot_has(f"{self.path}/{file}__init__.py"):
+                names[file.rstrip("/")] = True
+        for folder in self._disk_folders:
+            if binary_init(f"{self.path}/{folder}"):
+                names[folder] = True
+        names.pop("__init__", None)
+        return [(prefix + name, names[name]) for name in sorted(names) if "." not in name]
 
     def invalidate_caches(self):
         self._disk_time = None
@@ -139,25 +186,44 @@ class SnapshotFinder:
             fullname, path, loader=loader, submodule_search_locations=locations
         )
 
-    def _other_spec(self, fullname, loader, path):
-        return importlib.util.spec_from_file_location(fullname, path, loader=loader(fullname, path))
+    def _other_spec(self, fullname, loader, path, locations=None):
+        return importlib.util.spec_from_file_location(
+            fullname, path, loader=loader(fullname, path), submodule_search_locations=locations
+        )
+
+    def _binary_package(self, fullname, folder):
+        """The spec of a package whose __init__ is an extension module or bytecode."""
+        path = binary_init(folder)
+        if not path:
+            return None
+        is_bytecode = path.endswith(BYTECODE_ENDING)
+        machinery = importlib.machinery
+        loader = machinery.SourcelessFileLoader if is_bytecode else machinery.ExtensionFileLoader
+        return self._other_spec(fullname, loader, path, [folder])
 
     def _names_on_disk(self):
-        """Extension modules and bytecode in the folder; the folder's time says when to look again."""
+        """Extension modules and bytecode in the folder; the folder's time says when to look again. Its
+        folders are in _disk_folders then."""
         try:
             time = os.stat(self.path).st_mtime_ns
             if time != self._disk_time:
                 endings = (*EXTENSION_ENDINGS, BYTECODE_ENDING)
-                self._disk_names = frozenset(n for n in os.listdir(self.path) if n.endswith(endings))
+                with os.scandir(self.path) as entries:
+                    found = [(entry.name, entry.is_dir()) for entry in entries]
+                self._disk_folders = frozenset(name for name, is_folder in found if is_folder)
+                files = {name for name, _ in found} - self._disk_folders
+                self._disk_names = frozenset(name for name in files if name.endswith(endings))
                 self._disk_time = time
         except OSError:
-            self._disk_names = frozenset()
+            self._disk_names = self._disk_folders = frozenset()
             self._disk_time = None
         return self._disk_names
 
 
-def holds_binaries(folder):
-    try:
-        return any(name.endswith((*EXTENSION_ENDINGS, BYTECODE_ENDING)) for name in os.listdir(folder))
-    except OSError:
-        return False
+def binary_init(folder):
+    """The path of a package's __init__ that is no source; "" when it has none."""
+    for ending in (*EXTENSION_ENDINGS, BYTECODE_ENDING):
+        path = f"{folder}/__init__{ending}"
+        if os.path.isfile(path):
+            return path
+    return ""

@@ -32,8 +32,8 @@ def standard(path="", name=""):
 def compiler():
     """All that decides on what a source is compiled to, beside the source: kept code of another one is
     of no use."""
-    kind = f"{sys.implementation.cache_tag}{sys.abiflags} {importlib.util.MAGIC_NUMBER.hex()} -O{sys.flags.optimize}"
-    return f"{kind} {sys.byteorder}"
+    python = sys.implementation.cache_tag + sys.abiflags
+    return f"{python} {importlib.util.MAGIC_NUMBER.hex()} -O{sys.flags.optimize} {sys.byteorder}"
 
 
 def extension(path, name=""):

@@ -19,6 +19,7 @@ def boot(spec):
     streams.install()
     environment.install(spec, is_main)
     importer.install(spec)
+    errors.install()
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
     on_demand.install(spec)

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import textwrap
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
@@ -51,3 +52,25 @@ class HostCase(unittest.TestCase):
     def retire(self, interp):
         event = interp.retire()
         self.assertEqual(event["event"], "retired", event)
+
+    # An app that runs what it is sent; `result` of it is the answer.
+    RUNS = """
+        import traceback
+        def application(environ, start):
+            source = environ['wsgi.input'].read().decode()
+            scope = {}
+            start('200 OK', [])
+            try:
+                exec(compile(source, '<test>', 'exec'), scope)
+                return [repr((True, scope['result'])).encode()]
+            except BaseException:
+                return [repr((False, traceback.format_exc())).encode()]
+        """
+
+    def run_in(self, interp, source):
+        """What `source` calls `result`, run in an interpreter that serves RUNS."""
+        response = interp.get(method="POST", body=textwrap.dedent(source).encode())
+        self.assertIsNone(response.failed)
+        done, result = eval(response.body)
+        self.assertTrue(done, result)
+        return result
