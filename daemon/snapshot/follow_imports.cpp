@@ -29,7 +29,9 @@ std::set<std::string> follow_imports(const std::string& folder, const std::strin
         listed.sources.push_back({module, stamp});
       }
       const std::string package = join_path(folder, name);
-      if (is_plain_folder(package) && !is_left_out_folder(name)) list_folder(package, listed, limits);
+      if (!is_plain_folder(package) || is_left_out_folder(name)) continue;
+      if (const auto whole = list_folder(package, listed, limits); !whole)
+        listed.notes.push_back(whole.error().message);
     }
   }
   return seen;

@@ -4,6 +4,7 @@
 #include "daemon/snapshot/tree_rules.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -32,6 +33,45 @@ void add_note(std::vector<std::string>& notes, std::string note) {
   if (notes.size() < kNotesMax) notes.push_back(std::move(note));
 }
 
+// The folder right below `root` that `path` is in, else the root itself.
+std::string folder_below(const std::string& root, std::string_view path) {
+  const std::size_t slash = path.find('/', root.size() + 1);
+  if (slash != std::string_view::npos) return std::string(path.substr(0, slash));
+  return std::string(path);
+}
+
+// "/srv/blog/data (18001 files), /srv/blog/vendor (2000 files)".
+std::string largest_of(const std::map<std::string, std::size_t>& counts, std::string_view what) {
+  std::vector<std::pair<std::size_t, std::string>> sorted;
+  sorted.reserve(counts.size());
+  for (const auto& [folder, count] : counts) sorted.emplace_back(count, folder);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kOffenders, sorted.size()); ++i) {
+    text += fmt::format("{}{} ({} {})", i == 0 ? "" : ", ", sorted[i].second, sorted[i].first, what);
+  }
+  return text;
+}
+
+// A path becomes text of Python and of JSON.
+bool is_utf8(const std::string& path) {
+  try {
+    return !nlohmann::json(path).dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
+Result<> check_names(const SourceList& listed) {
+  for (const std::string& root : listed.roots) {
+    if (is_utf8(root)) continue;
+    Error error{ErrorCode::failed, fmt::format("the path of {} is not UTF-8", root)};
+    error.hint = "rename the folder";
+    return fail(std::move(error));
+  }
+  return {};
+}
+
 // Collects sources, or with `everything` all files that are no noise (folders named in `watch`).
 class Collector : public TreeVisitor {
  public:
@@ -39,10 +79,12 @@ class Collector : public TreeVisitor {
       : listed_(listed), files_(files), limits_(limits), everything_(everything) {}
 
   bool enter(const std::string& folder, const FileStamp& stamp) override {
+    if (root_.empty()) root_ = folder;
     listed_.folders.push_back({folder, stamp});
     return true;
   }
-  bool wants(const std::string&, std::string_view name) override {
+  bool wants(const std::string& folder, std::string_view name) override {
+    count(folder);
     return everything_ ? noise_rule(name, PathType::file).empty() : is_source_name(name);
   }
   void file(const std::string& path, const FileStamp& stamp, bool) override {
@@ -53,8 +95,22 @@ class Collector : public TreeVisitor {
   }
   bool goes_on() override { return ++entries_ <= limits_.entries; }
   bool is_whole() const { return entries_ <= limits_.entries; }
+  // Which folders right below the root have the most entries.
+  std::string largest() const { return largest_of(counts_, "entries"); }
 
  private:
+  void count(const std::string& folder) {
+    if (folder != counted_folder_) {
+      counted_folder_ = folder;
+      counter_ = &counts_[folder_below(root_, folder)];
+    }
+    ++*counter_;
+  }
+
+  std::string root_;
+  std::map<std::string, std::size_t> counts_;
+  std::string counted_folder_;
+  std::size_t* counter_ = nullptr;
   SourceList& listed_;
   std::vector<ListedFile>& files_;
   const SnapshotLimits& limits_;
@@ -69,7 +125,7 @@ void remove_doubles(std::vector<ListedFile>& files) {
   files.erase(std::unique(files.begin(), files.end(), same_path), files.end());
 }
 
-// "data (18,001 files), vendor (2,000 files)": which folders right below the roots have the most.
+// Which folders right below the roots have the most sources.
 std::string largest_folders(const SourceList& listed) {
   std::map<std::string, std::size_t> counts;
   for (const ListedFile& file : listed.sources) {
@@ -82,15 +138,7 @@ std::string largest_folders(const SourceList& listed) {
     }
     ++counts[std::string(path)];
   }
-  std::vector<std::pair<std::size_t, std::string>> sorted;
-  sorted.reserve(counts.size());
-  for (const auto& [folder, count] : counts) sorted.emplace_back(count, folder);
-  std::sort(sorted.rbegin(), sorted.rend());
-  std::string text;
-  for (std::size_t i = 0; i < std::min(kOffenders, sorted.size()); ++i) {
-    text += fmt::format("{}{} ({} files)", i == 0 ? "" : ", ", sorted[i].second, sorted[i].first);
-  }
-  return text;
+  return largest_of(counts, "files");
 }
 
 std::string largest_files(std::vector<ListedFile> files) {
@@ -154,7 +202,8 @@ Result<> list_data(const SnapshotSpec& spec, SourceList& listed) {
       Collector collector(listed, listed.data, spec.limits, true);
       TreeWalk(collector).walk(path);
       if (!collector.is_whole()) {
-        return too_large(fmt::format("{} in `watch` has more than {} entries", path, spec.limits.entries));
+        return too_large(fmt::format("{} in `watch` has more than {} entries; most are in {}", path,
+                                     spec.limits.entries, collector.largest()));
       }
     } else if (!exists || S_ISREG(status.st_mode)) {
       listed.data.push_back({path, exists ? stamp_of(status) : FileStamp{}});
@@ -166,10 +215,12 @@ Result<> list_data(const SnapshotSpec& spec, SourceList& listed) {
 
 }  // namespace
 
-bool list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits) {
+Result<> list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits) {
   Collector collector(listed, listed.sources, limits, false);
   TreeWalk(collector).walk(root);
-  return collector.is_whole();
+  if (collector.is_whole()) return {};
+  return too_large(
+      fmt::format("{} has more than {} entries; most are in {}", root, limits.entries, collector.largest()));
 }
 
 Result<SourceList> list_sources(const SnapshotSpec& spec) {
@@ -177,6 +228,7 @@ Result<SourceList> list_sources(const SnapshotSpec& spec) {
   MOULT_ASSIGN(listed.root, real_path(spec.tree));
   listed.roots.push_back(listed.root);
   add_roots(spec, listed);
+  MOULT_TRY(check_names(listed));
   std::string entry;
   if (!spec.entry_file.empty()) {
     entry = rebase_path(tidy_path(spec.entry_file), tidy_path(spec.tree), listed.root);
@@ -187,10 +239,7 @@ Result<SourceList> list_sources(const SnapshotSpec& spec) {
   if (spec.reach == Reach::files) follow_imports(listed.root, entry, listed, spec.limits);
   for (const std::string& root : listed.roots) {
     if (spec.reach == Reach::files && root == listed.root) continue;
-    if (!list_folder(root, listed, spec.limits)) {
-      return too_large(fmt::format("{} has more than {} entries; of its sources most are in {}", root,
-                                   spec.limits.entries, largest_folders(listed)));
-    }
+    MOULT_TRY(list_folder(root, listed, spec.limits));
   }
   remove_doubles(listed.sources);
   MOULT_TRY(list_data(spec, listed));

@@ -34,7 +34,7 @@ Result<SourceList> list_sources(const SnapshotSpec& spec);
 std::set<std::string> follow_imports(const std::string& folder, const std::string& entry_file,
                                      SourceList& listed, const SnapshotLimits& limits);
 
-// Adds the sources below `root` to `listed`; false: there are more entries than allowed.
-bool list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits);
+// Adds the sources below `root` to `listed`. An error when there are more entries than allowed.
+Result<> list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits);
 
 }  // namespace moult

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
+#include <thread>
 
 namespace moult {
 
@@ -20,6 +21,10 @@ namespace {
 
 // Data larger than this is compared by its stamp: nobody wants a video hashed at each save.
 constexpr std::uint64_t kHashedDataMax = 8u << 20;
+
+constexpr int kAttemptsLeast = 5;
+constexpr Milliseconds kFirstPause{5};
+constexpr Milliseconds kLongestPause{250};
 
 enum class Steadiness { steady, changed };
 
@@ -68,18 +73,20 @@ class Attempt {
  public:
   Attempt(const SnapshotSpec& spec, SnapshotStore* store) : spec_(spec), store_(store) {}
 
+  Result<> list();
   Result<std::optional<Snapshot>> take();
   const std::string& culprit() const { return culprit_; }
-  // Folders change for many reasons (a log, byte code); the last attempt lets that pass.
+  // Folders change for many reasons (a log, byte code); later attempts let that pass.
   void ignore_folders() { folders_count_ = false; }
 
  private:
   Result<Steadiness> add_source(const ListedFile& file);
   void add_data(const ListedFile& file);
-  Steadiness check_again(const SourceList& listed);
+  Steadiness check_again();
 
   const SnapshotSpec& spec_;
   SnapshotStore* store_;  // null: the content is not kept
+  SourceList listed_;
   Snapshot snapshot_;
   std::string culprit_;
   bool folders_count_ = true;
@@ -109,23 +116,28 @@ void Attempt::add_data(const ListedFile& file) {
   snapshot_.files.push_back(std::move(entry));
 }
 
-Steadiness Attempt::check_again(const SourceList& listed) {
+Steadiness Attempt::check_again() {
   const auto differs_now = [this](const ListedFile& listed_file) {
     if (stamp_of(listed_file.path) == listed_file.stamp) return false;
     culprit_ = listed_file.path;
     return true;
   };
-  if (std::any_of(listed.sources.begin(), listed.sources.end(), differs_now)) return Steadiness::changed;
-  if (folders_count_ && std::any_of(listed.folders.begin(), listed.folders.end(), differs_now)) {
+  if (std::any_of(listed_.sources.begin(), listed_.sources.end(), differs_now)) return Steadiness::changed;
+  if (folders_count_ && std::any_of(listed_.folders.begin(), listed_.folders.end(), differs_now)) {
     return Steadiness::changed;
   }
   return Steadiness::steady;
 }
 
-Result<std::optional<Snapshot>> Attempt::take() {
+Result<> Attempt::list() {
   snapshot_ = Snapshot{};
   snapshot_.taken = std::chrono::system_clock::now();
-  MOULT_ASSIGN(SourceList listed, list_sources(spec_));
+  MOULT_ASSIGN(listed_, list_sources(spec_));
+  return {};
+}
+
+Result<std::optional<Snapshot>> Attempt::take() {
+  SourceList& listed = listed_;
   snapshot_.commit = current_commit(find_version_control(listed.root));
   for (const ListedFile& file : listed.sources) {
     MOULT_ASSIGN(const Steadiness steadiness, add_source(file));
@@ -141,19 +153,27 @@ Result<std::optional<Snapshot>> Attempt::take() {
     const auto source = std::lower_bound(listed.sources.begin(), listed.sources.end(), file.path, is_it);
     if (source == listed.sources.end() || source->path != file.path) add_data(file);
   }
-  if (check_again(listed) == Steadiness::changed) return std::nullopt;
+  if (check_again() == Steadiness::changed) return std::nullopt;
   snapshot_.root = std::move(listed.root);
   snapshot_.roots = std::move(listed.roots);
   snapshot_.notes = std::move(listed.notes);
   return std::move(snapshot_);
 }
 
-Result<SnapshotPtr> take_with_attempts(const SnapshotSpec& spec, SnapshotStore* store) {
+Result<SnapshotPtr> take_with_attempts(const SnapshotSpec& spec, SnapshotStore* store,
+                                       const TakeClock& clock) {
   Attempt attempt(spec, store);
-  for (int number = 1; number <= spec.limits.attempts; ++number) {
-    if (number == spec.limits.attempts) attempt.ignore_folders();
+  const SteadyTime deadline = clock.now() + spec.limits.longest;
+  Milliseconds pause = kFirstPause;
+  for (int number = 1;; ++number) {
+    MOULT_TRY(attempt.list());
+    const bool is_last = clock.now() >= deadline && number >= kAttemptsLeast;
+    if (number >= kAttemptsLeast) attempt.ignore_folders();
     MOULT_ASSIGN(std::optional<Snapshot> taken, attempt.take());
     if (taken) return finish_snapshot(std::move(*taken));
+    if (is_last) break;
+    clock.sleep(pause);
+    pause = std::min(pause * 2, kLongestPause);
   }
   Error error{ErrorCode::timed_out, fmt::format("{} keeps changing while it is read", attempt.culprit())};
   error.file = attempt.culprit();
@@ -162,15 +182,21 @@ Result<SnapshotPtr> take_with_attempts(const SnapshotSpec& spec, SnapshotStore* 
 
 }  // namespace
 
-Result<SnapshotPtr> take_snapshot(const SnapshotSpec& spec, SnapshotStore& store) {
+TakeClock real_clock() {
+  return {[] { return Steady::now(); }, [](Milliseconds pause) { std::this_thread::sleep_for(pause); }};
+}
+
+Result<SnapshotPtr> take_snapshot(const SnapshotSpec& spec, SnapshotStore& store, const TakeClock& clock) {
   const auto lock = store.hold();
   MOULT_TRY(make_folders(store.folder()));
-  MOULT_ASSIGN(SnapshotPtr snapshot, take_with_attempts(spec, &store));
+  MOULT_ASSIGN(SnapshotPtr snapshot, take_with_attempts(spec, &store, clock));
   MOULT_TRY(store.put_index(*snapshot));
   return snapshot;
 }
 
-Result<SnapshotPtr> look_at_tree(const SnapshotSpec& spec) { return take_with_attempts(spec, nullptr); }
+Result<SnapshotPtr> look_at_tree(const SnapshotSpec& spec) {
+  return take_with_attempts(spec, nullptr, real_clock());
+}
 
 std::string reason_for_files_only(const std::string& tree) {
   const std::string folder = tidy_path(tree);

@@ -97,6 +97,7 @@ SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>&
   spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
   spec.entry_file = entry_file_of(app);
   spec.data = app.watch;
+  spec.limits.longest = app.settle_max;
   spec.reach = reach;
   return spec;
 }

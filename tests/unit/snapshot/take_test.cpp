@@ -1,6 +1,4 @@
-#include "daemon/snapshot/take.h"
-
-#include "temp_tree.h"
+#include "taken_app.h"
 
 #include <doctest/doctest.h>
 
@@ -12,38 +10,8 @@
 
 using namespace moult;
 
-namespace {
-
-struct App {
-  TempTree temp;
-  SnapshotStore store{temp.path("state")};
-  SnapshotSpec spec;
-
-  App() {
-    spec.tree = temp.folder("app");
-    temp.write("app/app.py", "import blog\n");
-    temp.write("app/blog/__init__.py", "");
-    temp.write("app/blog/views.py", "x = 1\n");
-  }
-  SnapshotPtr take() {
-    auto taken = take_snapshot(spec, store);
-    REQUIRE_MESSAGE(taken, (taken ? "" : describe(taken.error())));
-    return *taken;
-  }
-  std::vector<std::string> names(const SnapshotPtr& snapshot) const {
-    std::vector<std::string> names;
-    for (const SnapshotFile& file : snapshot->files)
-      names.push_back(file.path.substr(temp.root().size() + 1));
-    return names;
-  }
-};
-
-using Names = std::vector<std::string>;
-
-}  // namespace
-
 TEST_CASE("a snapshot has every source of the tree and nothing else") {
-  App app;
+  TakenApp app;
   app.temp.write("app/data.json", "{}");
   app.temp.write("app/.git/hooks/x.py", "");
   app.temp.write("app/__pycache__/app.py", "");
@@ -61,7 +29,7 @@ TEST_CASE("a snapshot has every source of the tree and nothing else") {
 }
 
 TEST_CASE("the same content has the same id, whatever the times say, and other content another") {
-  App app;
+  TakenApp app;
   const std::string first = app.take()->id;
   app.temp.replace("app/app.py", "import blog\n");
   CHECK(app.take()->id == first);
@@ -70,7 +38,7 @@ TEST_CASE("the same content has the same id, whatever the times say, and other c
 }
 
 TEST_CASE("a tree behind a symlink is taken where it really is") {
-  App app;
+  TakenApp app;
   app.temp.link("app", "current");
   app.spec.tree = app.temp.path("current");
   app.spec.entry_file = app.temp.path("current/site.wsgi");
@@ -81,7 +49,7 @@ TEST_CASE("a tree behind a symlink is taken where it really is") {
 }
 
 TEST_CASE("symlinked packages are in a snapshot, loops and links to nowhere are not") {
-  App app;
+  TakenApp app;
   app.temp.write("shared/tools/__init__.py", "t = 1\n");
   app.temp.link("../shared/tools", "app/tools");
   app.temp.link("..", "app/blog/again");
@@ -94,7 +62,7 @@ TEST_CASE("symlinked packages are in a snapshot, loops and links to nowhere are 
 }
 
 TEST_CASE("further roots are resolved, and those of packages or inside the tree are left out") {
-  App app;
+  TakenApp app;
   app.temp.write("lib/helper.py", "");
   app.temp.write("venv/site-packages/flask.py", "");
   app.temp.link("lib", "lib-link");
@@ -107,7 +75,7 @@ TEST_CASE("further roots are resolved, and those of packages or inside the tree 
 }
 
 TEST_CASE("names that are not UTF-8 and names with newlines survive the store") {
-  App app;
+  TakenApp app;
   app.temp.write("app/caf\xe9.py", "c = 1\n");
   app.temp.write("app/a\nb\\n.py", "d = 1\n");
   const SnapshotPtr snapshot = app.take();
@@ -119,7 +87,7 @@ TEST_CASE("names that are not UTF-8 and names with newlines survive the store") 
 }
 
 TEST_CASE("more files than allowed is an error that names where they are") {
-  App app;
+  TakenApp app;
   for (int i = 0; i < 10; ++i) app.temp.write("app/data/f" + std::to_string(i) + ".py", "");
   app.spec.limits.files = 8;
   const auto taken = take_snapshot(app.spec, app.store);
@@ -130,7 +98,7 @@ TEST_CASE("more files than allowed is an error that names where they are") {
 }
 
 TEST_CASE("more bytes than allowed is an error that names the largest files") {
-  App app;
+  TakenApp app;
   app.temp.write("app/table.py", std::string(5000, '#'));
   app.spec.limits.bytes = 4000;
   const auto taken = take_snapshot(app.spec, app.store);
@@ -140,7 +108,7 @@ TEST_CASE("more bytes than allowed is an error that names the largest files") {
 }
 
 TEST_CASE("more entries than allowed end the walk with an error") {
-  App app;
+  TakenApp app;
   for (int i = 0; i < 30; ++i) app.temp.write("app/uploads/f" + std::to_string(i), "");
   app.spec.limits.entries = 20;
   const auto taken = take_snapshot(app.spec, app.store);
@@ -149,7 +117,7 @@ TEST_CASE("more entries than allowed end the walk with an error") {
 }
 
 TEST_CASE("a missing tree and a missing entry file are errors that name them") {
-  App app;
+  TakenApp app;
   app.spec.entry_file = app.temp.path("app/wsgi.py");
   auto taken = take_snapshot(app.spec, app.store);
   REQUIRE_FALSE(taken);
@@ -161,13 +129,13 @@ TEST_CASE("a missing tree and a missing entry file are errors that name them") {
 }
 
 TEST_CASE("a FIFO with the name of a source does not hold a snapshot up") {
-  App app;
+  TakenApp app;
   REQUIRE(::mkfifo(app.temp.path("app/pipe.py").c_str(), 0600) == 0);
   CHECK(app.take()->files.size() == 3);
 }
 
 TEST_CASE("data files count with their hash but are no sources") {
-  App app;
+  TakenApp app;
   app.temp.write("app/templates/a.html", "<p>");
   app.temp.write("app/templates/.a.html.swp", "vim");
   app.spec.data = {app.temp.path("app/templates"), app.temp.path("app/settings.toml"),
@@ -187,7 +155,7 @@ TEST_CASE("data files count with their hash but are no sources") {
 }
 
 TEST_CASE("only the file and what it imports beside itself is taken when the folder is not the app's") {
-  App app;
+  TakenApp app;
   app.temp.write("app/app.py", "import os, helper as h\ndef f():\n    from blog.views import x\n");
   app.temp.write("app/helper.py",
                  "try: import deep\nexcept ImportError: pass\nimportlib.import_module('late')\n");
@@ -204,12 +172,12 @@ TEST_CASE("only the file and what it imports beside itself is taken when the fol
 TEST_CASE("the folder for temporary files is not taken whole") {
   CHECK(reason_for_files_only("/tmp") == "it is the folder for temporary files");
   CHECK(reason_for_files_only("//") == "it is the root folder");
-  App app;
+  TakenApp app;
   CHECK(reason_for_files_only(app.spec.tree).empty());
 }
 
 TEST_CASE("a snapshot knows the commit of git, loose, packed and in a worktree") {
-  App app;
+  TakenApp app;
   const std::string loose(40, 'a');
   const std::string packed(40, 'b');
   app.temp.write("app/.git/HEAD", "ref: refs/heads/main\n");
