@@ -8,6 +8,10 @@ namespace moult {
 namespace {
 
 constexpr int kBehindOthers = 10;  // nice(2)
+// Writing begins when an import is over: nothing was kept for a while. But not later than this.
+constexpr Milliseconds kQuiet{200};
+constexpr Milliseconds kLongest{3000};
+constexpr std::size_t kMany = 1000;
 
 }  // namespace
 
@@ -54,7 +58,7 @@ void CodeCache::keep(std::string_view path, std::string_view hash, std::string_v
   if (!store_ || waiting_.size() >= kMostWaiting) return;
   waiting_.push_back({std::string(path), std::string(hash), kept});
   if (!writer_.joinable()) writer_ = std::thread([this] { write(); });
-  changed_.notify_all();
+  if (waiting_.size() == 1) changed_.notify_all();
 }
 
 void CodeCache::remember(std::string_view path, std::string_view hash, Code code) {
@@ -76,6 +80,21 @@ void CodeCache::write() {
   for (;;) {
     changed_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
+    wait_for_quiet(lock);
+    write_all(lock);
+  }
+}
+
+void CodeCache::wait_for_quiet(std::unique_lock<std::mutex>& lock) {
+  std::size_t before = 0;
+  for (Milliseconds waited{}; waited < kLongest && before != waiting_.size(); waited += kQuiet) {
+    before = waiting_.size();
+    if (changed_.wait_for(lock, kQuiet, [this] { return ended_ || waiting_.size() > kMany; })) return;
+  }
+}
+
+void CodeCache::write_all(std::unique_lock<std::mutex>& lock) {
+  while (!waiting_.empty()) {
     const Unwritten unwritten = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();

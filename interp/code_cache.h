@@ -1,6 +1,7 @@
 #pragma once
 
 #include "interp/code_store.h"
+#include "ipc/base/clock.h"
 
 #include <sys/types.h>
 #include <condition_variable>
@@ -56,6 +57,8 @@ class CodeCache {
   bool is_forked() const;
   void remember(std::string_view path, std::string_view hash, Code code);
   void write();
+  void wait_for_quiet(std::unique_lock<std::mutex>& lock);
+  void write_all(std::unique_lock<std::mutex>& lock);
   void write_one(const Unwritten& unwritten);
 
   const pid_t process_;
