@@ -22,7 +22,8 @@ class Django(case.HostCase):
             "site_urls.py": "from django.utils.module_loading import autodiscover_modules\n"
             "autodiscover_modules('jobs')\nurlpatterns = []\n",
             "registry.py": "found = []\n",
-            "blog/__init__.py": "", "blog/models.py": "from django.db import models\nclass Entry(models.Model): pass\n",
+            "blog/__init__.py": "",
+            "blog/models.py": "from django.db import models\nclass Entry(models.Model): pass\n",
             "blog/jobs.py": "import registry\nregistry.found.append('blog')\n",
             "blog/templates/page.html": "a {{ word }}",
             "blog/management/__init__.py": "", "blog/management/commands/__init__.py": "",
@@ -38,8 +39,8 @@ class Django(case.HostCase):
             "shop/apps.py": "from django.apps import AppConfig\nclass Shop(AppConfig):\n    name = 'shop'\n",
             "shop/__init__.py": "",
         })
-        source = "import os\nos.environ['DJANGO_SETTINGS_MODULE'] = 'site_settings'\nimport django\ndjango.setup()\n"
-        interp = self.serve(source + case.textwrap.dedent(self.RUNS))
+        set_up = "import os, django\nos.environ['DJANGO_SETTINGS_MODULE'] = 'site_settings'\ndjango.setup()\n"
+        interp = self.serve(set_up + case.textwrap.dedent(self.RUNS))
         # After the generation was made nothing of this counts.
         self.tree.write({"blog/management/commands/later.py": "", "blog/migrations/0002_later.py": "1 / 0\n"})
         result = self.run_in(interp, """
@@ -98,9 +99,9 @@ class Flask(case.HostCase):
         other = self.serve(self.RUNS, name="other.py")
         result = self.run_in(other, """
             import flask, space.part.views
-            result = space.part.views.blueprint.root_path, flask.Flask('web').root_path, flask.Flask('not_there').name
+            result = space.part.views.blueprint.root_path, flask.Flask('web').root_path
             """)
-        self.assertEqual(result, (self.tree / "space/part", self.tree / "web", "not_there"))
+        self.assertEqual(result, (self.tree / "space/part", self.tree / "web"))
 
 
 if __name__ == "__main__":

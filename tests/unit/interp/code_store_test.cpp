@@ -5,8 +5,11 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -112,6 +115,37 @@ TEST_CASE("a file that others may write to, a link, a FIFO and a folder are not 
   fs::create_directory(file);
   CHECK_FALSE(cache.store.find("/a.py", kHash));
   CHECK_FALSE(cache.store.put("/a.py", kHash, "code"));
+}
+
+TEST_CASE("a file or a folder of another user is not used") {
+  if (::geteuid() != 0) return;  // only root can make one
+  Cache cache;
+  const fs::path file = cache.put("/a.py", "code");
+  REQUIRE(::chown(file.c_str(), 65534, 65534) == 0);
+  CHECK_FALSE(cache.store.find("/a.py", kHash));
+  cache.put("/a.py", "code");
+  REQUIRE(cache.store.find("/a.py", kHash) == "code");
+  REQUIRE(::chown(cache.folder.c_str(), 65534, 65534) == 0);
+  CodeStore later(cache.folder, kMiB, "cpython-311 -O0");
+  CHECK_FALSE(later.find("/a.py", kHash));
+  CHECK_FALSE(later.put("/b.py", kHash, "code"));
+}
+
+TEST_CASE("a write that the disk has no room for is an error, and leaves nothing behind") {
+  Cache cache;
+  cache.put("/a.py", "code");
+  // The limit of a file's size stands for it: setrlimit(2).
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{8192, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto put = cache.store.put("/b.py", kHash, std::string(20'000, 'x'));
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, handler);
+  CHECK_FALSE(put);
+  CHECK_FALSE(cache.store.find("/b.py", kHash));
+  CHECK(cache.files().size() == 1);
 }
 
 TEST_CASE("a folder that others may write to is not used at all") {
