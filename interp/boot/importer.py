@@ -26,6 +26,10 @@ def install(spec):
     sys.path_importer_cache.clear()
     take_over_source_loader()
     take_over_open_code()
+    if "pkgutil" in sys.modules:  # a .pth file has imported it
+        lists_by_finder(sys.modules["pkgutil"])
+    else:
+        sys.meta_path.insert(0, PkgutilFinder)
     update_from_disk = linecache.updatecache
 
     def updatecache(filename, module_globals=None):
@@ -123,9 +127,11 @@ class SnapshotLoader(importlib.machinery.SourceFileLoader):
         raise OSError("a snapshot has no times")
 
 
-class SnapshotFinder:
+class SnapshotFinder(importlib.machinery.FileFinder):
     """Finds the modules of one folder below a root: sources in the snapshot, extension modules and
-    modules that exist as bytecode only on the disk. A source that only the disk has is not found."""
+    modules that exist as bytecode only on the disk. A source that only the disk has is not found.
+
+    Of FileFinder it has nothing but the name, by which pkg_resources knows finders of folders."""
 
     def __init__(self, folder):
         self.path = folder
@@ -218,6 +224,34 @@ class SnapshotFinder:
             self._disk_names = self._disk_folders = frozenset()
             self._disk_time = None
         return self._disk_names
+
+
+class PkgutilFinder:
+    """Stands in sys.meta_path until pkgutil is imported, which few apps need and which takes long: it has
+    a way of its own to list the modules of a FileFinder, that is, of the disk."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "pkgutil":
+            return None
+        sys.meta_path.remove(PkgutilFinder)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            lists_by_finder(module)
+
+        spec.loader.exec_module = exec_module  # of this one loader
+        return spec
+
+    @staticmethod
+    def invalidate_caches():
+        pass
+
+
+def lists_by_finder(pkgutil):
+    pkgutil.iter_importer_modules.register(SnapshotFinder, SnapshotFinder.iter_modules)
 
 
 def binary_init(folder):

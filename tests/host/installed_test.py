@@ -88,6 +88,24 @@ class Installed(case.HostCase):
         result = self.run_in(self.make(), "import importlib.metadata as m\nresult = m.version('own')")
         self.assertEqual(result, "0.3")
 
+    @unittest.skipUnless(case.has_package("pkg_resources"), "no pkg_resources")
+    def test_pkg_resources_sees_the_apps_own_tree(self):
+        self.tree.write({
+            "own.egg-info/PKG-INFO": METADATA.format("own", "0.3"), "own/__init__.py": "", "own/data.txt": "data",
+        })
+        result = self.run_in(self.make(), f"""
+            import sys, warnings
+            warnings.simplefilter('ignore')
+            sys.path.append({os.path.dirname(self.packages_of_pkg_resources())!r})
+            import pkg_resources
+            result = pkg_resources.get_distribution('own').version, pkg_resources.resource_string('own', 'data.txt')
+            """)
+        self.assertEqual(result, ("0.3", b"data"))
+
+    def packages_of_pkg_resources(self):
+        code = "import pkg_resources, os; print(os.path.dirname(pkg_resources.__file__), end='')"
+        return subprocess.check_output([PYTHON, "-W", "ignore", "-c", code], text=True)
+
     def test_pth_files_add_folders_and_run_their_imports(self):
         elsewhere, snapshot = self.project({"added.py": "VALUE = 'added'\n"})
         lines = "# a comment", elsewhere.path, "/nowhere", "import sys; sys.by_pth = True"
