@@ -91,14 +91,16 @@ class Installed(case.HostCase):
     @unittest.skipUnless(case.has_package("pkg_resources"), "no pkg_resources")
     def test_pkg_resources_sees_the_apps_own_tree(self):
         self.tree.write({
-            "own.egg-info/PKG-INFO": METADATA.format("own", "0.3"), "own/__init__.py": "", "own/data.txt": "data",
+            "own.egg-info/PKG-INFO": METADATA.format("own", "0.3"),
+            "own/__init__.py": "", "own/data.txt": "data",
         })
         result = self.run_in(self.make(), f"""
             import sys, warnings
             warnings.simplefilter('ignore')
             sys.path.append({os.path.dirname(self.packages_of_pkg_resources())!r})
             import pkg_resources
-            result = pkg_resources.get_distribution('own').version, pkg_resources.resource_string('own', 'data.txt')
+            result = pkg_resources.get_distribution("own").version,
+            result += pkg_resources.resource_string("own", "data.txt"),
             """)
         self.assertEqual(result, ("0.3", b"data"))
 
