@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <unistd.h>
+#include <algorithm>
 #include <filesystem>
 
 namespace moult {
@@ -97,7 +98,8 @@ SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>&
   spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
   spec.entry_file = entry_file_of(app);
   spec.data = app.watch;
-  spec.limits.longest = app.settle_max;
+  // A thread is busy with it, for which the daemon waits when it ends.
+  spec.limits.longest = std::min(app.settle_max, spec.limits.longest);
   spec.reach = reach;
   return spec;
 }
