@@ -72,7 +72,7 @@ class HostBench : public Host::Owner {
   HostBench() : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
     temp.write("_moult_host.py",
                "import os, socket, sys\n"
-               "def main(channel):\n"
+               "def main(channel, cache_folder, cache_bytes):\n"
                "    meeting = socket.socket(socket.AF_UNIX)\n"
                "    meeting.connect(sys.argv[1] + '/meeting')\n"
                "    socket.send_fds(meeting, [b'x'], [channel])\n"

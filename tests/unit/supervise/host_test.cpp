@@ -191,7 +191,7 @@ TEST_CASE("a host's environment is the C-level one of its key, and none of the d
   HostBench bench;
   bench.temp.write("_moult_host.py",
                    "import os\n"
-                   "def main(channel):\n"
+                   "def main(channel, *cache):\n"
                    "    for name in ('TZ', 'LC_ALL', 'MOULT_TEST_MARK'):\n"
                    "        print(name, os.environ.get(name))\n"
                    "    print('x' * 5000, end='')\n");
