@@ -22,8 +22,11 @@ constexpr const char* kFunction = "_find_and_load";
 // imports of one thread need not end in the reverse of their order.
 thread_local Steady::duration inner{};
 
+// Where there is no sys.modules any more, at the end of an interpreter, nothing is noted.
 bool is_loaded(PyObject* name) {
-  const int found = PyDict_Contains(PyImport_GetModuleDict(), name);
+  PyObject* const modules = PySys_GetObject("modules");
+  if (modules == nullptr || !PyDict_Check(modules)) return true;
+  const int found = PyDict_Contains(modules, name);
   if (found < 0) PyErr_Clear();
   return found != 0;
 }

@@ -176,7 +176,10 @@ PyObject* module_kind(PyObject*, PyObject* module) {
   const PyModuleDef* const definition = PyModule_GetDef(module);
   PyErr_Clear();
 #if PY_VERSION_HEX >= 0x030F0000
-  if (definition == nullptr) return PyUnicode_FromString("multi-phase");  // PyModExport_*, PEP 793
+  void* token = nullptr;  // of modules that are made from slots alone, too: PEP 793
+  if (definition == nullptr && PyModule_GetToken(module, &token) == 0 && token != nullptr)
+    return PyUnicode_FromString("multi-phase");
+  PyErr_Clear();
 #endif
   const bool multi = definition != nullptr && definition->m_slots != nullptr;
   return PyUnicode_FromString(multi ? "multi-phase" : "single-phase");

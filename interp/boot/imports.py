@@ -53,7 +53,8 @@ def row(name, total, own):
     code = ("compiled" if _moult.compiled_here(path) else "cached") if content else ""
     is_extension = kind == "extension"
     phase = _moult.module_kind(module) if is_extension else ""
-    support = _moult.module_support(module) if is_extension else ""
+    # A single-phase module that another interpreter has loaded first is a copy that says nothing.
+    support = "one" if phase == "single-phase" else _moult.module_support(module) if is_extension else ""
     return (name, path, kind, content, total, own, code, phase, support, "")
 
 

@@ -88,6 +88,10 @@ class Imports(case.HostCase):
         self.assertEqual(row["phase"], "multi-phase")
         self.assertEqual(row["interpreters"], "own-gil" if VERSION >= (3, 12) else "shared-gil")
         self.assertEqual(row["hash"], "")
+        if VERSION < (3, 13):  # later it is no single-phase module any more
+            interp = self.serve("import decimal\ndef application(env, start):\n    start('200 OK', []); return [b'x']\n")
+            row = self.ask(interp)["_decimal"]
+            self.assertEqual((row["phase"], row["interpreters"]), ("single-phase", "one"))
 
     def test_very_many_modules_come_in_several_packets(self):
         self.tree.write({f"part_{number}_{'x' * 80}.py": "" for number in range(600)})
