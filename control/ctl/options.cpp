@@ -318,6 +318,7 @@ Candidates complete(const std::vector<std::string>& words) {
   const std::string under_way = words.empty() ? "" : words.back();
   const CLI::App* command = &app;
   bool value_wanted = false;
+  std::size_t given = 0;  // words that belong to the command
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     if (value_wanted) {
       value_wanted = false;
@@ -325,6 +326,8 @@ Candidates complete(const std::vector<std::string>& words) {
       value_wanted = is_option_with_value(command, words[i]) || is_option_with_value(&app, words[i]);
     } else if (const CLI::App* next = find_command(*command, words[i])) {
       command = next;
+    } else {
+      ++given;
     }
   }
   Candidates candidates;
@@ -346,6 +349,10 @@ Candidates complete(const std::vector<std::string>& words) {
   }
   if (command->get_name() == "completion") {
     for (const char* shell : {"bash", "zsh", "fish"}) offer(shell);
+  }
+  if (command->get_name() == "diff" && given > 0) {
+    for (const char* side : {"active", "standby", "previous", "disk"}) offer(side);
+    return candidates;
   }
   candidates.apps = command != &app && command->get_option_no_throw("APP") != nullptr;
   return candidates;

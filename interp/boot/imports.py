@@ -4,14 +4,19 @@ import importlib.machinery
 import sys
 
 import _moult
-from _moult import extensions, importer
+from _moult import extensions
 
 KINDS = (
     (importlib.machinery.ExtensionFileLoader, "extension"),
     (importlib.machinery.SourcelessFileLoader, "bytecode"),
     (importlib.machinery.SourceFileLoader, "source"),
 )
-KINDS_BY_NAME = {"BuiltinImporter": "built-in", "FrozenImporter": "frozen", "NamespaceLoader": "namespace"}
+KINDS_BY_NAME = {
+    "BuiltinImporter": "built-in",
+    "FrozenImporter": "frozen",
+    "NamespaceLoader": "namespace",
+    "zipimporter": "zip",
+}
 MOST = 10000
 
 
@@ -49,7 +54,7 @@ def row(name, total, own):
     kind = kind_of(loader, spec)
     origin = getattr(spec, "origin", None) if getattr(spec, "has_location", False) else None
     path = next((text for text in (file, origin) if isinstance(text, str)), "")
-    content = _moult.snapshot_hash(path) if isinstance(loader, importer.SnapshotLoader) else ""
+    content = _moult.snapshot_hash(path) if kind == "source" else ""
     code = ("compiled" if _moult.compiled_here(path) else "cached") if content else ""
     is_extension = kind == "extension"
     phase = _moult.module_kind(module) if is_extension else ""

@@ -57,6 +57,8 @@ TEST_CASE("diff takes an app and up to two of its generations") {
   CHECK(good({"diff"}).apps.empty());
   CHECK(good({"diff", "blog", "--name-only"}).names_alone);
   CHECK(quit({"diff", "blog", "1", "2", "3"}).code == 2);
+  CHECK(offers({"diff", "blog", ""}, "disk"));
+  CHECK_FALSE(offers({"diff", ""}, "disk"));
 }
 
 TEST_CASE("imports are sorted by a word") {
