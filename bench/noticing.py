@@ -1,4 +1,5 @@
 """How changes on disk are noticed: after what time, at what cost while nothing changes, and whether all of them are."""
+import contextlib
 import json
 import os
 import random
@@ -39,7 +40,7 @@ def processor_seconds(pid):
 def watches(pid):
     count = 0
     for number in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{number}") as file:
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/fdinfo/{number}") as file:
             count += sum(line.startswith("inotify wd:") for line in file)
     return count
 
@@ -62,8 +63,8 @@ def until_noticed(options):
             connection.settimeout(30)
             connection.connect(moult.socket)
             stream = connection.makefile("rw")
-            request = {"jsonrpc": "2.0", "id": 1, "method": "events", "params": {"follow": True, "filter": "change.seen"}}
-            stream.write(json.dumps(request) + "\n")
+            asked = {"follow": True, "filter": "change.seen"}
+            stream.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "events", "params": asked}) + "\n")
             stream.flush()
             time.sleep(0.5)
             for i in range(1000):
@@ -148,7 +149,7 @@ def simulate(options):
         took = time.monotonic() - began
         counters = moult.control("status", app="app0")["counters"]
         say(f"{editor.edits} edits in {bursts} bursts, {took:.0f} s: {counters['reloads']} generations, "
-            f"{counters['rejected']} rejected, 0 bursts missed, served {worst * 1000:.0f} ms after the last edit at worst")
+            f"{counters['rejected']} rejected, 0 bursts missed; {worst * 1000:.0f} ms from last edit to served at worst")
 
 
 def noticing(options):

@@ -332,6 +332,7 @@ void TreeWatcher::Impl::schedule() {
 bool TreeWatcher::Impl::is_told(const TableChange& change) const {
   const auto touch = touches_.find(change.path);
   if (touch == touches_.end() || touch->second.gone == change.stamp.exists()) return false;
+  if (touch->second.when > wall_nanoseconds()) return false;  // the clock was set back
   return touch->second.gone || change.stamp.changed <= touch->second.when;
 }
 

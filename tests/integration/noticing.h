@@ -28,14 +28,14 @@ class Noticed {
   Answer status() const { return daemon.status("blog"); }
   int rejected() const { return static_cast<int>(status().number("/counters/rejected")); }
 
-  // Whether `why` has an entry of this event that names both.
+  // Whether `why` has an entry of this event that names the path and begins its rule so.
   bool why(std::string_view event, std::string_view path, std::string_view rule = "") const {
     const Answer page = daemon.call("why", R"({"app":"blog"})");
     for (std::size_t i = 0; i < page.size("/history"); ++i) {
       const std::string entry = "/history/" + std::to_string(i);
       const std::string text = page.text(entry + "/text");
       if (page.text(entry + "/event") == event && text.find(path) != std::string::npos &&
-          text.find(rule) != std::string::npos) {
+          (rule.empty() || text.find(": " + std::string(rule)) != std::string::npos)) {
         return true;
       }
     }

@@ -44,7 +44,7 @@ TEST_CASE("when the events are too many the tree is looked at again, and nothing
   blog.app.remove("part.py");
   blog.daemon.send_signal(SIGCONT);
   CHECK(blog.serves("two"));
-  CHECK(blog.comes_to_why("seen", "", "too many events"));
+  CHECK(blog.comes_to_why("seen", "too many events"));
   blog.app.write("fresh/part.py", "VERSION = 'three'\n");  // the new folder is watched
   CHECK(blog.serves("three"));
 }
