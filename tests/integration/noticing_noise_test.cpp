@@ -1,4 +1,4 @@
-// What wakes nobody, and how `why` names the rule; templates, uploads, packages.
+// What wakes nobody, and how `why` names the rule; templates.
 
 #include "tests/integration/noticing.h"
 #include "tests/support/raw_file.h"
@@ -164,48 +164,4 @@ TEST_CASE("a data file that the app itself writes again and again is left alone,
   for (int i = 0; i < 5; ++i) put(blog.app / "page.html", std::to_string(++number));
   blog.rest();
   CHECK(blog.generation() == generation + 1);
-}
-
-TEST_CASE("a package that pip upgrades in the virtual environment comes in a fresh host, in one generation") {
-  Noticed blog;
-  const fs::path venv = blog.daemon.folder().path() / "venv";
-  run_in(blog, blog.app.path(), {test_python(), "-m", "venv", "--without-pip", venv.string()});
-  const auto [major, minor] = python_version();
-  const AppTree site(venv / "lib" / ("python" + std::to_string(major) + "." + std::to_string(minor)) /
-                     "site-packages");
-  const auto install = [&site](const std::string& version) {
-    const std::string info = "tinypack-" + version + ".dist-info";
-    for (const char* part : {"a", "b", "c"})
-      put((fs::create_directories(site / "tinypack"), site / ("tinypack/" + std::string(part) + ".py")),
-          "VERSION = '" + version + "'\n");
-    put(site / "tinypack/__init__.py", "from tinypack.a import VERSION\n");
-    fs::create_directories(site / info);
-    put(site / (info + "/METADATA"), "Metadata-Version: 2.1\nName: tinypack\nVersion: " + version + "\n");
-    put(site / (info + "/INSTALLER"), "pip\n");
-    put(site / (info + "/RECORD"), "tinypack/__init__.py,,\n");
-  };
-  install("1.0");
-  blog.app.write("app.py",
-                 "import os, tinypack\n"
-                 "def application(environ, start_response):\n"
-                 "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-                 "    return [f'{tinypack.VERSION} {os.getpid()}'.encode()]\n");
-  blog.daemon.write_app_config("blog", blog.app.path(), "venv = " + json_text(venv.string()));
-  blog.start();
-  const std::string before = blog.body();
-  REQUIRE(before.substr(0, 4) == "1.0 ");
-
-  // pip moves what it replaces to names with "~" before it installs, and removes that in the end.
-  fs::rename(site / "tinypack", site / "~inypack");
-  fs::rename(site / "tinypack-1.0.dist-info", site / "~inypack-1.0.dist-info");
-  let_pass(300ms);  // it unpacks: longer than the quiet time of sources
-  install("2.0");
-  fs::remove_all(site / "~inypack");
-  fs::remove_all(site / "~inypack-1.0.dist-info");
-  CHECK(eventually([&] { return blog.body().substr(0, 4) == "2.0 "; }));
-  CHECK(blog.body().substr(4) != before.substr(4));
-  CHECK(blog.generation() == 2);
-  CHECK(blog.rejected() == 0);
-  blog.rest();
-  CHECK(blog.generation() == 3);
 }
