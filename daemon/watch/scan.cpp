@@ -80,6 +80,7 @@ class Scan final : public TreeVisitor, public WatchSink {
   void keep_old_entries();
   void find_changes();
   void probe();
+  bool is_probe_alone() const;
 
   const ScanRequest& request_;
   ScanResult result_;
@@ -325,7 +326,19 @@ void Scan::find_changes() {
   }
 }
 
+// The usual one after a file was saved: it costs nothing in a large tree.
+bool Scan::is_probe_alone() const {
+  return !request_.whole && request_.folders.empty() && request_.imported.empty() && request_.opened.empty();
+}
+
 ScanResult Scan::run() {
+  if (is_probe_alone()) {
+    result_.root = request_.rules->root();
+    result_.rules = request_.rules;
+    result_.table = request_.before;
+    probe();
+    return std::move(result_);
+  }
   const Seconds cpu = thread_time();
   const SteadyTime began = Steady::now();
   if (request_.whole) {

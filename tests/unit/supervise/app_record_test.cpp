@@ -82,6 +82,7 @@ TEST_CASE("a record is read back as it was written") {
   CHECK(record.pinned == full_record().pinned);
   CHECK(record.stopped);
   CHECK(record.frozen);
+  CHECK(record.deploy == full_record().deploy);
   CHECK(record.verdict == Verdict::needs_process);
   CHECK(record.verdict_reason == full_record().verdict_reason);
   CHECK(record.packages == "ff");
@@ -120,9 +121,10 @@ TEST_CASE("a generation of the history is read back as it was written") {
 }
 
 TEST_CASE("every cause is read back as it was written") {
-  for (const CauseKind kind : {CauseKind::start, CauseKind::change, CauseKind::reload, CauseKind::restart,
-                               CauseKind::restart_file, CauseKind::rollback, CauseKind::recycle,
-                               CauseKind::host_lost, CauseKind::settings, CauseKind::check}) {
+  for (const CauseKind kind :
+       {CauseKind::start, CauseKind::change, CauseKind::reload, CauseKind::restart, CauseKind::restart_file,
+        CauseKind::rollback, CauseKind::recycle, CauseKind::host_lost, CauseKind::settings, CauseKind::check,
+        CauseKind::deploy}) {
     AppRecord record;
     record.history = {generation(1)};
     record.history[0].cause.kind = kind;
