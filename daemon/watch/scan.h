@@ -78,7 +78,7 @@ struct ScanResult {
   IgnoreRulesPtr rules;
   std::vector<IgnoredPath> ignored_folders;  // some of them
   std::vector<std::pair<std::string, FileStamp>> probed;
-  bool found_link = false;       // among the probes
+  bool found_link = false;              // among the probes
   std::vector<std::string> held_locks;  // when `whole`
   std::string root;                     // real; "" = the tree is not there
   std::string problem;                  // why inotify cannot do it: "nfs on /srv/app …"
