@@ -38,10 +38,6 @@ std::uint64_t memory_of(const App& app) {
   return bytes;
 }
 
-std::string gil_word(const std::string& isolation) {
-  return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own";
-}
-
 // Since when it has been in its state.
 WallTime since_of(const GenerationRecord& generation) {
   for (const WallTime time : {generation.ended, generation.replaced, generation.activated}) {
@@ -112,6 +108,10 @@ std::vector<std::string> warnings_of(const App& app) {
 }
 
 }  // namespace
+
+std::string gil_word(const std::string& isolation) {
+  return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own";
+}
 
 std::string stage_word(const std::string& stage) {
   if (stage == "boot") return "interpreter";
@@ -371,72 +371,6 @@ Json why_page(const App& app) {
           {"waiting_for", waiting},
           {"history", history},
           {"hints", hints}};
-}
-
-Json compat_page(const App& app) {
-  const Moulting& moulting = app.moulting();
-  const Generation* active = moulting.active();
-  const std::string isolation = active != nullptr ? active->record().isolation : "";
-  const AppRecord& record = moulting.record();
-  const bool remembered = record.verdict == Verdict::needs_process;
-  std::string reason = record.verdict_reason;
-  if (!remembered) {
-    reason = isolation.empty()    ? "nothing serves yet"
-             : isolation == "own" ? "all that it imports can live in an interpreter with its own GIL"
-             : isolation == "shared"
-                 ? "all that it imports can live in sub-interpreters; this Python shares one GIL between them"
-                 : "isolation = \"process\" in its settings, or the table for this Python";
-  }
-  const auto& refused = moulting.refused_extensions();
-  const auto is_refused = [&refused](const std::string& module) {
-    return std::any_of(refused.begin(), refused.end(),
-                       [&](const auto& note) { return note.module == module; });
-  };
-  Json extensions = Json::array();
-  if (active != nullptr) {
-    for (const ExtensionNote& note : active->extensions()) {
-      if (is_refused(note.module)) continue;
-      extensions.push_back({{"module", note.module},
-                            {"file", note.path},
-                            {"kind", note.kind.empty() ? "unknown" : note.kind},
-                            {"verdict", isolation == "process"        ? "unknown"
-                                        : note.kind == "single-phase" ? "shared"
-                                                                      : "any"},
-                            {"note", ""}});
-    }
-  }
-  for (const ExtensionNote& note : moulting.refused_extensions()) {
-    extensions.push_back({{"module", note.module},
-                          {"file", note.path},
-                          {"kind", note.kind.empty() ? "unknown" : note.kind},
-                          {"verdict", "process"},
-                          {"note", note.error}});
-  }
-  Json fallbacks = Json::array();
-  if (active != nullptr) {
-    for (const ExtensionNote& note : active->fell_back()) {
-      fallbacks.push_back({{"module", note.module}, {"error", note.error}, {"used", ""}});
-    }
-  }
-  Json process_wide = Json::array();
-  for (const ProcessWideNote& note : moulting.process_wide_notes()) {
-    process_wide.push_back({{"what", note.what}, {"file", note.file}, {"line", note.line}});
-  }
-  return {{"app", app.config().name},
-          {"isolation", isolation},
-          {"gil", gil_word(isolation)},
-          {"python", active != nullptr ? active->record().python : ""},
-          {"asked_isolation", app.config().isolation == Isolation::automatic     ? "auto"
-                              : app.config().isolation == Isolation::interpreter ? "interpreter"
-                                                                                 : "process"},
-          {"asked_gil", app.config().gil == GilMode::automatic ? "auto"
-                        : app.config().gil == GilMode::own     ? "own"
-                                                               : "shared"},
-          {"reason", reason},
-          {"remembered", remembered},
-          {"extensions", extensions},
-          {"fallbacks", fallbacks},
-          {"process_wide", process_wide}};
 }
 
 Json rejection_more(const std::string& app, const AttemptOutcome& outcome) {

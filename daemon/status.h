@@ -26,6 +26,9 @@ control::Json compat_page(const App& app);
 control::Json rejection_more(const std::string& app, const AttemptOutcome& outcome);
 Error rejection_error(const AttemptOutcome& outcome);
 
+// "shared" or "own", for the word of an isolation.
+std::string gil_word(const std::string& isolation);
+
 // What the protocol calls a cause.
 std::string cause_word(CauseKind kind);
 // The stages of docs/control.md.

@@ -179,7 +179,7 @@ TEST_CASE("interpreters of one generation that share a GIL live in different hos
   }
   DaemonProcess daemon;
   daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nhosts = 2");
-  const AppTree app = daemon.add_app("blog", "interpreters = 2\nkeep_previous = 0");
+  const AppTree app = daemon.add_app("blog", "interpreters = 2\nkeep_previous = 0\nspare = \"off\"");
   app.write("app.py", answers("v1"));
   daemon.start();
   CHECK(daemon.call("hosts").size("/hosts") == 2);
