@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 using namespace moult::testing;
@@ -28,6 +29,15 @@ std::string of_module(const Answer& answer, const std::string& module, const std
   return "no such module";
 }
 
+// Compiled sources on the disk, which another process finds.
+std::size_t kept(const DaemonProcess& daemon) {
+  std::error_code error;
+  const std::filesystem::directory_iterator all(daemon.folder() / "home/.cache/moult/code", error);
+  return static_cast<std::size_t>(std::count_if(begin(all), end(all), [](const auto& entry) {
+    return !entry.path().filename().string().starts_with('.');
+  }));
+}
+
 }  // namespace
 
 TEST_CASE("a standby can be asked for its imports, a retired generation not, and the error says who can") {
@@ -40,6 +50,7 @@ TEST_CASE("a standby can be asked for its imports, a retired generation not, and
   CHECK(imports(daemon).number("/generation") == 1);
   CHECK(imports(daemon).text("/cause") == "start");
   CHECK(of_module(imports(daemon), "only_in_one", "code") == "compiled");
+  REQUIRE(eventually([&] { return kept(daemon) == 3; }));
   app.write("app.py", "import same\n" + answers("two"));
   REQUIRE(daemon.wait_for_body("/", "two"));
   CHECK(of_module(imports(daemon), "only_in_one", "kind") == "no such module");
