@@ -270,14 +270,10 @@ void Home::fill_report(const py::Attached& py, MadeEvent& event) {
   if (facts && PyArg_ParseTuple(facts.get(), "nO!O!O!O!", &modules, &PyList_Type, &files, &PyList_Type,
                                 &loaded, &PyList_Type, &refused, &PyList_Type, &hooks)) {
     event.modules = static_cast<std::size_t>(modules);
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(files); ++i) {
-      event.files.push_back(py::text_of(py, PyList_GET_ITEM(files, i)));
-    }
+    event.files = texts_of(py, files);
     event.extensions = extensions_from(py, loaded, false);
     event.refused = extensions_from(py, refused, true);
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks); ++i) {
-      event.hooks.push_back(py::text_of(py, PyList_GET_ITEM(hooks, i)));
-    }
+    event.hooks = texts_of(py, hooks);
   }
   PyErr_Clear();
 }

@@ -1,6 +1,7 @@
 #include "interp/home.h"
 #include "interp/py/error.h"
 #include "interp/scratch.h"
+#include "interp/spec_object.h"
 
 // A spare: an interpreter that was made before there is code for it, and waits for that with the
 // standard library imported.
@@ -31,19 +32,12 @@ bool Home::wait_for_code(const py::Attached& py) {
 }
 
 void Home::preload(const py::Attached& py) {
-  const py::Ref names = py::Ref::steal(PyList_New(0));
-  for (const std::string& name : make_.preload) {
-    const py::Ref item = py::Ref::steal(
-        PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "surrogateescape"));
-    if (names && item) PyList_Append(names.get(), item.get());
-  }
+  const py::Ref names = text_list(py, make_.preload);
   const py::Ref function = py::boot_function(py, "spare", "preload");
   const py::Ref imported =
       names && function ? py::Ref::steal(PyObject_CallOneArg(function.get(), names.get())) : py::Ref();
   std::vector<std::string> news;
-  for (Py_ssize_t i = 0; imported && i < PyList_GET_SIZE(imported.get()); ++i) {
-    news.push_back(py::text_of(py, PyList_GET_ITEM(imported.get(), i)));
-  }
+  if (imported) news = texts_of(py, imported.get());
   // It may have been told to end: then that is seen next. Anything else costs time at the load only.
   if (!imported) PyErr_Clear();
   const py::DetachScope detached(py);

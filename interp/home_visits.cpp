@@ -1,6 +1,7 @@
 #include "interp/home.h"
 #include "interp/py/error.h"
 #include "interp/scratch.h"
+#include "interp/spec_object.h"
 
 #include <unistd.h>
 #include <thread>
@@ -91,8 +92,7 @@ void Home::tell_loaded(const LoadedCommand& loaded) {
       PyObject* list = nullptr;
       PyObject* patched = nullptr;
       if (answer && PyArg_ParseTuple(answer.get(), "O!O", &PyList_Type, &list, &patched)) {
-        for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
-          names.push_back(py::text_of(py, PyList_GET_ITEM(list, i)));
+        names = texts_of(py, list);
         why = py::text_of(py, patched);
       } else {
         why = py::take_error(py).line;

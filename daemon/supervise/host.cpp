@@ -302,10 +302,8 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     owner_.on_host_tainted(*this, event.why);
     return;
   }
-  const bool is_answer = event.type == HostEventType::calls || event.type == HostEventType::killed ||
-                         event.type == HostEventType::loaded || event.type == HostEventType::imports ||
-                         (event.type == HostEventType::stack && event.ask != 0);
-  if (is_answer) {
+  // Answers carry the number of their question, nothing else does.
+  if (event.ask != 0) {
     answer(event);
     return;
   }
