@@ -1,7 +1,7 @@
 #include "daemon/daemon.h"
 
 #include "daemon/commands.h"
-#include "daemon/snapshot/content_hash.h"
+#include "ipc/base/content_hash.h"
 
 #include <fmt/format.h>
 

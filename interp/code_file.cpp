@@ -1,7 +1,6 @@
 #include "interp/code_file.h"
 
-#include <nettle/sha2.h>
-#include <nettle/version.h>
+#include "ipc/base/content_hash.h"
 
 #include <algorithm>
 #include <array>
@@ -24,29 +23,6 @@ struct Header {
   std::array<char, kHashSize> sum;
 };
 
-using Sum = std::array<std::uint8_t, kHashSize>;
-
-class Sha256 {
- public:
-  Sha256() { sha256_init(&state_); }
-  void add(const void* bytes, std::size_t size) {
-    sha256_update(&state_, size, static_cast<const std::uint8_t*>(bytes));
-  }
-  void add(std::string_view text) { add(text.data(), text.size()); }
-  Sum finish() {
-    Sum sum{};
-#if NETTLE_VERSION_MAJOR >= 4  // which took the length away
-    sha256_digest(&state_, sum.data());
-#else
-    sha256_digest(&state_, sum.size(), sum.data());
-#endif
-    return sum;
-  }
-
- private:
-  sha256_ctx state_;
-};
-
 Header header_of(const CodeKey& key, std::string_view code) {
   Header header{};
   std::memcpy(header.magic.data(), kMagic.data(), kMagic.size());
@@ -57,9 +33,13 @@ Header header_of(const CodeKey& key, std::string_view code) {
   return header;
 }
 
-Sum sum_of(const Header& header, std::string_view rest) {
-  Sha256 sum;
-  sum.add(&header, offsetof(Header, sum));
+std::string_view bytes_of(const Header& header, std::size_t size) {
+  return {reinterpret_cast<const char*>(&header), size};
+}
+
+ContentHash sum_of(const Header& header, std::string_view rest) {
+  Hasher sum;
+  sum.add(bytes_of(header, offsetof(Header, sum)));
   sum.add(rest);
   return sum.finish();
 }
@@ -67,18 +47,12 @@ Sum sum_of(const Header& header, std::string_view rest) {
 }  // namespace
 
 std::string code_file_name(const CodeKey& key) {
-  Sha256 sum;
+  Hasher sum;
   const Header lengths = header_of(key, {});
-  sum.add(&lengths, sizeof lengths);
+  sum.add(bytes_of(lengths, sizeof lengths));
   sum.add(key.kind);
   sum.add(key.path);
-  std::string name;
-  for (const std::uint8_t byte : sum.finish()) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    name += kDigits[byte >> 4];
-    name += kDigits[byte & 15];
-  }
-  return name;
+  return sum.finish().hex();
 }
 
 std::string encode_code_file(const CodeKey& key, std::string_view code) {
@@ -88,8 +62,8 @@ std::string encode_code_file(const CodeKey& key, std::string_view code) {
   file += key.kind;
   file += key.path;
   file += code;
-  const Sum sum = sum_of(header, std::string_view(file).substr(sizeof header));
-  std::memcpy(header.sum.data(), sum.data(), sum.size());
+  const ContentHash sum = sum_of(header, std::string_view(file).substr(sizeof header));
+  std::memcpy(header.sum.data(), sum.bytes.data(), sum.bytes.size());
   std::memcpy(file.data(), &header, sizeof header);
   return file;
 }
@@ -105,8 +79,8 @@ std::optional<std::string_view> decode_code_file(std::string_view file, const Co
   const bool is_it = std::memcmp(&found, &wanted, offsetof(Header, sum)) == 0 && rest.starts_with(key.kind) &&
                      rest.substr(key.kind.size()).starts_with(key.path);
   if (!is_it) return std::nullopt;
-  const Sum sum = sum_of(found, rest);
-  if (std::memcmp(found.sum.data(), sum.data(), sum.size()) != 0) return std::nullopt;
+  const ContentHash sum = sum_of(found, rest);
+  if (std::memcmp(found.sum.data(), sum.bytes.data(), sum.bytes.size()) != 0) return std::nullopt;
   return code;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/snapshot/content_hash.h"
+#include "ipc/base/content_hash.h"
 #include "ipc/base/clock.h"
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "daemon/snapshot/content_hash.h"
+#include "ipc/base/content_hash.h"
 
 #include <nettle/sha2.h>
 #include <nettle/version.h>
