@@ -50,6 +50,13 @@ CodeCache::Code CodeCache::find_stored(std::string_view path, std::string_view h
   return code;
 }
 
+CodeCache::Entry CodeCache::last(std::string_view path) {
+  if (is_forked()) return {};
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(std::string(path));
+  return found == entries_.end() ? Entry() : found->second;
+}
+
 void CodeCache::keep(std::string_view path, std::string_view hash, std::string_view code) {
   if (is_forked()) return;
   const auto kept = std::make_shared<const std::string>(code);

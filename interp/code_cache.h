@@ -27,6 +27,10 @@ class CodeCache {
  public:
   using Code = std::shared_ptr<const std::string>;
   using OnProblem = std::function<void(const Error&)>;
+  struct Entry {
+    std::string hash;
+    Code code;
+  };
 
   CodeCache();
   // `on_problem` gets the first error of the store, on the writing thread.
@@ -39,15 +43,13 @@ class CodeCache {
   // find_stored() at the disk.
   Code find(std::string_view path, std::string_view hash);
   Code find_stored(std::string_view path, std::string_view hash);
+  // What memory holds for the path, whatever its content; without code when there is nothing.
+  Entry last(std::string_view path);
   void keep(std::string_view path, std::string_view hash, std::string_view code);
 
  private:
   static constexpr std::size_t kMostBytes = 32u << 20;
   static constexpr std::size_t kMostWaiting = 4096;  // more are not written this time
-  struct Entry {
-    std::string hash;
-    Code code;
-  };
   struct Unwritten {
     std::string path;
     std::string hash;

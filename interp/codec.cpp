@@ -77,6 +77,7 @@ Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
   make.spec = spec_from(json.at("spec"));
   make.spare = json.value("spare", false);
   make.preload = strings(json, "preload");
+  make.sources = strings(json, "sources");
   if (make.threads == 0 || descriptors.size() != make.threads + 2) {
     return bad(fmt::format("make for {} threads came with {} descriptors", make.threads, descriptors.size()));
   }
@@ -205,8 +206,13 @@ void Events::spare(InterpNumber interp, const std::vector<std::string>& names) {
   send(fit({{"event", "spare"}, {"interp", interp}, {"names", names}}));
 }
 
-void Events::loaded(std::uint64_t ask, const std::vector<std::string>& names, std::string_view why) {
-  send(fit({{"event", "loaded"}, {"ask", ask}, {"names", names}, {"why", std::string(why)}}));
+void Events::loaded(std::uint64_t ask, const std::vector<std::string>& names,
+                    const std::vector<std::string>& sources, std::string_view why) {
+  send(fit({{"event", "loaded"},
+            {"ask", ask},
+            {"names", names},
+            {"sources", sources},
+            {"why", std::string(why)}}));
 }
 
 void Events::retired(InterpNumber interp, Seconds seconds) {

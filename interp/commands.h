@@ -58,6 +58,7 @@ struct MakeCommand {
   Spec spec;
   bool spare = false;                // its code comes later, by LoadCommand
   std::vector<std::string> preload;  // modules that a spare imports meanwhile
+  std::vector<std::string> sources;  // files that it compiles, by folder (ipc/PROTOCOL.md)
   Fd snapshot;                       // of a spare: an empty one
   Fd log;
   std::vector<Fd> lanes;

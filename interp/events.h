@@ -89,7 +89,8 @@ class Events {
   virtual void rejected(const RejectedEvent& event);
   void opened(InterpNumber interp, const std::vector<std::string>& files);
   void spare(InterpNumber interp, const std::vector<std::string>& names);
-  void loaded(std::uint64_t ask, const std::vector<std::string>& names, std::string_view why);
+  void loaded(std::uint64_t ask, const std::vector<std::string>& names,
+              const std::vector<std::string>& sources, std::string_view why);
   virtual void retired(InterpNumber interp, Seconds seconds);
   virtual void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads);
   void stack(std::uint64_t ask, InterpNumber interp, std::string_view text);

@@ -33,9 +33,12 @@ bool Home::wait_for_code(const py::Attached& py) {
 
 void Home::preload(const py::Attached& py) {
   const py::Ref names = text_list(py, make_.preload);
+  const py::Ref sources = text_list(py, make_.sources);
   const py::Ref function = py::boot_function(py, "spare", "preload");
   const py::Ref imported =
-      names && function ? py::Ref::steal(PyObject_CallOneArg(function.get(), names.get())) : py::Ref();
+      names && sources && function
+          ? py::Ref::steal(PyObject_CallFunctionObjArgs(function.get(), names.get(), sources.get(), nullptr))
+          : py::Ref();
   std::vector<std::string> news;
   if (imported) news = texts_of(py, imported.get());
   // It may have been told to end: then that is seen next. Anything else costs time at the load only.

@@ -81,6 +81,7 @@ std::string Home::stack_text(const StackCommand& stack) {
 void Home::tell_loaded(const LoadedCommand& loaded) {
   std::thread([self = shared_from_this(), loaded] {
     std::vector<std::string> names;
+    std::vector<std::string> sources;
     std::string why = "this interpreter cannot be visited now";
     if (const Visit visit(*self); visit) {
       const py::VisitScope scope(self->interpreter_);
@@ -90,15 +91,18 @@ void Home::tell_loaded(const LoadedCommand& loaded) {
           function ? py::Ref::steal(PyObject_CallFunction(function.get(), "i", loaded.packages ? 1 : 0))
                    : py::Ref();
       PyObject* list = nullptr;
+      PyObject* files = nullptr;
       PyObject* patched = nullptr;
-      if (answer && PyArg_ParseTuple(answer.get(), "O!O", &PyList_Type, &list, &patched)) {
+      if (answer &&
+          PyArg_ParseTuple(answer.get(), "O!O!O", &PyList_Type, &list, &PyList_Type, &files, &patched)) {
         names = texts_of(py, list);
+        sources = texts_of(py, files);
         why = py::text_of(py, patched);
       } else {
         why = py::take_error(py).line;
       }
     }
-    self->natives_.events.loaded(loaded.ask, names, why);
+    self->natives_.events.loaded(loaded.ask, names, sources, why);
   }).detach();
 }
 

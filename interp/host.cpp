@@ -101,7 +101,7 @@ void Host::obey(LoadedCommand loaded) {
   if (const auto home = find(loaded.interp)) {
     home->tell_loaded(loaded);
   } else {
-    services_.events.loaded(loaded.ask, {}, "there is no such interpreter");
+    services_.events.loaded(loaded.ask, {}, {}, "there is no such interpreter");
   }
 }
 

@@ -68,15 +68,17 @@ PyObject* snapshot_names(PyObject* self, PyObject* folder) {
   return names.release();
 }
 
-PyObject* snapshot_hash(PyObject* self, PyObject* path) {
+PyObject* hex_text(std::string_view bytes) {
   std::string hex;
-  if (content_of(self, path)) {
-    for (const char byte : natives_of(self).snapshot->hash_of(view_of(path))) {
-      constexpr const char* kDigits = "0123456789abcdef";
-      hex += {kDigits[static_cast<unsigned char>(byte) >> 4], kDigits[static_cast<unsigned char>(byte) & 15]};
-    }
+  for (const char byte : bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    hex += {kDigits[static_cast<unsigned char>(byte) >> 4], kDigits[static_cast<unsigned char>(byte) & 15]};
   }
   return PyUnicode_FromStringAndSize(hex.data(), static_cast<Py_ssize_t>(hex.size()));
+}
+
+PyObject* snapshot_hash(PyObject* self, PyObject* path) {
+  return hex_text(content_of(self, path) ? natives_of(self).snapshot->hash_of(view_of(path)) : "");
 }
 
 PyObject* cached_code(PyObject* self, PyObject* path) {
@@ -91,6 +93,16 @@ PyObject* cached_code(PyObject* self, PyObject* path) {
   }
   if (!code) Py_RETURN_NONE;
   return PyBytes_FromStringAndSize(code->data(), static_cast<Py_ssize_t>(code->size()));
+}
+
+PyObject* last_code(PyObject* self, PyObject* path) {
+  if (!PyUnicode_Check(path)) Py_RETURN_NONE;
+  const auto last = natives_of(self).code.last(view_of(path));
+  if (PyErr_Occurred()) return nullptr;
+  if (!last.code) Py_RETURN_NONE;
+  const py::Ref hash = py::Ref::steal(hex_text(last.hash));
+  if (!hash) return nullptr;
+  return Py_BuildValue("Oy#", hash.get(), last.code->data(), static_cast<Py_ssize_t>(last.code->size()));
 }
 
 PyObject* keep_code(PyObject* self, PyObject* args) {
@@ -234,6 +246,7 @@ PyMethodDef kFunctions[] = {
     {"snapshot_hash", snapshot_hash, METH_O, "snapshot_hash(path): of its content; '' when it is not there."},
     {"cached_code", cached_code, METH_O, "cached_code(path): marshalled code of that very source, or None."},
     {"keep_code", keep_code, METH_VARARGS, "keep_code(path, code): for cached_code."},
+    {"last_code", last_code, METH_O, "last_code(path): (hash of the source, code) that the host had last."},
     {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
     {"notice", notice, METH_VARARGS, "notice(level, text, file='', line=0): tells the daemon."},
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},

@@ -161,6 +161,7 @@ std::string encode_make(const MakeCommand& command) {
   if (command.spare) {
     make["spare"] = true;
     make["preload"] = command.preload;
+    make["sources"] = command.sources;
   }
   return dump(make);
 }
@@ -244,6 +245,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.value = text_of(json, "value");
   event.ask = whole_of<std::uint64_t>(json, "ask");
   event.names = texts_of(json, "names");
+  event.sources = texts_of(json, "sources");
   event.exports = whole_of<int>(json, "exports");
   event.hooks = texts_of(json, "hooks");
   event.calls = calls_of(json, "calls");

@@ -53,8 +53,9 @@ struct MakeCommand {
   std::string mode;
   int threads = 0;
   InterpreterSpec spec;
-  bool spare = false;  // its code comes by encode_load()
-  std::vector<std::string> preload;
+  bool spare = false;                // its code comes by encode_load()
+  std::vector<std::string> preload;  // modules to import meanwhile
+  std::vector<std::string> sources;  // and files to compile, as `loaded` told them
 };
 
 // The code of a spare, and what it is then.
@@ -167,6 +168,7 @@ struct HostEvent {
   std::string value;
   std::uint64_t ask = 0;  // of stack, calls, killed, loaded and imports: that of the command
   std::vector<std::string> names;
+  std::vector<std::string> sources;
   int exports = 0;  // functions that calls can reach
   std::vector<std::string> hooks;
   std::vector<HostCall> calls;

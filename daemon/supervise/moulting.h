@@ -234,7 +234,7 @@ class Moulting final : public Generation::Owner {
   void renew_spare();
   bool wants_spare() const;
   void ask_for_spare();
-  void make_spare(std::vector<std::string> names);
+  void make_spare(const HostEvent& loaded);
   bool spare_fits() const;
   bool take_spare(const MakeCommand& command, const HostKey& key);
   Result<> load_spare(GenerationRecord record, const MakeCommand& command);

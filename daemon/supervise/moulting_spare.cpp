@@ -5,7 +5,8 @@
 #include <algorithm>
 
 // The spare: an interpreter that stands ready for the next change while the app is being edited, with the
-// standard library imported (design.md section 5). It becomes a generation when it gets its code.
+// standard library imported and the code of the app's other modules at hand (design.md section 5). It
+// becomes a generation when it gets its code.
 
 namespace moult {
 
@@ -26,14 +27,14 @@ std::string without_generation(MakeCommand command) {
   return encode_make(command);
 }
 
-std::vector<std::string> bounded(std::vector<std::string> names) {
-  std::size_t bytes = 0;
-  const auto end = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
-    bytes += name.size() + 4;
-    return bytes > kPreloadBytes;
+std::vector<std::string> fitting(const std::vector<std::string>& texts, std::size_t& room) {
+  const auto end = std::find_if(texts.begin(), texts.end(), [&](const std::string& text) {
+    const std::size_t size = text.size() + 4;
+    if (size > room) return true;
+    room -= size;
+    return false;
   });
-  names.erase(end, names.end());
-  return names;
+  return {texts.begin(), end};
 }
 
 }  // namespace
@@ -85,11 +86,11 @@ void Moulting::ask_for_spare() {
                                return;
                              no_spare_ =
                                  answer->why.empty() ? "" : fmt::format("the app replaces {}", answer->why);
-                             if (no_spare_.empty()) make_spare(bounded(answer->names));
+                             if (no_spare_.empty()) make_spare(*answer);
                            });
 }
 
-void Moulting::make_spare(std::vector<std::string> names) {
+void Moulting::make_spare(const HostEvent& loaded) {
   std::vector<Host*> hosts;
   for (const auto& interpreter : active_->interpreters()) hosts.push_back(interpreter->host());
   if (std::count(hosts.begin(), hosts.end(), nullptr) > 0) return;
@@ -104,7 +105,9 @@ void Moulting::make_spare(std::vector<std::string> names) {
   MakeCommand command = make_command(config_, *active_->snapshot(), place_, record_, environment_);
   Spare spare{nullptr, without_generation(command), active_->packages()};
   command.spare = true;
-  command.preload = std::move(names);
+  std::size_t room = kPreloadBytes;
+  command.preload = fitting(loaded.names, room);
+  command.sources = fitting(loaded.sources, room);
   const auto nothing = make_memfd(Snapshot{}, *store_);
   if (!nothing) return;
   GenerationRecord record;

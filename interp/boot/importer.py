@@ -7,12 +7,14 @@ import linecache
 import marshal
 import os
 import sys
+from importlib.machinery import SourceFileLoader
 
 import _moult
 
 EXTENSION_ENDINGS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 BYTECODE_ENDING = ".pyc"
 
+ready = {}  # by path: (what it was compiled from, code), of a spare
 roots = ()
 nested = ()  # installations (virtual environments) below a root, whose files are not in snapshots
 
@@ -51,15 +53,25 @@ def install(spec):
 def take_over_source_loader():
     """A loader that is made for a path and not by a finder (spec_from_file_location(), the finder of an
     editable install, imp's successors) gives the generation's source as well."""
-    loader = importlib.machinery.SourceFileLoader
+    loader = SourceFileLoader
     code_of_disk, data_of_disk, write = loader.get_code, loader.get_data, loader.set_data
+    compile_usually = loader.source_to_code
+
+    def is_usual(self):
+        """Import hooks that change code (typeguard, beartype, pytest) have loaders with methods of their
+        own; what these make of a source is no business of others, and the other way round."""
+        kind = type(self)
+        return kind.source_to_code is compile_usually and kind.get_data is get_data
 
     def get_code(self, fullname):
-        if _moult.snapshot_has(self.path):
-            return code_of_snapshot(self, self.path)
-        if in_snapshot_roots(self.path):  # newer than the snapshot, and byte code beside it may be older
-            return self.source_to_code(self.get_data(self.path), self.path)
-        return code_of_disk(self, fullname)
+        path = self.path
+        if _moult.snapshot_has(path):
+            if is_usual(self):
+                return ready_code(path, _moult.snapshot_hash) or code_of_snapshot(self, path)
+            return self.source_to_code(self.get_data(path), path)
+        if in_snapshot_roots(path):  # newer than the snapshot, and byte code beside it may be older
+            return self.source_to_code(self.get_data(path), path)
+        return is_usual(self) and ready_code(path, stamp_of) or code_of_disk(self, fullname)
 
     def get_data(self, path):
         content = _moult.snapshot_get(os.fspath(path))
@@ -81,6 +93,19 @@ def take_over_open_code():
         return open_on_disk(path) if content is None else io.BytesIO(content)
 
     io.open_code = open_code
+
+
+def stamp_of(path):
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def ready_code(path, state_of):
+    """What a spare has compiled of the file ahead of time, if that is still as it was then."""
+    if path not in ready:
+        return None
+    state, code = ready.pop(path)
+    return code if state == state_of(path) else None
 
 
 def code_of_snapshot(loader, path):
@@ -119,7 +144,7 @@ def finder_for(path):
     return SnapshotFinder(folder)
 
 
-class SnapshotLoader(importlib.machinery.SourceFileLoader):
+class SnapshotLoader(SourceFileLoader):
     """Loads a source of the snapshot. Bytecode files are neither read nor written: they belong to
     what the disk holds now."""
 

@@ -1,6 +1,8 @@
-"""A spare interpreter imports the standard library before there is code to load, so that a change costs
-only the app's own imports. None of the app's code runs in it before that."""
+"""A spare interpreter imports the standard library before there is code to load, and has the code of the
+other modules at hand, so that a change costs no more than running the app's own imports. None of the
+app's code runs in it before that, and none of the installed packages unless it is told so."""
 
+import marshal
 import os
 import sys
 import time
@@ -10,7 +12,7 @@ from _moult import importer
 
 # Modules of Moult and of the interpreter itself, which each interpreter has from the beginning.
 OWN = frozenset(("_moult", "moult", "__main__", "sys", "builtins"))
-PAUSE = 0.001  # seconds between two imports: the apps of this host go first
+PAUSE = 0.001  # seconds after each such time of work: the apps of this host go first
 
 
 def top(name):
@@ -24,10 +26,43 @@ def is_standard(folder):
 
 
 def loaded(packages):
-    """(names, why not): the modules that this interpreter has from the standard library, and with
-    `packages` from the installed ones, in the order of their first import; and what the app has replaced
-    in the standard library, "" if nothing: then its order of imports matters."""
-    return [name for name, module in list(sys.modules.items()) if is_wanted(name, module, packages)], patched()
+    """(names, sources, why not): the modules that this interpreter has from the standard library, and with
+    `packages` from the installed ones, in the order of their first import; the files of its other modules;
+    and what the app has replaced in the standard library, "" if nothing: then its order of imports matters."""
+    names, files = [], []
+    for name, module in list(sys.modules.items()):
+        if is_wanted(name, module, packages):
+            names.append(name)
+        elif file := source_of(name, module):
+            files.append(file)
+    return names, by_folder(files), patched()
+
+
+def source_of(name, module):
+    """The file that a module was loaded from in the usual way, or ""."""
+    spec = getattr(module, "__spec__", None)
+    if top(name) in OWN or not isinstance(getattr(spec, "origin", None), str):
+        return ""
+    is_usual = type(spec.loader) in (importer.SnapshotLoader, importer.SourceFileLoader)
+    return spec.origin if is_usual and os.path.isabs(spec.origin) else ""
+
+
+def by_folder(files):
+    """Paths, shorter: "/srv/shop/", "app.py", "views.py", "/usr/lib/…/flask/", "__init__.py", …"""
+    folders = {}
+    for file in files:
+        folder, _, name = file.rpartition("/")
+        folders.setdefault(folder + "/", []).append(name)
+    return [text for folder, names in folders.items() for text in (folder, *names)]
+
+
+def from_folders(texts):
+    folder = "/"
+    for text in texts:
+        if text.endswith("/"):
+            folder = text
+        else:
+            yield folder + text
 
 
 def is_wanted(name, module, packages):
@@ -54,9 +89,36 @@ def patched():
     return ""
 
 
-def preload(names):
-    """Imports what can be imported without the app's folders; the top-level names that are new."""
+class Turns:
+    """Leaves half of the time to the apps of this host."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def rest(self):
+        if time.monotonic() - self.began > PAUSE:
+            time.sleep(PAUSE)
+            self.began = time.monotonic()
+
+
+def preload(names, sources):
+    """Imports what can be imported without the app's folders, and compiles the sources; the top-level names
+    that are new."""
     before = {top(name) for name in sys.modules}
+    turns = Turns()
+    import_without_app(names, turns)
+    known = {getattr(getattr(module, "__spec__", None), "origin", None) for module in sys.modules.values()}
+    for path in from_folders(sources):
+        try:
+            if path not in known:
+                compile_ahead(path)
+        except Exception:
+            pass  # as below
+        turns.rest()
+    return sorted({top(name) for name in sys.modules} - before - OWN)
+
+
+def import_without_app(names, turns):
     path = list(sys.path)
     sys.path[:] = [entry for entry in path if is_standard(entry) or importer.is_installed(entry)]
     try:
@@ -67,10 +129,19 @@ def preload(names):
                 __import__(name)
             except Exception:
                 pass  # the app's own import will say why, if it still wants it
-            time.sleep(PAUSE)
+            turns.rest()
     finally:
         sys.path[:] = path
-    return sorted({top(name) for name in sys.modules} - before - OWN)
+
+
+def compile_ahead(path):
+    """Gets the code of a source that an app of this host has imported. It is used if the source is the same
+    when it is imported."""
+    if known := _moult.last_code(path):
+        importer.ready[path] = known[0], marshal.loads(known[1])
+    elif not importer.in_snapshot_roots(path):
+        state = importer.stamp_of(path)
+        importer.ready[path] = state, importer.SourceFileLoader("", path).get_code("")
 
 
 def begin(generation, cause):

@@ -39,6 +39,7 @@ def load(kind, target, callable_name):
 
     with FewCollections():
         loaded = entry.load(kind, target, callable_name)
+    importer.ready.clear()
     # Nobody needs it again.
     del sys.modules["_moult.entry"], _moult.entry
     if configured:

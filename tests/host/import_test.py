@@ -157,6 +157,29 @@ class Reports(case.HostCase):
         self.host.wait("stack")
         self.assertEqual(len(self.host.seen("opened")), count)
 
+    def test_what_an_import_hook_makes_of_a_source_is_its_own_business(self):
+        """As typeguard, beartype and pytest do: their loaders compile something else of the same source."""
+        self.tree.write({"part.py": "VALUE = 'plain'\n"})
+        usual = "import part\n" + case.textwrap.dedent(self.RUNS)
+        hooked = """
+            import importlib.machinery as m, sys
+            class Loader(m.SourceFileLoader):
+                def source_to_code(self, data, path, **options):
+                    return super().source_to_code(data.replace(b'plain', b'hooked'), path, **options)
+            class Finder:
+                @staticmethod
+                def find_spec(name, path=None, target=None):
+                    spec = m.PathFinder.find_spec(name, path, target)
+                    if name == 'part':
+                        spec.loader = Loader(name, spec.origin)
+                    return spec
+            sys.meta_path.insert(0, Finder)
+            """
+        hooked = case.textwrap.dedent(hooked) + usual
+        for source, value in ((hooked, "hooked"), (usual, "plain"), (hooked, "hooked"), (usual, "plain")):
+            interp = self.serve(source)
+            self.assertEqual(self.run_in(interp, "import part; result = part.VALUE"), value)
+
 
 NUMPY = """
     import numpy

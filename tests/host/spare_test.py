@@ -1,6 +1,8 @@
 """Spares: interpreters that are made before there is code for them."""
 
+import json
 import os
+import shutil
 import unittest
 
 import case
@@ -60,11 +62,12 @@ class Spares(case.HostCase):
 
     def test_a_generation_names_what_a_spare_should_import(self):
         interp = self.serve("import csv, json.decoder\ndef application(e, s): pass\n")
-        names, why = self.loaded(interp)
+        names, sources, why = self.loaded(interp)
         for name in ("csv", "json", "json.decoder", "re"):
             self.assertIn(name, names)
         for name in ("app", "_moult", "moult", "sys", "__main__"):
             self.assertNotIn(name, names)
+        self.assertEqual(sources[sources.index(self.tree / "") + 1], "app.py")
         self.assertEqual(why, "")
 
     def test_monkey_patches_are_seen(self):
@@ -76,14 +79,64 @@ class Spares(case.HostCase):
             def application(e, s): pass
             """
         )
-        self.assertEqual(self.loaded(interp)[1], "socket.socket by app")
+        self.assertEqual(self.loaded(interp)[2], "socket.socket by app")
 
     def loaded(self, interp, packages=False):
         self.host.asks += 1
         self.host.send({"do": "loaded", "ask": self.host.asks, "interp": interp.number, "packages": packages})
         event = self.host.wait("loaded")
         self.assertEqual(event["ask"], self.host.asks)
-        return event["names"], event["why"]
+        return event["names"], event["sources"], event["why"]
+
+    # An app that tells which of the sources were compiled when it began, and what its modules say.
+    TELLS = """
+        from _moult import importer
+        ahead = sorted(importer.ready)
+        import part
+        from lib import other
+        import json
+        def application(environ, start):
+            start("200 OK", [])
+            return [json.dumps([ahead, len(importer.ready), part.VALUE, other.VALUE]).encode()]
+    """
+
+    def prepare_compiled(self, path):
+        """A generation has run; the spare that follows it."""
+        interp = self.serve(self.TELLS, path=[path])
+        names, sources, _ = self.loaded(interp)
+        self.assertEqual(json.loads(interp.get().body)[0], [])
+        return self.prepare([], compiled=sources, path=[path])[0]
+
+    def test_the_code_of_other_modules_is_at_hand_and_is_used_while_they_are_the_same(self):
+        installed = case.Tree()
+        self.addCleanup(installed.remove)
+        packages = installed / "site-packages"
+        for part, other in (("same", "same"), ("new", "same"), ("same", "new")):
+            with self.subTest(part=part, other=other):
+                self.tree.write({"part.py": "VALUE = 'same'\n"})
+                installed.write({"site-packages/lib/other.py": "VALUE = 'same'\n"})
+                spare = self.prepare_compiled(packages)
+                before = os.stat(packages + "/lib/other.py")
+                if part == "new":
+                    self.tree.write({"part.py": "VALUE = 'news'\n"})
+                if other == "new":
+                    # Of the same size and time, as byte code on the disk would not notice.
+                    installed.write({"site-packages/lib/other.py": "VALUE = 'news'\n"})
+                    shutil.rmtree(packages + "/lib/__pycache__")
+                    os.utime(packages + "/lib/other.py", ns=(before.st_atime_ns, before.st_mtime_ns))
+                self.host.load(spare, self.tree, 5)
+                ahead, left, *values = json.loads(spare.get().body)
+                self.assertEqual(ahead, sorted([self.tree / "part.py", packages + "/lib/other.py"]))
+                self.assertEqual(left, 0)
+                self.assertEqual([value[:3] for value in values], [part[:3], other[:3]])
+
+    def test_nothing_runs_when_it_is_compiled(self):
+        installed = case.Tree({"site-packages/pkg.py": "open('ran', 'a').write('x')\n"})
+        self.addCleanup(installed.remove)
+        sources = [installed / "site-packages/", "pkg.py", "gone.py", self.tree / "", "app.py"]
+        self.tree.write({"app.py": "open('ran', 'a').write('x')\n"})
+        self.prepare([], compiled=sources)
+        self.assertFalse(os.path.exists(self.tree / "ran"))
 
 
 if __name__ == "__main__":

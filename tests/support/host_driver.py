@@ -344,7 +344,7 @@ class Host:
     def seen(self, kind):
         return [event for event in self.events if event["event"] == kind]
 
-    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, preload=None, **spec):
+    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, preload=None, compiled=(), **spec):
         """Sends `make` and returns the Interp at once. With `preload` it is a spare, without sources."""
         self.numbers += 1
         entry = {"kind": "file", "path": entry} if isinstance(entry, str) else entry
@@ -374,6 +374,7 @@ class Host:
                 "spec": full,
                 "spare": preload is not None,
                 "preload": list(preload or ()),
+                "sources": list(compiled),
             },
             [memfd, log_write, *(theirs.fileno() for _, theirs in pairs)],
         )

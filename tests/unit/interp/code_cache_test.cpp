@@ -31,6 +31,9 @@ TEST_CASE("code is found by its path and its content") {
   CHECK(text(cache.find("/a.py", "hash 2")) == "code 2");
   CHECK_FALSE(cache.find("/a.py", "hash 1"));
   CHECK_FALSE(cache.find_stored("/a.py", "hash 2"));
+  CHECK(cache.last("/a.py").hash == "hash 2");
+  CHECK(text(cache.last("/a.py").code) == "code 2");
+  CHECK_FALSE(cache.last("/b.py").code);
 }
 
 TEST_CASE("a full cache begins anew, and what is too large is not kept") {

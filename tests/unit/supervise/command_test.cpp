@@ -70,6 +70,17 @@ TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
       "max_payload": 16777216, "scratch_interpreters": 4}})"));
 }
 
+TEST_CASE("the make of a spare says what it should have at hand") {
+  MakeCommand command = make_command();
+  command.spare = true;
+  command.preload = {"json", "logging"};
+  command.sources = {"/srv/blog/", "app.py"};
+  const Json make = Json::parse(encode_make(command));
+  CHECK(make["spare"] == true);
+  CHECK(make["preload"] == Json{"json", "logging"});
+  CHECK(make["sources"] == Json{"/srv/blog/", "app.py"});
+}
+
 TEST_CASE("lists and objects that are empty are lists and objects all the same") {
   const Json spec = Json::parse(encode_make({}))["spec"];
   for (const char* key : {"roots", "path", "argv", "preimport", "warnings", "python_flags", "exports"}) {
@@ -227,6 +238,18 @@ TEST_CASE("answers carry the number of what was asked") {
   CHECK(calls.calls[0].seconds == 1.5);
   CHECK(calls.calls[0].depth == 2);
   CHECK(calls.calls[1].call.empty());
+}
+
+TEST_CASE("loaded tells the modules and the files of a generation") {
+  const HostEvent loaded = decoded({{"event", "loaded"},
+                                    {"ask", 6},
+                                    {"names", {"json"}},
+                                    {"sources", {"/srv/blog/", "app.py", 7}},
+                                    {"why", "socket.socket by app"}});
+  CHECK(loaded.ask == 6);
+  CHECK(loaded.names == std::vector<std::string>{"json"});
+  CHECK(loaded.sources == std::vector<std::string>{"/srv/blog/", "app.py"});
+  CHECK(loaded.why == "socket.socket by app");
 }
 
 TEST_CASE("an app asks for something, or taints its host") {
