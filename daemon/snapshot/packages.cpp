@@ -17,28 +17,10 @@ namespace {
 constexpr int kLevels = 3;
 constexpr std::size_t kSmallFile = 1u << 20;
 
-struct Name {
-  std::string name;
-  bool is_folder;
-};
-
-std::vector<Name> sorted_names(const std::string& folder) {
-  std::vector<Name> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    names.push_back({it->path().filename().string(), it->is_directory(ignored)});
-  }
-  std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.name < b.name; });
-  return names;
-}
+using Name = PackageListings::Name;
 
 bool is_distribution(std::string_view name) {
   return name.ends_with(".dist-info") || name.ends_with(".egg-info");
-}
-
-bool is_extension(std::string_view name) {
-  return name.ends_with(".so") || name.find(".so.") != std::string_view::npos;
 }
 
 // Not the inode and the ctime: a backup that is restored with its times is the same installation.
@@ -49,12 +31,13 @@ void add_stamp(Hasher& hasher, const std::string& path) {
   hasher.add_number(static_cast<std::uint64_t>(stamp.modified));
 }
 
-void add_extensions(Hasher& hasher, const std::string& folder, int levels) {
-  for (const Name& entry : sorted_names(folder)) {
+void add_extensions(Hasher& hasher, PackageListings& listings, const std::string& folder, int levels) {
+  const auto names = listings.extensions_of(folder);
+  for (const Name& entry : *names) {
     if (entry.is_folder) {
       if (levels > 1 && !is_left_out_folder(entry.name))
-        add_extensions(hasher, join_path(folder, entry.name), levels - 1);
-    } else if (is_extension(entry.name)) {
+        add_extensions(hasher, listings, join_path(folder, entry.name), levels - 1);
+    } else {
       add_stamp(hasher, join_path(folder, entry.name));
     }
   }
@@ -116,11 +99,12 @@ void add_editable(std::vector<std::string>& folders, const std::string& distribu
 
 }  // namespace
 
-ContentHash fingerprint_packages(const std::vector<std::string>& folders) {
+ContentHash fingerprint_packages(const std::vector<std::string>& folders, PackageListings& listings) {
   Hasher hasher;
   for (const std::string& folder : folders) {
     hasher.add_text(folder);
-    for (const Name& entry : sorted_names(folder)) {
+    const auto names = listings.all_of(folder);
+    for (const Name& entry : *names) {
       if (entry.name == "__pycache__") continue;
       const std::string path = join_path(folder, entry.name);
       hasher.add_text(entry.name);
@@ -130,17 +114,18 @@ ContentHash fingerprint_packages(const std::vector<std::string>& folders) {
         add_stamp(hasher, join_path(path, "RECORD"));
         add_stamp(hasher, join_path(path, "METADATA"));
       } else {
-        add_extensions(hasher, path, kLevels);
+        add_extensions(hasher, listings, path, kLevels);
       }
     }
   }
   return hasher.finish();
 }
 
-std::vector<std::string> editable_roots(const std::vector<std::string>& folders) {
+std::vector<std::string> editable_roots(const std::vector<std::string>& folders, PackageListings& listings) {
   std::vector<std::string> roots;
   for (const std::string& folder : folders) {
-    for (const Name& entry : sorted_names(folder)) {
+    const auto names = listings.all_of(folder);
+    for (const Name& entry : *names) {
       const std::string path = join_path(folder, entry.name);
       if (entry.is_folder && entry.name.ends_with(".dist-info")) add_editable(roots, path);
       if (!entry.is_folder && entry.name.ends_with(".pth")) add_pth(roots, folder, entry.name);

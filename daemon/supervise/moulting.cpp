@@ -180,15 +180,16 @@ void Moulting::take() {
   uv::compute_in_background<std::shared_ptr<Prepared>>(
       services_.loop,
       [store = store_, spec, id = attempt_->snapshot_id, folders = package_folders_, forced, active,
-       place = place_of(config_), may_narrow = config_.single_file_allowed]() mutable {
+       packages = services_.packages, place = place_of(config_),
+       may_narrow = config_.single_file_allowed]() mutable {
         auto prepared = std::make_shared<Prepared>();
-        prepared->editable = editable_roots(folders);
+        prepared->editable = editable_roots(folders, *packages);
         spec.roots.insert(spec.roots.end(), prepared->editable.begin(), prepared->editable.end());
         if (may_narrow) prepared->reach_note = reason_for_files_only(spec.tree);
         if (!prepared->reach_note.empty()) prepared->reach = Reach::files;
         spec.reach = prepared->reach;
         prepared->snapshot = id.empty() ? take_snapshot(spec, *store) : store->load(id);
-        prepared->packages = fingerprint_packages(folders).hex();
+        prepared->packages = fingerprint_packages(folders, *packages).hex();
         prepared->place = std::move(place);
         resolve(prepared->place);
         // Data files are no part of the id, but a change of them is a change.

@@ -68,10 +68,10 @@ void Moulting::verify(Cause cause) {
   spec.reach = reach_;
   uv::compute_in_background<std::shared_ptr<Found>>(
       services_.loop,
-      [store = store_, spec = std::move(spec), folders = package_folders_] {
+      [store = store_, spec = std::move(spec), folders = package_folders_, packages = services_.packages] {
         auto found = std::make_shared<Found>();
         found->snapshot = take_snapshot(spec, *store);
-        found->packages = fingerprint_packages(folders).hex();
+        found->packages = fingerprint_packages(folders, *packages).hex();
         return found;
       },
       [this, alive, serial, judged, cause = std::move(cause)](const std::shared_ptr<Found>& found) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/snapshot/package_listings.h"
 #include "daemon/supervise/host_pool.h"
 #include "daemon/supervise/python_info.h"
 #include "daemon/supervise/worker.h"
@@ -8,6 +9,7 @@
 #include "ipc/uv/loop.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +54,8 @@ struct Services {
   std::size_t snapshots_kept = 5;
   CallerLanes* callers = nullptr;  // set by the Daemon, which owns them
   CallNumbers numbers{};
+  // Shared with background threads.
+  std::shared_ptr<PackageListings> packages = std::make_shared<PackageListings>();
   std::string cache_folder{};  // compiled code; shared by the hosts of all daemons of this user
 };
 
