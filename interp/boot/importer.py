@@ -118,6 +118,14 @@ def code_of_snapshot(loader, path):
     return code
 
 
+def names_of(module):
+    """What a module holds. Asking it for an attribute would load one that waits for that (LazyLoader)."""
+    try:
+        return object.__getattribute__(module, "__dict__")
+    except Exception:
+        return {}  # sys.modules may hold anything
+
+
 def is_under(path, folder):
     return path == folder or path.startswith(folder + "/")
 

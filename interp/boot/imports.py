@@ -4,7 +4,7 @@ import importlib.machinery
 import sys
 
 import _moult
-from _moult import extensions
+from _moult import extensions, importer
 
 KINDS = (
     (importlib.machinery.ExtensionFileLoader, "extension"),
@@ -44,12 +44,8 @@ def row(name, total, own):
     module = sys.modules.get(name)
     if module is None:
         return None
-    # No attribute of the module itself: asking a lazy one would load it.
-    try:
-        names = object.__getattribute__(module, "__dict__")
-        spec, file = names.get("__spec__"), names.get("__file__")
-    except Exception:
-        spec = file = None
+    names = importer.names_of(module)
+    spec, file = names.get("__spec__"), names.get("__file__")
     loader = getattr(spec, "loader", None)
     kind = kind_of(loader, spec)
     origin = getattr(spec, "origin", None) if getattr(spec, "has_location", False) else None

@@ -38,9 +38,13 @@ def loaded(packages):
     return names, by_folder(files), patched()
 
 
+def spec_of(module):
+    return importer.names_of(module).get("__spec__")
+
+
 def source_of(name, module):
     """The file that a module was loaded from in the usual way, or ""."""
-    spec = getattr(module, "__spec__", None)
+    spec = spec_of(module)
     if top(name) in OWN or not isinstance(getattr(spec, "origin", None), str):
         return ""
     is_usual = type(spec.loader) in (importer.SnapshotLoader, importer.SourceFileLoader)
@@ -66,7 +70,7 @@ def from_folders(texts):
 
 
 def is_wanted(name, module, packages):
-    spec = getattr(module, "__spec__", None)
+    spec = spec_of(module)
     if top(name) in OWN or getattr(spec, "name", None) != name or not isinstance(spec.origin, str):
         return False
     if spec.origin in ("built-in", "frozen") or is_standard(spec.origin):
@@ -79,10 +83,10 @@ def patched():
     others, as monkey patching does."""
     known = sys.stdlib_module_names | OWN
     for name, module in list(sys.modules.items()):
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        origin = getattr(spec_of(module), "origin", None)
         if top(name) in OWN or not isinstance(origin, str) or not is_standard(origin):
             continue
-        for key, value in list(vars(module).items()):
+        for key, value in list(importer.names_of(module).items()):
             owner = getattr(value, "__module__", None) if callable(value) and not key.startswith("_") else None
             if isinstance(owner, str) and top(owner) not in known:
                 return f"{name}.{key} by {owner}"
@@ -107,7 +111,7 @@ def preload(names, sources):
     before = {top(name) for name in sys.modules}
     turns = Turns()
     import_without_app(names, turns)
-    known = {getattr(getattr(module, "__spec__", None), "origin", None) for module in sys.modules.values()}
+    known = {getattr(spec_of(module), "origin", None) for module in sys.modules.values()}
     for path in from_folders(sources):
         try:
             if path not in known:

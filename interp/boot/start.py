@@ -75,7 +75,7 @@ def new_files():
     come first. A full list means that there are more."""
     found = set()
     for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
+        path = importer.names_of(module).get("__file__")
         if isinstance(path, str) and path.startswith("/") and path not in known_files:
             if is_pythons(path):
                 known_files.add(path)

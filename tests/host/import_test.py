@@ -180,6 +180,24 @@ class Reports(case.HostCase):
             interp = self.serve(source)
             self.assertEqual(self.run_in(interp, "import part; result = part.VALUE"), value)
 
+    def test_a_lazy_module_stays_unloaded_until_the_app_asks_for_it(self):
+        self.tree.write({"late.py": "print('late is loaded')\n"})
+        interp = self.serve(case.textwrap.dedent("""
+            import importlib.util, sys
+            spec = importlib.util.find_spec('late')
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+            late = sys.modules['late'] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(late)
+            print('ready')
+            """) + case.textwrap.dedent(self.RUNS))
+        for question in ("loaded", "imports"):
+            self.host.send({"do": question, "ask": 1, "interp": interp.number})
+            self.host.wait(question)
+        interp.log.wait_for("ready")
+        self.assertNotIn("late is loaded", interp.log.text())
+        self.run_in(interp, "import late; late.x = 1; result = None")
+        interp.log.wait_for("late is loaded")
+
 
 NUMPY = """
     import numpy
