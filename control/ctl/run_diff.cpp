@@ -82,6 +82,11 @@ std::string stat_line(const Json& file, const Compared& compared) {
 int print_diff(Invocation& invocation, const Json& result) {
   const Options& options = invocation.options();
   const Look& look = invocation.look();
+  if (list_at(result, "files").empty()) {
+    invocation.complain(fmt::format("no source differs between {} and {}\n",
+                                    side_name(object_at(result, "from")),
+                                    side_name(object_at(result, "to"))));
+  }
   for (const Json& file : list_at(result, "files")) {
     if (invocation.is_interrupted()) return exit_code(ErrorCode::interrupted);
     const std::string path = text_at(file, "path");

@@ -1,8 +1,11 @@
 // The only file of the daemon that includes CLI11: it costs 8 s to compile.
 #include "daemon/config/options.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <filesystem>
 #include <sstream>
 #include <string>
 
@@ -54,6 +57,24 @@ void add_run(CLI::App& run, RunOptions& options) {
   run.add_option("--name", options.name, "Name of the app (default: from the path)")->type_name("NAME");
 }
 
+// People type what other servers take: `moultd ~/apps`.
+std::string explain_extras(const std::vector<std::string>& extras, const DaemonOptions& options) {
+  const auto stray = std::find_if(extras.begin(), extras.end(),
+                                  [](const std::string& text) { return !text.starts_with("-"); });
+  if (stray == extras.end() || !options.run.target.empty()) return {};
+  std::error_code error;
+  const std::filesystem::path path(*stray);
+  const bool is_config = std::filesystem::exists(path / "moult.toml", error) ||
+                         std::filesystem::is_directory(path / "apps", error);
+  if (!is_config && !std::filesystem::exists(path, error))
+    return fmt::format(
+        "moultd: there is no command `{}`\n  `moultd run APP` serves one app, `moultd --help` lists the "
+        "rest\n",
+        *stray);
+  return fmt::format("moultd: `{0}` is no command\n  did you mean `moultd {1} {0}`?\n", *stray,
+                     is_config ? "--config" : "run");
+}
+
 }  // namespace
 
 std::variant<DaemonOptions, CommandLineAnswer> parse_options(int argc, const char* const* argv) {
@@ -73,6 +94,13 @@ std::variant<DaemonOptions, CommandLineAnswer> parse_options(int argc, const cha
   check->add_option("config", options.config, "Config folder, or a file in it")->type_name("CONFIG");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    std::string text = *check ? "" : explain_extras(app.remaining(true), options);
+    if (text.empty()) {
+      text = fmt::format("moultd: unexpected argument: {}\n  `moultd --help` lists the options\n",
+                         fmt::join(app.remaining(true), " "));
+    }
+    return CommandLineAnswer{std::move(text), 2};
   } catch (const CLI::ParseError& error) {
     std::ostringstream out, err;
     const int code = app.exit(error, out, err);

@@ -46,7 +46,9 @@ TEST_CASE("diff shows what changed between two generations from their kept sourc
   CHECK(contains(all.output, "@@ -1 +0,0 @@\n-A = 1\n"));
   CHECK(contains(all.output, "@@ -0,0 +1 @@\n+B = 2\n"));
   CHECK(contains(all.output, "latin.py added: no UTF-8 text\n"));
-  CHECK(blog.daemon.ctl({"diff", "blog", "1", "1"}).output.empty());
+  const Finished same = blog.daemon.ctl({"diff", "blog", "1", "1"});
+  CHECK(same.output.empty());
+  CHECK(same.errors == "no source differs between generation 1 and generation 1\n");
 }
 
 TEST_CASE(

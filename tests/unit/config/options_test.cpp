@@ -91,6 +91,18 @@ TEST_CASE("a wrong command line is exit code 2 with a reason") {
   }
 }
 
+TEST_CASE("a folder in the place of a command is explained") {
+  ConfigFolder folder;
+  folder.app("blog");
+  const std::string config = folder.config();
+  const CommandLineAnswer as_config = answer_of({config.c_str()});
+  CHECK(as_config.exit_code == 2);
+  CHECK(contains(as_config.text, "did you mean `moultd --config " + config + "`?"));
+  CHECK(contains(answer_of({"/usr/bin"}).text, "did you mean `moultd run /usr/bin`?"));
+  CHECK(contains(answer_of({"serve"}).text, "there is no command `serve`"));
+  CHECK(contains(answer_of({"run", "a.py", "b.py"}).text, "unexpected argument: b.py"));
+}
+
 TEST_CASE("check prints one OK line or every error with its hint") {
   ConfigFolder folder;
   folder.app("blog");
