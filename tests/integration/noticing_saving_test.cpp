@@ -192,6 +192,30 @@ TEST_CASE("vim and sed themselves, where they are installed") {
   }
 }
 
+TEST_CASE("rsync itself, where it is installed, with temporary names, in place and all at the end") {
+  if (!has_program("rsync")) {
+    MESSAGE("skipped: no rsync");
+    return;
+  }
+  Noticed blog(kPatient);
+  blog.app.write("part.py", "N = 1\n");
+  blog.start();
+  const AppTree upload(blog.daemon.folder().path() / "upload");
+  int generation = 1;
+  for (const char* how : {"--times", "--inplace", "--delay-updates", "--partial-dir=.part"}) {
+    INFO(how);
+    const std::string text = "state " + std::to_string(++generation);
+    upload.write("app.py", answers(text));
+    upload.write("part.py", "N = " + std::to_string(generation) + "\n");
+    upload.write("new" + std::to_string(generation) + ".py", "N = 1\n");
+    run_in(blog, upload.path(),
+           {"rsync", "-r", "--ignore-times", "--delete", how, "./", blog.app.path().string() + "/"});
+    CHECK(blog.serves(text));
+    CHECK(blog.generation() == generation);
+    CHECK(blog.rejected() == 0);
+  }
+}
+
 TEST_CASE("times that go back, lie in the future or stay as they were hide nothing") {
   Noticed blog;
   blog.start();

@@ -46,6 +46,32 @@ std::set<std::string> bodies_until(const Noticed& noticed, const std::string& la
 
 using Words = std::set<std::string>;
 
+// A mount namespace, which only this thread and what it starts are in while it lives.
+class MountSpace {
+ public:
+  MountSpace() : outer_("/proc/self/ns/mnt", O_RDONLY) {
+    entered_ = ::unshare(CLONE_NEWNS) == 0;
+    is_private_ = entered_ && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    if (!is_private_) MESSAGE("skipped: mounting is not permitted");
+  }
+  ~MountSpace() {
+    if (entered_) ::setns(outer_.fd(), CLONE_NEWNS);
+  }
+  MountSpace(const MountSpace&) = delete;
+  MountSpace& operator=(const MountSpace&) = delete;
+  explicit operator bool() const { return is_private_; }
+
+ private:
+  const RawFile outer_;
+  bool entered_ = false;
+  bool is_private_ = false;
+};
+
+struct Unmounts {
+  const fs::path folder;
+  ~Unmounts() { ::umount2(folder.c_str(), MNT_DETACH); }
+};
+
 }  // namespace
 
 TEST_CASE("git checkout, stash and pull of 500 files make one generation each, never of half of them") {
@@ -195,16 +221,8 @@ TEST_CASE("a release link that is turned by rename, forth and back, moves the ap
 }
 
 TEST_CASE("a tree behind a bind mount is watched, and a mount over it is noticed") {
-  // In a mount namespace of its own, which only this thread and what it starts are in.
-  const RawFile outer("/proc/self/ns/mnt", O_RDONLY);
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-    MESSAGE("skipped: mounting is not permitted");
-    return;
-  }
-  struct Back {
-    int fd;
-    ~Back() { ::setns(fd, CLONE_NEWNS); }
-  } const back{outer.fd()};
+  const MountSpace space;
+  if (!space) return;
   Noticed blog;
   const fs::path base = blog.daemon.folder().path();
   const AppTree origin(base / "origin");
@@ -213,6 +231,7 @@ TEST_CASE("a tree behind a bind mount is watched, and a mount over it is noticed
   other.write("app.py", answers("other"));
   const fs::path tree = blog.app.path();
   REQUIRE(::mount(origin.path().c_str(), tree.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  const Unmounts at_the_end{tree};
   blog.start();
   CHECK(blog.body() == "origin");
   origin.write("app.py", answers("two"));  // by its other name
@@ -222,5 +241,29 @@ TEST_CASE("a tree behind a bind mount is watched, and a mount over it is noticed
   REQUIRE(::umount2(tree.c_str(), MNT_DETACH) == 0);
   CHECK(blog.serves("two"));
   CHECK(blog.daemon.stop() == 0);
-  ::umount2(tree.c_str(), MNT_DETACH);
+}
+
+TEST_CASE("a tree on FUSE is polled, and a change by its other name is noticed") {
+  const MountSpace space;
+  if (!space) return;
+  Noticed blog;
+  const AppTree origin(blog.daemon.folder().path() / "origin");
+  origin.write("app.py", answers("origin"));
+  const fs::path tree = blog.app.path();
+  if (!has_program("bindfs") || !fs::exists("/dev/fuse")) {
+    MESSAGE("skipped: no bindfs, or no /dev/fuse");
+    return;
+  }
+  fs::remove(tree / "app.py");
+  run_in(blog, origin.path(), {"bindfs", "-o", "attr_timeout=0", origin.path().string(), tree.string()});
+  const Unmounts at_the_end{tree};
+  blog.start();
+  CHECK(blog.body() == "origin");
+  CHECK(blog.status().text("/watch") == "polling");
+  CHECK(blog.status().text("/watch_note").starts_with("fuse"));
+  origin.write("app.py", answers("two"));  // past FUSE: the kernel has no event of it
+  CHECK(blog.serves("two"));
+  blog.app.write("app.py", answers("three"));
+  CHECK(blog.serves("three"));
+  CHECK(blog.daemon.stop() == 0);
 }
