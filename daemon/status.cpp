@@ -350,8 +350,8 @@ Json why_page(const App& app) {
   }
   std::vector<std::string> facts;
   const WatchStatus watch = app.watch_status();
-  facts.push_back(
-      fmt::format("watching: {}, {} files in {} folders", app.watch_word(), watch.files, watch.folders));
+  facts.push_back(fmt::format("watching: {}, {} file{} in {} folder{}", app.watch_word(), watch.files,
+                              watch.files == 1 ? "" : "s", watch.folders, watch.folders == 1 ? "" : "s"));
   if (!watch.note.empty()) facts.push_back(watch.note);
   if (const auto& deploy = app.deploy()) {
     facts.push_back(fmt::format("deploy bracket: open since {}, until {} at most; {} changes wait",
