@@ -64,7 +64,7 @@ def take_over_source_loader():
         return kind.source_to_code is compile_usually and kind.get_data is get_data
 
     def get_code(self, fullname):
-        path = self.path
+        path = os.fspath(self.path)
         if _moult.snapshot_has(path):
             if is_usual(self):
                 return ready_code(path, _moult.snapshot_hash) or code_of_snapshot(self, path)

@@ -169,7 +169,7 @@ class Packages(case.HostCase):
         interp = self.serving({"plugins/one.py": "VALUE = 'old'\n"})
         self.tree.write({"plugins/one.py": "VALUE = 'new'\n", "plugins/two.py": "VALUE = 'later'\n"})
         result = self.run_in(interp, f"""
-            import importlib.util
+            import importlib.util, pathlib
             from importlib.machinery import SourceFileLoader
             result = []
             for name in ('one', 'two'):
@@ -179,8 +179,11 @@ class Packages(case.HostCase):
                 spec.loader.exec_module(module)
                 result.append(module.VALUE)
                 result.append(SourceFileLoader(name, path).get_source(name))
+                names = {{}}
+                exec(SourceFileLoader(name, pathlib.Path(path)).get_code(name), names)
+                result.append(names['VALUE'])
             """)
-        self.assertEqual(result, ["old", "VALUE = 'old'\n", "later", "VALUE = 'later'\n"])
+        self.assertEqual(result, ["old", "VALUE = 'old'\n", "old", "later", "VALUE = 'later'\n", "later"])
         self.assertFalse(os.path.exists(self.tree / "plugins/__pycache__"))
 
     def test_reload_in_an_app_runs_the_same_source_again(self):
