@@ -54,6 +54,7 @@ Spec spec_from(const Json& json) {
   spec.cause = json.value("cause", "");
   spec.log_imports = json.value("log_imports", "");
   spec.host = json.value("host", 0);
+  spec.preload = strings(json, "preload");
   spec.exports = strings(json, "exports");
   spec.max_payload = json.value("max_payload", spec.max_payload);
   spec.scratch_interpreters = json.value("scratch_interpreters", 0);
@@ -76,7 +77,7 @@ Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
   make.threads = json.at("threads");
   make.spec = spec_from(json.at("spec"));
   make.spare = json.value("spare", false);
-  make.preload = strings(json, "preload");
+  make.modules = strings(json, "modules");
   make.sources = strings(json, "sources");
   if (make.threads == 0 || descriptors.size() != make.threads + 2) {
     return bad(fmt::format("make for {} threads came with {} descriptors", make.threads, descriptors.size()));

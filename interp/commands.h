@@ -43,6 +43,7 @@ struct Spec {
   std::string cause;
   std::string log_imports;  // what its lines say of the reason; "": there are none
   int host = 0;
+  std::vector<std::string> preload;  // modules that are imported before the entry
   std::vector<std::string> exports;
   std::size_t max_payload = 16 << 20;
   int scratch_interpreters = 0;
@@ -57,7 +58,7 @@ struct MakeCommand {
   std::size_t threads = 1;
   Spec spec;
   bool spare = false;                // its code comes later, by LoadCommand
-  std::vector<std::string> preload;  // modules that a spare imports meanwhile
+  std::vector<std::string> modules;  // that a spare imports meanwhile
   std::vector<std::string> sources;  // files that it compiles, by folder (ipc/PROTOCOL.md)
   Fd snapshot;                       // of a spare: an empty one
   Fd log;

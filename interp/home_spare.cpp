@@ -32,7 +32,7 @@ bool Home::wait_for_code(const py::Attached& py) {
 }
 
 void Home::preload(const py::Attached& py) {
-  const py::Ref names = text_list(py, make_.preload);
+  const py::Ref names = text_list(py, make_.modules);
   const py::Ref sources = text_list(py, make_.sources);
   const py::Ref function = py::boot_function(py, "spare", "preload");
   const py::Ref imported =

@@ -92,6 +92,7 @@ Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber nu
   make.threads = 0;
   make.spec = spec_;
   make.spec.entry = {source.kind, source.text, ""};
+  make.spec.preload.clear();
   make.spec.exports.clear();
   make.spec.scratch_interpreters = 0;
   MOULT_ASSIGN(make.snapshot, duplicate(snapshot_));

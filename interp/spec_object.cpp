@@ -64,6 +64,7 @@ py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostF
   put("host", py::Ref::steal(PyLong_FromLong(spec.host)));
   put("cause", text(spec.cause));
   put("log_imports", text(spec.log_imports));
+  put("preload", text_list(py, spec.preload));
   put("exports", text_list(py, spec.exports));
   put("host_tz", host.timezone ? text(*host.timezone) : py::Ref::borrow(Py_None));
   put("wake_fd", py::Ref::steal(PyLong_FromLong(host.wake_fd)));

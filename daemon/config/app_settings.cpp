@@ -42,6 +42,7 @@ std::vector<Setting<C>> code_settings() {
       text_setting("group", kNew, &C::group, read_group),
       word_setting("signals", kNew, &C::signals, {"ignore", "error"}),
       flag_setting("log_imports", kNew, &C::log_imports),
+      list_setting("preload", kNew, &C::preload, read_preload),
       list_setting("exports", kNew, &C::exports, read_exports),
       size_setting("max_payload", kNew, &C::max_payload, kKiB, kGiB),
       number_setting("scratch_interpreters", kNew, &C::scratch_interpreters, 0, 64),

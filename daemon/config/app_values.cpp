@@ -159,6 +159,13 @@ void read_exports(ValueReader& reader, const Value& value, AppConfig& into) {
   });
 }
 
+void read_preload(ValueReader& reader, const Value& value, AppConfig& into) {
+  read_list(reader, value, into.preload, [&](const Value& at, const std::string& text) {
+    return checked(reader, at, text, is_dotted_name(text), "not the name of a module",
+                   "as in an import statement: \"shop.models\"");
+  });
+}
+
 void read_group(ValueReader& reader, const Value& value, AppConfig& into) {
   const auto written = reader.text(value);
   if (!written) return;

@@ -20,6 +20,7 @@ void read_cwd(ValueReader& reader, const Value& value, AppConfig& into);
 void read_env(ValueReader& reader, const Value& value, AppConfig& into);
 void read_python_flags(ValueReader& reader, const Value& value, AppConfig& into);
 void read_exports(ValueReader& reader, const Value& value, AppConfig& into);
+void read_preload(ValueReader& reader, const Value& value, AppConfig& into);
 void read_group(ValueReader& reader, const Value& value, AppConfig& into);
 void read_routes(ValueReader& reader, const Value& value, AppConfig& into);
 void read_static(ValueReader& reader, const Value& value, AppConfig& into);

@@ -79,6 +79,7 @@ struct AppConfig {
   Isolation isolation = Isolation::automatic;
   std::string group;
   SignalPolicy signals = SignalPolicy::ignore;
+  std::vector<std::string> preload;       // modules that are imported before the entry
   std::vector<std::string> exports;       // "module:function": what other apps and scripts may call
   std::uint64_t max_payload = 16u << 20;  // of the arguments of one call, and of its result
   int scratch_interpreters = 4;           // that the app may make for itself at a time

@@ -179,6 +179,7 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const R
   spec.preimport = record.preimport;
   spec.signals = app.signals == SignalPolicy::error ? "error" : "ignore";
   spec.python_flags = app.python_flags;
+  spec.preload = app.preload;
   spec.exports = app.exports;
   spec.max_payload = app.max_payload;
   spec.scratch_interpreters = app.scratch_interpreters;

@@ -154,13 +154,14 @@ std::string encode_make(const MakeCommand& command) {
         {"cause", spec.cause},
         {"log_imports", spec.log_imports},
         {"host", spec.host},
+        {"preload", spec.preload},
         {"exports", spec.exports},
         {"max_payload", spec.max_payload},
         {"scratch_interpreters", spec.scratch_interpreters}}},
   };
   if (command.spare) {
     make["spare"] = true;
-    make["preload"] = command.preload;
+    make["modules"] = command.modules;
     make["sources"] = command.sources;
   }
   return dump(make);

@@ -41,6 +41,7 @@ struct InterpreterSpec {
   std::string cause;                 // why its generation was made, a word of docs/control.md
   std::string log_imports;           // "": no; else what the lines say of why the code was loaded
   int host = 0;                      // the number of its host
+  std::vector<std::string> preload;  // modules to import before the entry
   std::vector<std::string> exports;  // "module:function"
   std::uint64_t max_payload = 0;     // bytes
   int scratch_interpreters = 0;
@@ -54,7 +55,7 @@ struct MakeCommand {
   int threads = 0;
   InterpreterSpec spec;
   bool spare = false;                // its code comes by encode_load()
-  std::vector<std::string> preload;  // modules to import meanwhile
+  std::vector<std::string> modules;  // to import meanwhile
   std::vector<std::string> sources;  // and files to compile, as `loaded` told them
 };
 

@@ -106,7 +106,7 @@ void Moulting::make_spare(const HostEvent& loaded) {
   Spare spare{nullptr, without_generation(command), active_->packages()};
   command.spare = true;
   std::size_t room = kPreloadBytes;
-  command.preload = fitting(loaded.names, room);
+  command.modules = fitting(loaded.names, room);
   command.sources = fitting(loaded.sources, room);
   const auto nothing = make_memfd(Snapshot{}, *store_);
   if (!nothing) return;

@@ -60,6 +60,14 @@ def import_module(name):
     return sys.modules[name]
 
 
+def import_preloaded(name):
+    try:
+        __import__(name)
+    except BaseException as error:
+        error.add_note(f"{name} is imported first, since the setting `preload` names it")
+        raise
+
+
 def import_file(path):
     """Executes the file as the module of its own name, so that `import name` finds the same one."""
     name = os.path.splitext(os.path.basename(path))[0]

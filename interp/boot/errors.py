@@ -56,11 +56,18 @@ def describe(error):
     text = NO_SITE_ADVICE.sub("", text)
     if type(error).__module__.startswith("_moult"):
         return str(error)[:2000], shortened(text), file, line
+    return NO_SITE_ADVICE.sub("", one_line_of(error))[:2000], shortened(text), file, line
+
+
+def one_line_of(error):
+    """The type and the message, without the notes that 3.11 puts behind them."""
     try:
-        one_line = traceback.format_exception_only(type(error), error)[-1].strip()
+        report = traceback.TracebackException.from_exception(error)
+        report.__notes__ = None
+        last = list(report.format_exception_only())[-1]
+        return " ".join(part.strip() for part in last.splitlines())
     except Exception:
-        one_line = type(error).__name__
-    return NO_SITE_ADVICE.sub("", one_line)[:2000], shortened(text), file, line
+        return type(error).__name__
 
 
 def without_own_frames(report):

@@ -8,7 +8,7 @@ import sys
 import time
 
 import _moult
-from _moult import importer
+from _moult import importer, start
 
 # Modules of Moult and of the interpreter itself, which each interpreter has from the beginning.
 OWN = frozenset(("_moult", "moult", "__main__", "sys", "builtins"))
@@ -110,7 +110,7 @@ def preload(names, sources):
     that are new."""
     before = {top(name) for name in sys.modules}
     turns = Turns()
-    import_without_app(names, turns)
+    missed = import_without_app(names, turns)
     known = {getattr(spec_of(module), "origin", None) for module in sys.modules.values()}
     for path in from_folders(sources):
         try:
@@ -119,23 +119,54 @@ def preload(names, sources):
         except Exception:
             pass  # as below
         turns.rest()
-    return sorted({top(name) for name in sys.modules} - before - OWN)
+    return sorted(({top(name) for name in sys.modules} | missed) - before - OWN)
+
+
+class Misses:
+    """Stands last on sys.meta_path: what comes here was not found. An app that has a module of such a name
+    would have given it to what a spare has imported (`try: import local_settings`)."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if path is None:
+            importer.wanted.add(name)
+
+    @staticmethod
+    def invalidate_caches():
+        pass
 
 
 def import_without_app(names, turns):
+    """Top-level names that were looked for in vain."""
+    importer.wanted = set()
+    sys.meta_path.append(Misses)
     path = list(sys.path)
     sys.path[:] = [entry for entry in path if is_standard(entry) or importer.is_installed(entry)]
     try:
         for name in names:
-            if name in sys.modules:
-                continue
-            try:
-                __import__(name)
-            except Exception:
-                pass  # the app's own import will say why, if it still wants it
+            import_quietly(name)
             turns.rest()
+        # These come before the app's own code in any case: up to the first that is the app's.
+        for name in start.preload:
+            missed = set(importer.wanted)
+            if not import_quietly(name):
+                importer.wanted = missed
+                break
+            turns.rest()
+        return importer.wanted
     finally:
+        importer.wanted = None
         sys.path[:] = path
+        if Misses in sys.meta_path:
+            sys.meta_path.remove(Misses)
+
+
+def import_quietly(name):
+    try:
+        __import__(name)
+        return True
+    except Exception:
+        return False  # the app's own import will say why, if it still wants it
 
 
 def compile_ahead(path):

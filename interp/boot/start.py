@@ -27,9 +27,11 @@ def boot(spec):
         from _moult import import_log
 
         import_log.install(spec)
+    preload.extend(spec["preload"])
     configured.extend(spec["exports"])
 
 
+preload = []  # modules to import before the entry
 configured = []
 reported = False  # the daemon knows what was loaded
 
@@ -38,6 +40,8 @@ def load(kind, target, callable_name):
     from _moult import entry
 
     with FewCollections():
+        for name in preload:
+            entry.import_preloaded(name)
         loaded = entry.load(kind, target, callable_name)
     importer.ready.clear()
     # Nobody needs it again.

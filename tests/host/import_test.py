@@ -198,6 +198,32 @@ class Reports(case.HostCase):
         self.run_in(interp, "import late; late.x = 1; result = None")
         interp.log.wait_for("late is loaded")
 
+    def test_modules_that_the_settings_preload_come_before_the_entry_and_once(self):
+        self.tree.write({
+            "one.py": "import sys\nsys.order = ['one']\n",
+            "pkg/__init__.py": "",
+            "pkg/two.py": "import sys\nsys.order.append('two')\n",
+        })
+        source = "import sys, one\nfrom pkg import two\nsys.order.append('app')\n"
+        interp = self.serve(source + case.textwrap.dedent(self.RUNS), preload=["one", "pkg.two", "app"])
+        self.assertEqual(self.run_in(interp, "import sys; result = sys.order"), ["one", "two", "app"])
+
+    def test_a_module_that_cannot_be_preloaded_is_named(self):
+        self.tree.write({"app.py": "", "broken.py": "\n1 / 0\n"})
+        for name, error, line in (("no_such", "ModuleNotFoundError: No module named 'no_such'", 0),
+                                  ("broken", "ZeroDivisionError: division by zero", 2)):
+            event = self.host.reject(self.tree, self.tree / "app.py", preload=[name])
+            self.host.wait("retired", interp=event["interp"])
+            self.assertEqual((event["stage"], event["error"], event["line"]), ("import", error, line))
+            self.assertIn(f"{name} is imported first, since the setting `preload` names it", event["traceback"])
+
+    def test_an_error_is_told_in_one_line_without_its_notes(self):
+        self.tree.write({"app.py": "e = ValueError('first\\n   second')\ne.add_note('a note')\nraise e\n"})
+        event = self.host.reject(self.tree, self.tree / "app.py")
+        self.host.wait("retired", interp=event["interp"])
+        self.assertEqual(event["error"], "ValueError: first second")
+        self.assertIn("a note", event["traceback"])
+
 
 NUMPY = """
     import numpy

@@ -19,8 +19,8 @@ APP = """
 
 
 class Spares(case.HostCase):
-    def prepare(self, preload, **options):
-        spare = self.host.begin(self.tree, self.tree / "app.py", preload=preload, **options)
+    def prepare(self, modules, **options):
+        spare = self.host.begin(self.tree, self.tree / "app.py", modules=modules, **options)
         self.addCleanup(self.retire, spare)
         return spare, self.host.wait("spare", interp=spare.number)["names"]
 
@@ -37,7 +37,7 @@ class Spares(case.HostCase):
 
     def test_code_that_fails_in_a_spare_is_rejected_like_any_other(self):
         self.tree.write({"app.py": "import json\n1 / 0\n"})
-        spare = self.host.begin(self.tree, self.tree / "app.py", preload=["json"])
+        spare = self.host.begin(self.tree, self.tree / "app.py", modules=["json"])
         self.host.wait("spare", interp=spare.number)
         event = self.host.load(spare, self.tree, 3)
         self.assertEqual((event["stage"], event["line"]), ("import", 2))
@@ -45,13 +45,13 @@ class Spares(case.HostCase):
         self.assertEqual(self.host.wait("retired", "abandoned", interp=spare.number)["event"], "retired")
 
     def test_a_spare_that_is_not_needed_ends(self):
-        spare = self.host.begin(self.tree, self.tree / "app.py", preload=["json"])
+        spare = self.host.begin(self.tree, self.tree / "app.py", modules=["json"])
         self.host.wait("spare", interp=spare.number)
         self.assertEqual(spare.retire()["event"], "retired")
 
     def test_a_spare_ends_also_while_it_imports(self):
         names = ["json", "csv", "email", "http.client", "unittest", "xmlrpc.client", "sqlite3"]
-        spare = self.host.begin(self.tree, self.tree / "app.py", preload=names)
+        spare = self.host.begin(self.tree, self.tree / "app.py", modules=names)
         self.assertEqual(spare.retire()["event"], "retired")
 
     def test_no_source_of_the_app_runs_in_a_spare(self):
@@ -129,6 +129,51 @@ class Spares(case.HostCase):
                 self.assertEqual(ahead, sorted([self.tree / "part.py", packages + "/lib/other.py"]))
                 self.assertEqual(left, 0)
                 self.assertEqual([value[:3] for value in values], [part[:3], other[:3]])
+
+    def test_what_a_module_looked_for_in_vain_is_named(self):
+        installed = case.Tree({"site-packages/pkg.py": """
+            try:
+                import settings_local
+            except ImportError:
+                settings_local = None
+            """})
+        self.addCleanup(installed.remove)
+        self.tree.write({"app.py": APP, "settings_local.py": "open('ran', 'w')"})
+        _, names = self.prepare(["csv", "pkg"], path=[installed / "site-packages"])
+        self.assertLessEqual({"csv", "pkg", "settings_local"}, set(names))
+        self.assertFalse(os.path.exists(self.tree / "ran"))
+
+    def test_an_editable_install_does_not_run_in_a_spare(self):
+        """Its finder would find it without any folder on the path."""
+        installed = case.Tree({
+            "site-packages/finder.py": """
+                import importlib.util, sys
+                class Finder:
+                    @staticmethod
+                    def find_spec(name, path=None, target=None):
+                        if name == 'mine':
+                            return importlib.util.spec_from_file_location(name, FILE)
+                sys.meta_path.append(Finder)
+                """.replace("FILE", repr(self.tree / "mine.py")),
+            "site-packages/user.py": "import finder\ntry: import mine\nexcept ImportError: pass\n",
+        })
+        self.addCleanup(installed.remove)
+        self.tree.write({"app.py": APP, "mine.py": "open('ran', 'w')"})
+        _, names = self.prepare(["user"], path=[installed / "site-packages"])
+        self.assertLessEqual({"finder", "user", "mine"}, set(names))
+        self.assertFalse(os.path.exists(self.tree / "ran"))
+
+    def test_a_spare_imports_what_the_settings_preload_up_to_the_apps_own(self):
+        installed = case.Tree({"site-packages/one.py": "", "site-packages/two.py": ""})
+        self.addCleanup(installed.remove)
+        self.tree.write({"app.py": APP, "own.py": "open('ran', 'a').write('x')"})
+        preload = ["one", "own", "two"]
+        spare, names = self.prepare([], path=[installed / "site-packages"], preload=preload)
+        self.assertEqual({"one", "own", "two"} & set(names), {"one"})
+        self.assertFalse(os.path.exists(self.tree / "ran"))
+        self.host.load(spare, self.tree, 9)
+        self.assertEqual(spare.get().status, 200)
+        self.assertTrue(os.path.exists(self.tree / "ran"))
 
     def test_nothing_runs_when_it_is_compiled(self):
         installed = case.Tree({"site-packages/pkg.py": "open('ran', 'a').write('x')\n"})

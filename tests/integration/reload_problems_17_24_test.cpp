@@ -41,10 +41,13 @@ TEST_CASE("reload_problem_17: a module that the settings had loaded is not run a
   // What is loaded from outside in a way of its own is not where an import looks for it.
   CHECK(plain_python(files, {}, "runpy.run_module('part'); import part; print(part.total())\n") == "2\n");
 
-  const Blog blog(files, "exports = \"part:total\"");
+  const Blog blog(files, "preload = \"part\"\nexports = \"part:total\"");
   CHECK(blog.call("exports").text("/exports/0/name") == "total");  // before the app has imported it
   CHECK(blog.body() == "1");
   CHECK(blog.daemon.call("call", R"({"app":"blog","function":"total"})").number("/result") == 1);
+  blog.app.write("part.py", files.at("part.py") + "NAME = 'new'\n");  // nor by the next generation
+  REQUIRE(eventually([&] { return blog.generation() == 2; }));
+  CHECK(blog.body() == "1");
 }
 
 TEST_CASE("reload_problem_18: with reload off a change changes nothing") {

@@ -344,11 +344,11 @@ class Host:
     def seen(self, kind):
         return [event for event in self.events if event["event"] == kind]
 
-    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, preload=None, compiled=(), **spec):
-        """Sends `make` and returns the Interp at once. With `preload` it is a spare, without sources."""
+    def begin(self, tree, entry, mode=MODE, threads=1, snapshot=None, modules=None, compiled=(), **spec):
+        """Sends `make` and returns the Interp at once. With `modules` it is a spare, without sources."""
         self.numbers += 1
         entry = {"kind": "file", "path": entry} if isinstance(entry, str) else entry
-        if preload is not None:
+        if modules is not None:
             snapshot = {}
         memfd = snapshot_fd(tree.sources() if snapshot is None else snapshot)
         log_read, log_write = os.pipe()
@@ -372,8 +372,8 @@ class Host:
                 "mode": mode,
                 "threads": threads,
                 "spec": full,
-                "spare": preload is not None,
-                "preload": list(preload or ()),
+                "spare": modules is not None,
+                "modules": list(modules or ()),
                 "sources": list(compiled),
             },
             [memfd, log_write, *(theirs.fileno() for _, theirs in pairs)],

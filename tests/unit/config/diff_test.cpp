@@ -69,6 +69,7 @@ TEST_CASE("a change says what it asks for") {
 }
 
 TEST_CASE("what an interpreter is told of calls needs a new one, what the daemon does about hooks does not") {
+  CHECK(change_by([](AppConfig& app) { app.preload = {"shop"}; }).new_generation);
   CHECK(change_by([](AppConfig& app) { app.exports = {"shop:total"}; }).new_generation);
   CHECK(change_by([](AppConfig& app) { app.max_payload = 1024; }).new_generation);
   CHECK(change_by([](AppConfig& app) { app.scratch_interpreters = 1; }).new_generation);

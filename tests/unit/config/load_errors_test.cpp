@@ -53,6 +53,8 @@ TEST_CASE("a value of the wrong type or out of range is refused at its place") {
       {"entry = \"not a module\"", "entry: \"not a module\" is neither a file nor a module (column 9)"},
       {"callable = \"make app\"", "callable: \"make app\" is not the name of a callable (column 12)"},
       {"python_flags = [\"x\"]", "python_flags: \"x\": not an option of Python (column 17)"},
+      {"preload = [\"shop:total\"]", "preload: \"shop:total\": not the name of a module (column 12)"},
+      {"preload = [\"a..b\"]", "preload: \"a..b\": not the name of a module (column 12)"},
       {"exports = [\"total\"]", "exports: \"total\": not the name of a function in a module (column 12)"},
       {"exports = [\":total\"]", "exports: \":total\": not the name of a function in a module (column 12)"},
       {"exports = [\"a:b:c\"]", "exports: \"a:b:c\": not the name of a function in a module (column 12)"},

@@ -60,6 +60,7 @@ drain_timeout = "2min"
 keep_previous = 0
 retire_timeout = "5s"
 max_draining = 2
+preload = ["numpy", "shop.models"]
 exports = ["shop.api:total", "shop:cart"]
 max_payload = "1MiB"
 scratch_interpreters = 0
@@ -118,6 +119,7 @@ log_keep = 2
   CHECK(app.keep_previous == Milliseconds(0));
   CHECK(app.retire_timeout == Milliseconds(5000));
   CHECK(app.max_draining == 2);
+  CHECK(app.preload == std::vector<std::string>{"numpy", "shop.models"});
   CHECK(app.exports == std::vector<std::string>{"shop.api:total", "shop:cart"});
   CHECK(app.max_payload == 1u << 20);
   CHECK(app.scratch_interpreters == 0);

@@ -48,6 +48,7 @@ MakeCommand make_command() {
   command.spec.cause = "change";
   command.spec.log_imports = "first load";
   command.spec.host = 2;
+  command.spec.preload = {"shop.models"};
   command.spec.exports = {"shop.api:total"};
   command.spec.max_payload = 16'777'216;
   command.spec.scratch_interpreters = 4;
@@ -66,24 +67,24 @@ TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
       "venv": "/srv/venv", "argv": ["/srv/blog/app.py"], "script_name": "/shop", "debug": true,
       "multiprocess": true, "preimport": ["/usr/lib/x.so"], "warnings": ["default"], "signals": "error",
       "python_flags": ["-O"], "cause": "change", "log_imports": "first load", "host": 2,
-      "exports": ["shop.api:total"],
+      "preload": ["shop.models"], "exports": ["shop.api:total"],
       "max_payload": 16777216, "scratch_interpreters": 4}})"));
 }
 
 TEST_CASE("the make of a spare says what it should have at hand") {
   MakeCommand command = make_command();
   command.spare = true;
-  command.preload = {"json", "logging"};
+  command.modules = {"json", "logging"};
   command.sources = {"/srv/blog/", "app.py"};
   const Json make = Json::parse(encode_make(command));
   CHECK(make["spare"] == true);
-  CHECK(make["preload"] == Json{"json", "logging"});
+  CHECK(make["modules"] == Json{"json", "logging"});
   CHECK(make["sources"] == Json{"/srv/blog/", "app.py"});
 }
 
 TEST_CASE("lists and objects that are empty are lists and objects all the same") {
   const Json spec = Json::parse(encode_make({}))["spec"];
-  for (const char* key : {"roots", "path", "argv", "preimport", "warnings", "python_flags", "exports"}) {
+  for (const char* key : {"roots", "path", "argv", "preimport", "warnings", "python_flags", "preload", "exports"}) {
     CHECK(spec[key] == Json::array());
   }
   CHECK(spec["env"] == Json::object());
