@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ipc/base/content_hash.h"
 #include "ipc/base/clock.h"
+#include "ipc/base/content_hash.h"
 
 #include <cstdint>
 #include <memory>

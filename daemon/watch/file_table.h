@@ -1,8 +1,8 @@
 #pragma once
 
-#include "ipc/base/content_hash.h"
 #include "daemon/snapshot/file_stamp.h"
 #include "daemon/watch/change.h"
+#include "ipc/base/content_hash.h"
 
 #include <memory>
 #include <string>

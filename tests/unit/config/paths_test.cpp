@@ -24,7 +24,8 @@ TEST_CASE("folders are below home unless XDG says otherwise") {
   CHECK(config_folder(from) == "/home/bob/.config/moult");
   CHECK(state_folder(from) == "/home/bob/.local/state/moult");
   CHECK(cache_folder(from) == "/home/bob/.cache/moult");
-  from.environment = {{"XDG_CONFIG_HOME", "/etc/bob"}, {"XDG_STATE_HOME", "/var/bob"}, {"XDG_CACHE_HOME", "/tmp/bob"}};
+  from.environment = {
+      {"XDG_CONFIG_HOME", "/etc/bob"}, {"XDG_STATE_HOME", "/var/bob"}, {"XDG_CACHE_HOME", "/tmp/bob"}};
   CHECK(config_folder(from) == "/etc/bob/moult");
   CHECK(state_folder(from) == "/var/bob/moult");
   CHECK(cache_folder(from) == "/tmp/bob/moult");

@@ -84,7 +84,8 @@ TEST_CASE("the make of a spare says what it should have at hand") {
 
 TEST_CASE("lists and objects that are empty are lists and objects all the same") {
   const Json spec = Json::parse(encode_make({}))["spec"];
-  for (const char* key : {"roots", "path", "argv", "preimport", "warnings", "python_flags", "preload", "exports"}) {
+  for (const char* key :
+       {"roots", "path", "argv", "preimport", "warnings", "python_flags", "preload", "exports"}) {
     CHECK(spec[key] == Json::array());
   }
   CHECK(spec["env"] == Json::object());
