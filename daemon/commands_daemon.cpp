@@ -199,6 +199,7 @@ Json daemon_page(const Daemon& daemon) {
   Json warnings = Json::array();
   if (!daemon.config_errors().empty())
     warnings.push_back("the config files on disk have errors and are not in force");
+  if (const std::string& note = daemon.supervisor().memory_note(); !note.empty()) warnings.push_back(note);
   return {{"version", MOULT_VERSION},
           {"pid", ::getpid()},
           {"uptime_seconds", Seconds(Steady::now() - daemon.started()).count()},

@@ -97,6 +97,8 @@ class Moulting final : public Generation::Owner {
   void stop();
   void resume() { stopping_ = false; }
   void sweep(SteadyTime now);
+  // Memory is short: the spare and the standby go. A roll-back needs the snapshot then.
+  void give_up_reserves();
   // The host is being recycled: moves the app away.
   void leave_host(const Host& host);
 

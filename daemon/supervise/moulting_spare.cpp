@@ -69,7 +69,8 @@ void Moulting::renew_spare() {
 
 bool Moulting::wants_spare() const {
   if (config_.spare == SparePolicy::off || config_.log_imports) return false;
-  if (spare_ || is_busy() || stopping_ || active_ == nullptr || !python_) return false;
+  if (services_.memory_is_short || spare_ || is_busy() || stopping_ || active_ == nullptr || !python_)
+    return false;
   return shadowed_.empty() || shadowed_by(*active_->snapshot(), {shadowed_}).empty();
 }
 
@@ -166,6 +167,7 @@ void Moulting::drop_spare() {
 
 std::string_view Moulting::spare_word() const {
   if (spare_) return spare_->generation->is_ready_spare() ? "ready" : "being made";
+  if (services_.memory_is_short) return "memory is short";
   return no_spare_.empty() ? "none" : std::string_view(no_spare_);
 }
 

@@ -63,8 +63,8 @@ void Moulting::finish_drain(Generation& generation) {
   // gone back to stays what it is.
   const bool served_before_standby =
       standby_ != nullptr && generation.draining_since() < standby_->draining_since();
-  if (config_.keep_previous.count() == 0 || stopping_ || way_back_ || leaves_host || served_before_standby ||
-      generation.has_stuck_worker()) {
+  if (config_.keep_previous.count() == 0 || services_.memory_is_short || stopping_ || way_back_ ||
+      leaves_host || served_before_standby || generation.has_stuck_worker()) {
     retire(generation);
   } else {
     drop_standby();
@@ -83,6 +83,11 @@ void Moulting::drop_standby() {
   if (way_back_) hooks_.reset();
   if (old != nullptr) retire(*old);
   lose_way_back();
+}
+
+void Moulting::give_up_reserves() {
+  drop_spare();
+  if (!way_back_) drop_standby();
 }
 
 // With a shared GIL the end of an interpreter keeps all others waiting for a moment, which is not to be

@@ -54,6 +54,7 @@ struct Services {
   std::size_t snapshots_kept = 5;
   CallerLanes* callers = nullptr;  // set by the Daemon, which owns them
   CallNumbers numbers{};
+  bool memory_is_short = false;  // set by the Supervisor: nothing is kept in reserve then
   // Shared with background threads.
   std::shared_ptr<PackageListings> packages = std::make_shared<PackageListings>();
   std::string cache_folder{};  // compiled code; shared by the hosts of all daemons of this user

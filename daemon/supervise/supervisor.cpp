@@ -1,5 +1,7 @@
 #include "daemon/supervise/supervisor.h"
 
+#include "daemon/supervise/memory_room.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,7 +33,23 @@ Supervisor::~Supervisor() = default;
 void Supervisor::start(const Config& config) {
   place_hosts(config);
   for (const AppConfig& app : config.apps) add(app);
-  memory_.start_repeating(kMemoryPeriod, [this] { hosts_.check_memory(); });
+  memory_.start_repeating(kMemoryPeriod, [this] { check_memory(); });
+}
+
+void Supervisor::check_memory() {
+  hosts_.check_memory();
+  const auto room = tightest_memory();
+  if (!room || (services_.memory_is_short ? !room->is_enough() : !room->is_short())) return;
+  services_.memory_is_short = !services_.memory_is_short;
+  if (!services_.memory_is_short) {
+    memory_note_.clear();
+    services_.log.info("memory is no longer short");
+    return;
+  }
+  memory_note_ = fmt::format("memory is short: {} MiB of {} MiB left in {}; spares and standbys are given up",
+                             room->left >> 20, room->total >> 20, room->where);
+  services_.log.warning(memory_note_);
+  for (App* app : apps_that_run()) app->moulting().give_up_reserves();
 }
 
 void Supervisor::apply(const Config& config, const ConfigChange& change) {

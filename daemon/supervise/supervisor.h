@@ -29,6 +29,9 @@ class Supervisor final : public HostPool::Owner {
   std::vector<std::string> names() const;
   HostPool& hosts() { return hosts_; }
 
+  // How little memory is left, while it is short; else "".
+  const std::string& memory_note() const { return memory_note_; }
+
   // The routes of one listener.
   Routes routes_for(const Config& config, const ListenAddress& address) const;
 
@@ -46,6 +49,7 @@ class Supervisor final : public HostPool::Owner {
   void place_hosts(const Config& config);
   void sweep();
   void wait_for_hosts(std::function<void()> done);
+  void check_memory();
 
   Services& services_;
   HostPool hosts_;
@@ -53,6 +57,7 @@ class Supervisor final : public HostPool::Owner {
   std::vector<std::unique_ptr<App>> leaving_;  // removed from the config, still draining
   uv::Timer sweep_;
   uv::Timer memory_;
+  std::string memory_note_;
   uv::Timer burial_;
   uv::Timer shutdown_deadline_;
   uv::Timer shutdown_poll_;

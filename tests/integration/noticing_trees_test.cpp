@@ -1,9 +1,9 @@
 // Changes of many files and of whole folders.
 
+#include "tests/integration/mount_space.h"
 #include "tests/integration/noticing.h"
 #include "tests/support/raw_file.h"
 
-#include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -45,32 +45,6 @@ std::set<std::string> bodies_until(const Noticed& noticed, const std::string& la
 }
 
 using Words = std::set<std::string>;
-
-// A mount namespace, which only this thread and what it starts are in while it lives.
-class MountSpace {
- public:
-  MountSpace() : outer_("/proc/self/ns/mnt", O_RDONLY) {
-    entered_ = ::unshare(CLONE_NEWNS) == 0;
-    is_private_ = entered_ && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-    if (!is_private_) MESSAGE("skipped: mounting is not permitted");
-  }
-  ~MountSpace() {
-    if (entered_) ::setns(outer_.fd(), CLONE_NEWNS);
-  }
-  MountSpace(const MountSpace&) = delete;
-  MountSpace& operator=(const MountSpace&) = delete;
-  explicit operator bool() const { return is_private_; }
-
- private:
-  const RawFile outer_;
-  bool entered_ = false;
-  bool is_private_ = false;
-};
-
-struct Unmounts {
-  const fs::path folder;
-  ~Unmounts() { ::umount2(folder.c_str(), MNT_DETACH); }
-};
 
 }  // namespace
 

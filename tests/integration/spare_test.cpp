@@ -1,10 +1,12 @@
 // The interpreter that stands ready for the next change: what is in it, when it is used and when not.
 
+#include "tests/integration/mount_space.h"
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 
 #include <doctest/doctest.h>
 
+#include <fstream>
 #include <string>
 
 using namespace moult::testing;
@@ -106,4 +108,46 @@ TEST_CASE("a spare goes when the settings change, and with `off` there is none")
   daemon.write_app_config("blog", app.path(), "env = { NEW = \"value\" }\nspare = \"off\"\n");
   CHECK(eventually([&] { return daemon.status("blog").text("/spare") == "none"; }));
   CHECK(edit(daemon, app, tells_early("c"), 4) == "c False 4");
+}
+
+TEST_CASE("when memory is short the spare and the standby go, and nothing is kept in reserve") {
+  const MountSpace space;
+  if (!space) return;
+  DaemonProcess daemon;
+  // What the daemon sees as the machine's memory.
+  const std::filesystem::path memory = daemon.folder().path() / "meminfo";
+  const auto set_left = [&](int mib) {
+    std::ofstream(memory) << "MemTotal: 1048576 kB\nMemAvailable: " << mib * 1024 << " kB\n";
+  };
+  set_left(500);
+  REQUIRE(::mount(memory.c_str(), "/proc/meminfo", nullptr, MS_BIND, nullptr) == 0);
+  const Unmounts at_the_end{"/proc/meminfo"};
+  const AppTree app = daemon.add_app("blog");
+  app.write("app.py", tells_early("a"));
+  daemon.start();
+  CHECK(edit(daemon, app, tells_early("b"), 2) == "b False 2");
+  REQUIRE(is_ready(daemon));
+  const auto count = [&](const char* state) {
+    const Answer page = daemon.call("generations", R"({"app":"blog"})");
+    int found = 0;
+    for (std::size_t i = 0; i < page.size("/generations"); ++i)
+      found += page.text("/generations/" + std::to_string(i) + "/state") == state;
+    return found;
+  };
+  CHECK(count("standby") == 1);
+
+  set_left(20);
+  REQUIRE(eventually([&] { return daemon.status("blog").text("/spare") == "memory is short"; }));
+  CHECK(count("standby") == 0);
+  CHECK(daemon.call("status").text("/daemon/warnings/0").starts_with("memory is short: 20 MiB of 1024 MiB"));
+  CHECK(edit(daemon, app, tells_early("c"), 3) == "c False 3");
+  CHECK(eventually([&] { return count("retired") == 2; }));
+  CHECK(daemon.status("blog").text("/spare") == "memory is short");
+  CHECK(daemon.call("rollback", R"({"app":"blog"})").ok());  // from the snapshot
+  CHECK(daemon.get("/").body == "b False 4");
+
+  set_left(500);
+  REQUIRE(eventually([&] { return !daemon.call("status").has("/daemon/warnings/0"); }));
+  CHECK(edit(daemon, app, tells_early("d"), 5) == "d False 5");
+  CHECK(is_ready(daemon));
 }
