@@ -297,7 +297,6 @@ void Generation::on_note(Interpreter&, const HostEvent& event) {
     return;
   }
   if (event.type == HostEventType::spare) {
-    preloaded_.insert(event.names.begin(), event.names.end());
     ++ready_;
     return;
   }

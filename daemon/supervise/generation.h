@@ -94,7 +94,6 @@ class Generation final : public Interpreter::Owner {
 
   Result<> load(GenerationRecord record, SnapshotPtr snapshot, const LoadCommand& command, const Fd& memfd);
   bool is_ready_spare() const { return state() == GenerationState::spare && ready_ == interpreters_.size(); }
-  const std::set<std::string>& preloaded() const { return preloaded_; }  // top-level names
 
   // Takes a worker of the interpreter with the fewest calls in flight; null: all are busy.
   struct Taken {
@@ -168,7 +167,6 @@ class Generation final : public Interpreter::Owner {
   std::vector<ExtensionNote> fell_back_;
   std::set<std::string> files_used_;
   std::set<std::string> hooks_;
-  std::set<std::string> preloaded_;
   std::size_t ready_ = 0;  // interpreters of a spare that wait for their code
   std::size_t made_ = 0;
   SteadyTime started_at_{};

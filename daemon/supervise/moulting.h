@@ -18,7 +18,6 @@
 #include <list>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -45,9 +44,6 @@ struct ProcessWideNote {
   std::string file;  // where, "" when it is not known
   int line = 0;
 };
-
-// Which of these top-level modules the sources would provide themselves; "" if none. Pure.
-std::string shadowed_by(const Snapshot& snapshot, const std::set<std::string>& names);
 
 // Makes the generations of one app and moves traffic from one to the next (design.md section 5,
 // steps 3 to 8). At most one attempt, one active generation, one standby and one spare exist; replaced
@@ -309,7 +305,6 @@ class Moulting final : public Generation::Owner {
   uv::Timer burial_;
   std::optional<Spare> spare_;
   std::string no_spare_;  // why not, "" when nothing is in the way
-  std::string shadowed_;  // a module of the last spare that the app has itself
   SteadyTime edited_until_{};
   ResolvedPlace place_;  // of the last attempt
   uv::Timer spare_begin_;

@@ -39,22 +39,6 @@ std::vector<std::string> fitting(const std::vector<std::string>& texts, std::siz
 
 }  // namespace
 
-std::string shadowed_by(const Snapshot& snapshot, const std::set<std::string>& names) {
-  const auto holds = [&](const std::string& prefix) {
-    const auto at =
-        std::lower_bound(snapshot.files.begin(), snapshot.files.end(), prefix,
-                         [](const SnapshotFile& file, const std::string& path) { return file.path < path; });
-    return at != snapshot.files.end() && at->path.starts_with(prefix);
-  };
-  for (const std::string& root : snapshot.roots) {
-    for (const std::string& name : names) {
-      const std::string base = fmt::format("{}/{}", root, name);
-      if (snapshot.find(base + ".py") != nullptr || holds(base + "/")) return name;
-    }
-  }
-  return {};
-}
-
 void Moulting::note_edit() { edited_until_ = Steady::now() + kEdited; }
 
 // Called whenever an attempt has ended: another spare for the one that was used, none that does not
@@ -69,9 +53,7 @@ void Moulting::renew_spare() {
 
 bool Moulting::wants_spare() const {
   if (config_.spare == SparePolicy::off || config_.log_imports) return false;
-  if (services_.memory_is_short || spare_ || is_busy() || stopping_ || active_ == nullptr || !python_)
-    return false;
-  return shadowed_.empty() || shadowed_by(*active_->snapshot(), {shadowed_}).empty();
+  return !services_.memory_is_short && !spare_ && !is_busy() && !stopping_ && active_ != nullptr && python_;
 }
 
 // What it should import is known to the interpreter that serves.
@@ -85,8 +67,7 @@ void Moulting::ask_for_spare() {
                            [this, alive, number](const Result<HostEvent>& answer) {
                              if (alive.expired() || !answer || !wants_spare() || active_->number() != number)
                                return;
-                             no_spare_ =
-                                 answer->why.empty() ? "" : fmt::format("the app replaces {}", answer->why);
+                             no_spare_ = answer->why;
                              if (no_spare_.empty()) make_spare(*answer);
                            });
 }
@@ -131,13 +112,12 @@ bool Moulting::spare_fits() const {
 // Makes the spare the attempt's generation if it fits such a command and such hosts.
 bool Moulting::take_spare(const MakeCommand& command, const HostKey& key) {
   if (!spare_ || !spare_->generation->is_ready_spare()) return false;
-  shadowed_ = shadowed_by(*attempt_->snapshot, spare_->generation->preloaded());
   const auto& interpreters = spare_->generation->interpreters();
   const bool has_hosts = std::all_of(interpreters.begin(), interpreters.end(), [&](const auto& interpreter) {
     const Host* host = interpreter->host();
     return host != nullptr && !host->recycling && host->key() == key;
   });
-  if (attempt_->fresh_host || !has_hosts || !shadowed_.empty() || spare_->packages != attempt_->packages ||
+  if (attempt_->fresh_host || !has_hosts || spare_->packages != attempt_->packages ||
       spare_->command != without_generation(command)) {
     drop_spare();
     return false;

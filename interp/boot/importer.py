@@ -15,7 +15,7 @@ EXTENSION_ENDINGS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 BYTECODE_ENDING = ".pyc"
 
 ready = {}  # by path: (what it was compiled from, code), of a spare
-wanted = None  # what a spare could not import, a set while it imports
+refuse = None  # while a spare imports: called for a source of the app's own
 roots = ()
 nested = ()  # installations (virtual environments) below a root, whose files are not in snapshots
 
@@ -71,8 +71,8 @@ def take_over_source_loader():
                 return ready_code(path, _moult.snapshot_hash) or code_of_snapshot(self, path)
             return self.source_to_code(self.get_data(path), path)
         if in_snapshot_roots(path):  # newer than the snapshot, and byte code beside it may be older
-            if wanted is not None:  # an editable install, which is the app's own
-                wanted.add(fullname.partition(".")[0])
+            if refuse is not None:
+                refuse(fullname)
                 raise ImportError(f"{fullname} is none of a spare's", name=fullname, path=path)
             return self.source_to_code(self.get_data(path), path)
         return is_usual(self) and ready_code(path, stamp_of) or code_of_disk(self, fullname)

@@ -8,7 +8,7 @@ import sys
 import time
 
 import _moult
-from _moult import importer, start
+from _moult import importer, shelf, start
 
 # Modules of Moult and of the interpreter itself, which each interpreter has from the beginning.
 OWN = frozenset(("_moult", "moult", "__main__", "sys", "builtins"))
@@ -16,7 +16,7 @@ PAUSE = 0.001  # seconds after each such time of work: the apps of this host go 
 
 
 def top(name):
-    return name.partition(".")[0]
+    return name.partition(".")[0] if isinstance(name, str) else ""
 
 
 def is_standard(folder):
@@ -28,7 +28,7 @@ def is_standard(folder):
 def loaded(packages):
     """(names, sources, why not): the modules that this interpreter has from the standard library, and with
     `packages` from the installed ones, in the order of their first import; the files of its other modules;
-    and what the app has replaced in the standard library, "" if nothing: then its order of imports matters."""
+    and why there should be no spare, "" if it may be."""
     names, files = [], []
     for name, module in list(sys.modules.items()):
         if is_wanted(name, module, packages):
@@ -47,7 +47,7 @@ def source_of(name, module):
     spec = spec_of(module)
     if top(name) in OWN or not isinstance(getattr(spec, "origin", None), str):
         return ""
-    is_usual = type(spec.loader) in (importer.SnapshotLoader, importer.SourceFileLoader)
+    is_usual = type(getattr(spec, "loader", None)) in (importer.SnapshotLoader, importer.SourceFileLoader)
     return spec.origin if is_usual and os.path.isabs(spec.origin) else ""
 
 
@@ -71,7 +71,7 @@ def from_folders(texts):
 
 def is_wanted(name, module, packages):
     spec = spec_of(module)
-    if top(name) in OWN or getattr(spec, "name", None) != name or not isinstance(spec.origin, str):
+    if top(name) in OWN or getattr(spec, "name", None) != name or not isinstance(getattr(spec, "origin", None), str):
         return False
     if spec.origin in ("built-in", "frozen") or is_standard(spec.origin):
         return top(name) in sys.stdlib_module_names
@@ -79,17 +79,20 @@ def is_wanted(name, module, packages):
 
 
 def patched():
-    """ "socket.socket by gevent._socket3", or "". Sees functions and classes that were put in the place of
-    others, as monkey patching does."""
+    """Has the app replaced something in the standard library? Then the order of its imports matters. Sees
+    functions and classes that were put in the place of others, as monkey patching does."""
     known = sys.stdlib_module_names | OWN
     for name, module in list(sys.modules.items()):
         origin = getattr(spec_of(module), "origin", None)
         if top(name) in OWN or not isinstance(origin, str) or not is_standard(origin):
             continue
         for key, value in list(importer.names_of(module).items()):
-            owner = getattr(value, "__module__", None) if callable(value) and not key.startswith("_") else None
+            try:
+                owner = value.__module__ if callable(value) and not key.startswith("_") else None
+            except Exception:
+                continue
             if isinstance(owner, str) and top(owner) not in known:
-                return f"{name}.{key} by {owner}"
+                return f"the app replaces {name}.{key} by {owner}"
     return ""
 
 
@@ -106,67 +109,39 @@ class Turns:
 
 
 def preload(names, sources):
-    """Imports what can be imported without the app's folders, and compiles the sources; the top-level names
-    that are new."""
-    before = {top(name) for name in sys.modules}
+    """Imports what can be imported without the app's folders, and compiles the sources. The names of what is at
+    hand then."""
     turns = Turns()
-    missed = import_without_app(names, turns)
-    known = {getattr(spec_of(module), "origin", None) for module in sys.modules.values()}
+    import_without_app(names, turns)
+    known = {one.spec.origin for one in shelf.kept.values()}
+    known.update(getattr(spec_of(module), "origin", None) for module in sys.modules.values())
     for path in from_folders(sources):
         try:
             if path not in known:
                 compile_ahead(path)
         except Exception:
-            pass  # as below
+            pass  # the app's own import will say why, if it still wants it
         turns.rest()
-    return sorted(({top(name) for name in sys.modules} | missed) - before - OWN)
-
-
-class Misses:
-    """Stands last on sys.meta_path: what comes here was not found. An app that has a module of such a name
-    would have given it to what a spare has imported (`try: import local_settings`)."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if path is None:
-            importer.wanted.add(name)
-
-    @staticmethod
-    def invalidate_caches():
-        pass
+    return list(shelf.kept)
 
 
 def import_without_app(names, turns):
-    """Top-level names that were looked for in vain."""
-    importer.wanted = set()
-    sys.meta_path.append(Misses)
     path = list(sys.path)
     sys.path[:] = [entry for entry in path if is_standard(entry) or importer.is_installed(entry)]
     try:
-        for name in names:
-            import_quietly(name)
-            turns.rest()
-        # These come before the app's own code in any case: up to the first that is the app's.
-        for name in start.preload:
-            missed = set(importer.wanted)
-            if not import_quietly(name):
-                importer.wanted = missed
-                break
-            turns.rest()
-        return importer.wanted
+        with shelf.Recorder() as recorder:
+            importer.refuse = recorder.on_refused
+            for name in names:
+                recorder.step(name)
+                turns.rest()
+            # These come before the app's own code in any case: up to the first that is the app's.
+            for name in start.preload:
+                if not recorder.step(name):
+                    break
+                turns.rest()
     finally:
-        importer.wanted = None
+        importer.refuse = None
         sys.path[:] = path
-        if Misses in sys.meta_path:
-            sys.meta_path.remove(Misses)
-
-
-def import_quietly(name):
-    try:
-        __import__(name)
-        return True
-    except Exception:
-        return False  # the app's own import will say why, if it still wants it
 
 
 def compile_ahead(path):
@@ -185,4 +160,5 @@ def begin(generation, cause):
 
     on_demand.facts.update(generation=generation, cause=cause)
     sys.path_importer_cache.clear()  # folders may have changed since
+    shelf.open_for_app()
     del sys.modules["_moult.spare"], _moult.spare

@@ -8,13 +8,13 @@ import unittest
 import case
 
 APP = """
-    import json, sys, queue, moult
-    early = sorted(name for name in ("csv", "sched") if name in sys.modules)
+    import json, sys, csv, sched, queue, moult
+    from _moult import shelf
+    early = sorted(name for name in ("csv", "sched") if name in shelf.taken)
     def application(environ, start):
         start("200 OK", [])
         facts = moult.current()
-        origin = getattr(queue, "__file__", "")
-        return [json.dumps([facts.generation, facts.cause, early, queue.__name__, origin]).encode()]
+        return [json.dumps([facts.generation, facts.cause, early, queue.__name__, queue.__file__]).encode()]
 """
 
 
@@ -27,7 +27,7 @@ class Spares(case.HostCase):
     def test_a_spare_has_its_modules_and_takes_its_code_later(self):
         spare, names = self.prepare(["csv", "no_such_module", "sched"])
         self.assertLessEqual({"csv", "sched"}, set(names))
-        self.assertNotIn("_moult", names)
+        self.assertNotIn("_moult.spare", names)
         self.tree.write({"app.py": APP})  # after the spare was made
         event = self.host.load(spare, self.tree, 17)
         self.assertEqual((event["event"], event["callable"]), ("made", "app:application"))
@@ -79,7 +79,7 @@ class Spares(case.HostCase):
             def application(e, s): pass
             """
         )
-        self.assertEqual(self.loaded(interp)[2], "socket.socket by app")
+        self.assertEqual(self.loaded(interp)[2], "the app replaces socket.socket by app")
 
     def loaded(self, interp, packages=False):
         self.host.asks += 1
@@ -130,38 +130,168 @@ class Spares(case.HostCase):
                 self.assertEqual(left, 0)
                 self.assertEqual([value[:3] for value in values], [part[:3], other[:3]])
 
-    def test_what_a_module_looked_for_in_vain_is_named(self):
-        installed = case.Tree({"site-packages/pkg.py": """
-            try:
-                import settings_local
-            except ImportError:
-                settings_local = None
-            """})
-        self.addCleanup(installed.remove)
-        self.tree.write({"app.py": APP, "settings_local.py": "open('ran', 'w')"})
-        _, names = self.prepare(["csv", "pkg"], path=[installed / "site-packages"])
-        self.assertLessEqual({"csv", "pkg", "settings_local"}, set(names))
-        self.assertFalse(os.path.exists(self.tree / "ran"))
+    def told(self, modules, source, installed=None, **options):
+        """What an app says that was given to a spare with these modules; `tell` of it."""
+        places = case.Tree(installed or {})
+        self.addCleanup(places.remove)
+        packages = [places / "site-packages"] if installed else []
+        spare, _ = self.prepare(modules, path=packages, **options)
+        self.tree.write({"app.py": case.textwrap.dedent(source) + case.textwrap.dedent("""
+            import json
+            def application(environ, start):
+                start("200 OK", [])
+                return [json.dumps(tell).encode()]
+            """)})
+        event = self.host.load(spare, self.tree, 5)
+        self.assertEqual(event["event"], "made", event)
+        return json.loads(spare.get().body)
+
+    def test_a_path_that_the_app_inserts_comes_first(self):
+        self.tree.write({"vendor/queue.py": "class Queue: pass\nclass SimpleQueue: pass\nEmpty = Full = Exception\n"})
+        told = self.told(["queue", "concurrent.futures.thread", "csv"], """
+            import os, sys
+            sys.path.insert(0, os.path.dirname(__file__) + "/vendor")
+            import concurrent.futures.thread, csv, queue
+            from _moult import shelf
+            tell = [queue.__file__, concurrent.futures.thread.queue is queue, sorted(shelf.taken)]
+            """)
+        self.assertEqual(told[:2], [self.tree / "vendor/queue.py", True])
+        self.assertIn("csv", told[2])
+        self.assertNotIn("concurrent.futures.thread", told[2])
+
+    def test_another_version_on_a_path_that_the_app_inserts_comes_first(self):
+        self.tree.write({"site-packages/libx/__init__.py": "V = 'new'"})
+        told = self.told(["libx", "usesx"], """
+            import os, sys
+            sys.path.insert(0, os.path.dirname(__file__) + "/site-packages")
+            import libx, usesx
+            tell = [libx.V, usesx.V]
+            """, {"site-packages/libx/__init__.py": "V = 'old'", "site-packages/usesx.py": "from libx import V"})
+        self.assertEqual(told, ["new", "new"])
+
+    def test_only_what_the_app_imports_is_there(self):
+        told = self.told(["xml.etree.ElementTree", "importlib.metadata", "logging.config"], """
+            import importlib, xml, sys
+            tell = [hasattr(xml, "etree"), hasattr(importlib, "metadata"), "logging" in sys.modules]
+            import logging.config
+            tell += [hasattr(logging, "handlers"), hasattr(xml, "etree")]
+            import xml.etree.ElementTree as tree
+            from _moult import shelf
+            tell += [xml.etree.ElementTree is tree, "xml.etree.ElementTree" in shelf.taken]
+            tell += [tree.__spec__.name, type(tree.__spec__.loader).__name__]
+            """)
+        expected = [False, False, False, True, False, True, True, "xml.etree.ElementTree", "SourceFileLoader"]
+        self.assertEqual(told, expected)
+
+    def test_modules_that_went_by_the_environment_are_imported_anew_when_it_has_changed(self):
+        source = """
+            import os
+            from _moult import shelf
+            os.environ["MODE"] = "the app's"
+            import reads, user, calm
+            tell = [reads.MODE, user.MODE, sorted({"reads", "user", "calm"} & set(shelf.taken))]
+            """
+        installed = {
+            "site-packages/reads.py": "import os\nMODE = os.environ.get('MODE')\nHAS = 'OTHER' in os.environ",
+            "site-packages/user.py": "from reads import MODE",
+            "site-packages/calm.py": "import os\nHAS = 'OTHER' in os.environ",
+        }
+        self.assertEqual(self.told(["reads", "user", "calm"], source, installed), ["the app's"] * 2 + [["calm"]])
+        same = source.replace("the app's", "x")
+        told = self.told(["reads", "user", "calm"], same, installed, env={"MODE": "x"})
+        self.assertEqual(told, ["x", "x", ["calm", "reads", "user"]])
+
+    def test_a_module_that_warns_when_it_is_imported_warns_the_app(self):
+        told = self.told(["old", "quiet"], """
+            import warnings
+            from _moult import shelf
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                import old, quiet
+            tell = [[str(one.message) for one in caught], sorted({"old", "quiet"} & set(shelf.taken))]
+            tell += [("always", None, Warning, None, 0) in warnings.filters]
+            """, {"site-packages/old.py": "import warnings\nwarnings.warn('gone soon', DeprecationWarning)",
+                  "site-packages/quiet.py": ""})
+        self.assertEqual(told, [["gone soon"], ["quiet"], False])
+
+    def test_a_module_that_looked_for_another_in_vain_is_imported_anew_when_the_app_has_that(self):
+        self.tree.write({"settings_local.py": "V = 1"})
+        optional = "try:\n    import {0}\nexcept ImportError:\n    {0} = None\n"
+        told = self.told(["pkg", "other"], """
+            import pkg, other
+            from _moult import shelf
+            tell = [pkg.settings_local.V, other.nowhere, "other" in shelf.taken]
+            """, {"site-packages/pkg.py": optional.format("settings_local"),
+                  "site-packages/other.py": optional.format("nowhere")})
+        self.assertEqual(told, [1, None, True])
 
     def test_an_editable_install_does_not_run_in_a_spare(self):
         """Its finder would find it without any folder on the path."""
-        installed = case.Tree({
-            "site-packages/finder.py": """
-                import importlib.util, sys
-                class Finder:
-                    @staticmethod
-                    def find_spec(name, path=None, target=None):
-                        if name == 'mine':
-                            return importlib.util.spec_from_file_location(name, FILE)
-                sys.meta_path.append(Finder)
-                """.replace("FILE", repr(self.tree / "mine.py")),
-            "site-packages/user.py": "import finder\ntry: import mine\nexcept ImportError: pass\n",
+        self.tree.write({"lib/mine.py": "V = 7\nopen('ran', 'a').write('x')"})
+        finder = """
+            import importlib.util, sys
+            class Finder:
+                @staticmethod
+                def find_spec(name, path=None, target=None):
+                    if name == 'mine':
+                        return importlib.util.spec_from_file_location(name, FILE)
+            sys.meta_path.append(Finder)
+            """.replace("FILE", repr(self.tree / "lib/mine.py"))
+        told = self.told(["user"], "import os, user\ntell = [user.V, open('ran').read()]", {
+            "site-packages/finder.py": finder,
+            "site-packages/user.py": "import finder\ntry:\n    from mine import V\nexcept ImportError:\n    V = None\n",
         })
-        self.addCleanup(installed.remove)
-        self.tree.write({"app.py": APP, "mine.py": "open('ran', 'w')"})
-        _, names = self.prepare(["user"], path=[installed / "site-packages"])
-        self.assertLessEqual({"finder", "user", "mine"}, set(names))
-        self.assertFalse(os.path.exists(self.tree / "ran"))
+        self.assertEqual(told, [7, "x"])
+
+    # Imports one after the other, and tells what is there after each, without what was never looked for.
+    STEPS = """
+        import sys, importlib
+        def state():
+            found = {}
+            for name, module in sys.modules.items():
+                spec = getattr(module, "__spec__", None)
+                if name.startswith("_moult") or not getattr(spec, "has_location", False):
+                    continue
+                found[name] = sorted(key for key, value in vars(module).items() if isinstance(value, type(sys)))
+            return found
+        seen, tell = {}, []
+        for name in MODULES:
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                tell.append(str(error))
+            now = state()
+            tell.append([name, sorted((key, now[key]) for key in now if seen.get(key) != now[key])])
+            seen = now
+    """
+    MODULES = (
+        "json", "email.message", "logging.config", "concurrent.futures", "xml", "xml.dom.minidom", "asyncio",
+        "concurrent.futures.thread", "http.server", "importlib.metadata", "importlib.resources", "decimal", "uuid",
+        "multiprocessing.pool", "unittest.mock", "sqlite3", "ctypes.util", "ssl", "zoneinfo", "zipfile", "typing",
+        "urllib.request", "wsgiref.simple_server", "tempfile", "inspect", "dataclasses", "statistics", "pydoc",
+        "curses.ascii", "no_such_module", "encodings.idna", "collections.abc", "difflib",
+    )
+
+    def test_the_standard_library_is_in_a_spare_as_it_is_without_one(self):
+        source = case.textwrap.dedent(self.STEPS).replace("MODULES", repr(self.MODULES))
+        with_spare = self.told(self.MODULES, source + "from _moult import shelf\ntell.append(len(shelf.taken))\n")
+        self.assertGreater(with_spare.pop(), 100)
+        with open(self.tree / "app.py") as file:
+            lines = [line for line in file if "shelf" not in line]
+        fresh = self.serve("".join(lines))
+        self.maxDiff = None
+        self.assertEqual(with_spare, json.loads(fresh.get().body))
+
+    def test_odd_things_in_sys_modules_are_no_reason_against_a_spare(self):
+        interp = self.serve("""
+            import sys
+            class Odd:
+                __spec__ = 3
+                def __getattr__(self, name): raise RuntimeError(name)
+            sys.modules[7] = sys.modules["odd"] = Odd()
+            def application(e, s): pass
+            """)
+        self.assertEqual(self.loaded(interp)[2], "")
 
     def test_a_spare_imports_what_the_settings_preload_up_to_the_apps_own(self):
         installed = case.Tree({"site-packages/one.py": "", "site-packages/two.py": ""})

@@ -10,13 +10,15 @@
 #include <string>
 
 using namespace moult::testing;
+namespace fs = std::filesystem;
 
 namespace {
 
-// Answers with its text, and whether a module of the standard library was there before it was asked for.
+// Answers with its text, and whether a module of the standard library was imported ahead.
 std::string tells_early(const std::string& text, const std::string& module = "sched") {
-  return "import sys\nEARLY = '" + module + "' in sys.modules\nimport " + module +
-         "\nimport moult\ndef application(environ, start_response):\n"
+  return "import sys, " + module + "\nEARLY = '" + module +
+         "' in getattr(sys.modules.get('_moult.shelf'), 'taken', ())\nimport moult\ndef application(environ, "
+         "start_response):\n"
          "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
          "    return [f'" +
          text + " {EARLY} {moult.current().generation}'.encode()]\n";
@@ -72,7 +74,7 @@ TEST_CASE("broken code in a spare is rejected, and the next change gets another 
   CHECK(edit(daemon, app, tells_early("c"), 4) == "c True 4");
 }
 
-TEST_CASE("a module of the app's own stands before one that a spare has imported") {
+TEST_CASE("a module of the app's own stands before one that a spare has imported, and goes again") {
   DaemonProcess daemon;
   const AppTree app = daemon.add_app("blog");
   app.write("app.py", tells_early("a"));
@@ -82,7 +84,29 @@ TEST_CASE("a module of the app's own stands before one that a spare has imported
   app.write("sched.py", "");
   CHECK(edit(daemon, app, tells_early("c {sched.__file__}"), 3) ==
         "c " + (app / "sched.py").string() + " False 3");
+  REQUIRE(is_ready(daemon));
   CHECK(edit(daemon, app, tells_early("d"), 4) == "d False 4");
+  REQUIRE(is_ready(daemon));
+  fs::remove(app / "sched.py");
+  REQUIRE(daemon.wait_for_generation("blog", 5));
+  CHECK(daemon.get("/").body == "d False 5");  // the spare had no reason to import it
+  REQUIRE(is_ready(daemon));
+  CHECK(edit(daemon, app, tells_early("e"), 6) == "e True 6");
+}
+
+TEST_CASE("an import that only older code made is missed with a spare as without") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  const std::string uses = "\nxml.etree.ElementTree.fromstring('<a/>')\n";
+  app.write("app.py", "import xml.etree.ElementTree" + uses + tells_early("a"));
+  daemon.start();
+  edit(daemon, app, "import xml.etree.ElementTree" + uses + tells_early("b"), 2);
+  REQUIRE(is_ready(daemon));
+  app.write("app.py", "import xml" + uses + tells_early("c"));
+  REQUIRE(eventually([&] { return daemon.status("blog").has("/rejected/error"); }));
+  CHECK(daemon.status("blog").text("/rejected/error") ==
+        "AttributeError: module 'xml' has no attribute 'etree'");
+  CHECK(daemon.get("/").body == "b False 2");
 }
 
 TEST_CASE("an app that replaces what is in the standard library gets no spare") {

@@ -1,0 +1,332 @@
+"""Modules that a spare has imported ahead. They lie aside, out of sys.modules, until the app imports them, and
+are then what it would have got without a spare: no module is there that nothing has imported, none that
+the app's sys.path leads past, and none that was made for another environment."""
+
+import builtins
+import importlib.util
+import os
+import sys
+import warnings
+from importlib.machinery import ModuleSpec, PathFinder
+
+from _moult import importer
+
+kept = {}  # by name: what lies here
+taken = {}  # by name: modules that the app has got from here
+spoiled = set()  # names of those that the app has got in another way
+ALWAYS = ("always", None, Warning, None, 0)  # what warnings.simplefilter("always") adds
+
+
+class Kept:
+    """One module, and what its import went by."""
+
+    def __init__(self, name, module, order):
+        spec = importer.names_of(module)["__spec__"]
+        self.name = name
+        self.module = module
+        self.spec = spec
+        self.order = order
+        self.stamp = importer.stamp_of(spec.origin)
+        is_package = spec.submodule_search_locations is not None
+        self.folder = os.path.dirname(os.path.dirname(spec.origin) if is_package else spec.origin)
+        self.extras = []  # (name, what else it put into sys.modules)
+        self.needs = {}  # modules that were imported while it ran; only the keys count, in order
+        self.misses = set()  # those that were looked for in vain
+        self.environ = {}  # variables that it has read, with their values
+        self.is_loud = False  # it has warned, which the app's own import is to do
+        self.is_bound = False  # it is an attribute of its package
+
+    def is_right(self):
+        """Would the app's own import get this very module?"""
+        if self.is_loud or any(os.environ.get(name) != value for name, value in self.environ.items()):
+            return False
+        try:
+            if importer.stamp_of(self.spec.origin) != self.stamp:
+                return False
+        except OSError:
+            return False
+        return self.is_in_its_place() and not any(map(is_found, self.misses))
+
+    def is_in_its_place(self):
+        parent = self.name.rpartition(".")[0]
+        if not parent:
+            return first_entry_with(self.name, self.folder) == self.folder
+        path = importer.names_of(module_above(parent)).get("__path__")
+        return path is not None and first_entry_with(self.name, self.folder, path) == self.folder
+
+
+def first_entry_with(name, folder, path=None):
+    """The entry of the path that the module comes from, as far as `folder`, where it is known to be."""
+    for entry in sys.path if path is None else path:
+        if entry == folder:
+            return entry
+        finder = PathFinder._path_importer_cache(entry)
+        spec = finder.find_spec(name) if finder is not None else None
+        if spec is not None and spec.loader is not None:
+            return entry
+    return None
+
+
+def is_found(name):
+    for finder in list(sys.meta_path):
+        if finder is not Shelf and (find := getattr(finder, "find_spec", None)) and find(name, None):
+            return True
+    return False
+
+
+def closure(name):
+    """The modules that come with it, in the order in which they were loaded; None if one is not right."""
+    found, todo = {}, [name]
+    while todo:
+        wanted = todo.pop()
+        if wanted in spoiled or (wanted in taken and sys.modules.get(wanted) is not taken[wanted]):
+            return None
+        one = kept.get(wanted)
+        if one is None or wanted in found:
+            continue
+        if wanted in sys.modules or not one.is_right():
+            return None
+        found[wanted] = one
+        todo += one.needs
+    return sorted(found.values(), key=lambda one: one.order)
+
+
+class Shelf:
+    """Stands first on sys.meta_path of what was a spare."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name not in kept:
+            return None
+        modules = closure(name)
+        if modules is None:
+            del kept[name]
+            spoiled.add(name)
+            return None
+        for one in modules:
+            if one.name != name:
+                put_back(one)
+        return ModuleSpec(name, Loader, origin=kept[name].spec.origin)
+
+    @staticmethod
+    def invalidate_caches():
+        pass
+
+
+class Loader:
+    @staticmethod
+    def create_module(spec):
+        return kept[spec.name].module
+
+    @staticmethod
+    def exec_module(module):
+        one = take(module.__spec__.name)
+        module.__spec__ = one.spec
+
+
+def take(name):
+    one = kept.pop(name)
+    taken[name] = one.module
+    sys.modules.update(one.extras)
+    return one
+
+
+def put_back(one):
+    parent, _, tail = one.name.rpartition(".")
+    if one.is_bound:
+        setattr(module_above(parent), tail, one.module)
+    sys.modules[one.name] = one.module
+    take(one.name)
+
+
+def module_above(parent):
+    return kept[parent].module if parent in kept else sys.modules.get(parent)
+
+
+class Recorder:
+    """While it is entered, what is imported goes to the shelf in the end."""
+
+    def __enter__(self):
+        self.before = set(sys.modules)
+        self.needs, self.misses, self.environ, self.loud = {}, {}, {}, set()
+        self.steps = {}  # by name: the import of ours that brought it
+        self.real_import, builtins.__import__ = builtins.__import__, self.import_
+        self.first, self.last = Finder(self.on_wanted), Finder(self.on_missed)
+        sys.meta_path.insert(0, self.first)
+        sys.meta_path.append(self.last)
+        self.watch_environ()
+        self.real_show, warnings.showwarning = warnings.showwarning, self.on_warning
+        self.shows_all = ALWAYS in warnings.filters
+        if not self.shows_all:
+            warnings.simplefilter("always")
+        return self
+
+    def __exit__(self, *error):
+        builtins.__import__ = self.real_import
+        for finder in (self.first, self.last):
+            if finder in sys.meta_path:
+                sys.meta_path.remove(finder)
+        os._Environ.__getitem__, os._Environ.__iter__ = self.environ_methods
+        warnings.showwarning = self.real_show
+        if not self.shows_all and ALWAYS in warnings.filters:
+            warnings.filters.remove(ALWAYS)  # what the modules have added stays
+        self.put_aside()
+
+    def watch_environ(self):
+        self.environ_methods = getitem, iterate = os._Environ.__getitem__, os._Environ.__iter__
+
+        def watched_getitem(environ, key):
+            value = None
+            try:
+                value = getitem(environ, key)
+                return value
+            finally:
+                if owner := executing():
+                    value = None if value is None else os.fsdecode(value)
+                    self.environ.setdefault(owner, {})[os.fsdecode(key)] = value
+
+        def watched_iterate(environ):
+            if owner := executing():
+                self.loud.add(owner)  # it has looked at all of them
+            return iterate(environ)
+
+        os._Environ.__getitem__, os._Environ.__iter__ = watched_getitem, watched_iterate
+
+    def step(self, name):
+        """Imports one; whether that could be done."""
+        self.warned = False
+        before = set(sys.modules)
+        try:
+            self.real_import(name)
+            done = True
+        except Exception:
+            done = False  # the app's own import will say why, if it still wants it
+        for new in sys.modules.keys() - before:
+            self.steps[new] = name
+            if self.warned:
+                self.loud.add(new)
+        return done
+
+    def import_(self, name, globals=None, locals=None, fromlist=(), level=0):
+        module = self.real_import(name, globals, locals, fromlist, level)
+        if owner := executing():
+            needs = self.needs.setdefault(owner, {})
+            if level:
+                package = (globals or {}).get("__package__") or owner
+                name = importlib.util.resolve_name("." * level + name, package)
+            add_with_parents(needs, name)
+            for item in fromlist or ():
+                items = [child for child in sys.modules if is_child(child, name)] if item == "*" else [f"{name}.{item}"]
+                needs.update((child, None) for child in items if child in sys.modules)
+        return module
+
+    def on_wanted(self, name, path):
+        if owner := executing():
+            add_with_parents(self.needs.setdefault(owner, {}), name)
+
+    def on_missed(self, name, path):
+        if path is None and (owner := executing()):
+            self.misses.setdefault(owner, set()).add(name)
+
+    def on_refused(self, name):
+        """The app's own, which an editable install has found."""
+        self.on_missed(name.partition(".")[0], None)
+
+    def on_warning(self, *what, **more):
+        self.warned = True
+
+    def put_aside(self):
+        odd = []
+        for order, (name, module) in enumerate(list(sys.modules.items())):
+            if name in self.before:
+                continue
+            spec = importer.names_of(module).get("__spec__")
+            if getattr(spec, "name", None) != name:
+                odd.append((name, module))
+            elif getattr(spec, "has_location", False):
+                self.keep(name, module, order)
+            elif getattr(spec, "submodule_search_locations", None) is not None:
+                del sys.modules[name]  # a namespace: there is nothing in it to keep
+        for name, one in kept.items():
+            parent, _, tail = name.rpartition(".")
+            above = module_above(parent)
+            one.is_bound = importer.names_of(above).get(tail) is one.module
+            if one.is_bound:
+                delattr(above, tail)
+        for name, module in odd:
+            if owner := owner_of(name):
+                owner.extras.append((name, module))
+                del sys.modules[name]
+            elif name.rpartition(".")[0] not in sys.modules:
+                del sys.modules[name]
+                self.give_up(self.steps.get(name))
+
+    def give_up(self, step):
+        """All that came with one import: nobody knows which of it has put another name into sys.modules."""
+        for name in [name for name in kept if self.steps.get(name) == step]:
+            del kept[name]
+            spoiled.add(name)
+
+    def keep(self, name, module, order):
+        del sys.modules[name]
+        try:
+            one = Kept(name, module, order)
+        except OSError:
+            return  # in a zip file
+        one.needs = self.needs.get(name, {})
+        add_with_parents(one.needs, name)
+        one.misses = self.misses.get(name, set())
+        one.environ = self.environ.get(name, {})
+        one.is_loud = name in self.loud
+        kept[name] = one
+
+
+class Finder:
+    """Tells what comes by; finds nothing."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def find_spec(self, name, path=None, target=None):
+        self.told(name, path)
+
+    def invalidate_caches(self):
+        pass
+
+
+def executing():
+    """The name of the module that is being run, by the innermost frame of one."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "<module>":
+            name = frame.f_globals.get("__name__")
+            if isinstance(name, str) and name in sys.modules:
+                return name
+        frame = frame.f_back
+    return None
+
+
+def add_with_parents(needs, name):
+    end = name.find(".")
+    while end >= 0:
+        needs[name[:end]] = None
+        end = name.find(".", end + 1)
+    needs[name] = None
+
+
+def is_child(name, package):
+    return name.startswith(package + ".") and "." not in name[len(package) + 1 :]
+
+
+def owner_of(name):
+    """Of an entry of sys.modules that is no module of its own, as typing.io: the one that it is below."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        if name in kept:
+            return kept[name]
+    return None
+
+
+def open_for_app():
+    if kept:
+        sys.meta_path.insert(0, Shelf)
