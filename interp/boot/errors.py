@@ -102,7 +102,7 @@ def place_of(error):
 
 
 def in_tree(filename):
-    return bool(tree) and filename.startswith(tree + os.sep) and "/site-packages/" not in filename
+    return bool(tree) and filename.startswith(tree + os.sep) and "/site-packages/" not in filename[len(tree) :]
 
 
 def shortened(text):

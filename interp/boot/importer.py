@@ -135,12 +135,16 @@ def is_under(path, folder):
 
 
 def is_installed(path):
-    """Site-packages and virtual environments are ordinary folders also inside an app's tree."""
-    return (
-        "/site-packages" in path
-        or "/dist-packages" in path
-        or any(is_under(path, place) for place in nested)
-    )
+    """Site-packages and virtual environments are no part of snapshots, also inside an app's tree; but a tree may
+    lie in one, and a folder of that name in a tree is the app's own if its sources are in the snapshot."""
+    if any(is_under(path, place) for place in nested):
+        return True
+    if "-packages" not in path:
+        return False
+    root = max((root for root in roots if is_under(path, root)), key=len, default="")
+    parts = path[len(root) :].split("/")
+    found = next((i for i, part in enumerate(parts) if part in ("site-packages", "dist-packages")), -1)
+    return found >= 0 and not (root and _moult.snapshot_holds(root + "/".join(parts[: found + 1])))
 
 
 def in_snapshot_roots(path):
@@ -197,7 +201,8 @@ class SnapshotFinder(importlib.machinery.FileFinder):
         if tail + BYTECODE_ENDING in on_disk:
             bytecode = importlib.machinery.SourcelessFileLoader
             return self._other_spec(fullname, bytecode, base + BYTECODE_ENDING)
-        if is_folder or _moult.snapshot_holds(base):  # also one with nothing but data in it
+        # Also one with nothing but data in it. One with sources of which the snapshot has none is newer.
+        if _moult.snapshot_holds(base) or (is_folder and not has_sources(base)):
             spec = importlib.machinery.ModuleSpec(fullname, None)
             spec.submodule_search_locations = [base]
             return spec
@@ -289,6 +294,18 @@ class PkgutilFinder:
 
 def lists_by_finder(pkgutil):
     pkgutil.iter_importer_modules.register(SnapshotFinder, SnapshotFinder.iter_modules)
+
+
+def has_sources(folder, levels=3):
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:
+        return False
+    return any(
+        has_sources(f"{folder}/{name}", levels - 1) if is_folder and levels > 1 else name.endswith(".py")
+        for name, is_folder in found
+    )
 
 
 def binary_init(folder):

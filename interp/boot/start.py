@@ -91,7 +91,9 @@ def new_files():
 
 
 def is_pythons(path):
-    if path.startswith(own_folder) or "/site-packages/" in path or "/dist-packages/" in path:
+    if importer.in_snapshot_roots(path):
+        return False
+    if path.startswith(own_folder) or importer.is_installed(path):
         return True
     return path.startswith((os.path.dirname(os.__file__) + "/", spec_lib(sys.prefix), spec_lib(sys.base_prefix)))
 

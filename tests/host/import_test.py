@@ -1,5 +1,6 @@
 """Imports come from the generation's snapshot, whatever happens on the disk."""
 
+import copy
 import os
 import subprocess
 import unittest
@@ -223,6 +224,40 @@ class Reports(case.HostCase):
         self.host.wait("retired", interp=event["interp"])
         self.assertEqual(event["error"], "ValueError: first second")
         self.assertIn("a note", event["traceback"])
+
+    def test_a_tree_in_or_beside_a_folder_of_packages_is_the_apps_own(self):
+        for place in ("site-packages-demo/tree", "lib/site-packages/mysite"):
+            with self.subTest(place=place):
+                outer = case.Tree()
+                self.addCleanup(outer.remove)
+                tree = copy.copy(outer)
+                tree.path += "/" + place
+                files = {"app.py": case.textwrap.dedent(self.RUNS), "late.py": "V = 1\n"}
+                files["vendor/site-packages/own.py"] = "V = 1\n"
+                tree.write(files)
+                interp = self.host.make(
+                    tree, tree / "app.py", path=[tree / "vendor/site-packages"],
+                    snapshot={tree / name: text.encode() for name, text in files.items()},
+                )
+                self.addCleanup(self.retire, interp)
+                tree.write({"late.py": "V = 2\n", "new.py": "V = 2\n", "vendor/site-packages/own.py": "V = 2\n"})
+                result = self.run_in(interp, """
+                    import importlib.util, late, own
+                    result = late.V, own.V, importlib.util.find_spec('new')
+                    """)
+                self.assertEqual(result, (1, 1, None))
+
+    def test_a_folder_that_is_newer_than_the_snapshot_is_no_namespace(self):
+        self.tree.write({"app.py": self.RUNS, "data/readme.txt": "x"})
+        interp = self.host.make(self.tree, self.tree / "app.py")
+        self.addCleanup(self.retire, interp)
+        self.tree.write({"plug/__init__.py": "V = 1\n", "deep/in/mod.py": "V = 1\n", "more/page.html": ""})
+        result = self.run_in(interp, """
+            import importlib.util
+            names = ('data', 'plug', 'deep', 'more')
+            result = [name for name in names if importlib.util.find_spec(name)]
+            """)
+        self.assertEqual(result, ["data", "more"])
 
 
 NUMPY = """
