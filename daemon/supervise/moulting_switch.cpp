@@ -120,7 +120,10 @@ void Moulting::told_drained() {
 }
 
 void Moulting::stop() {
-  if (stopping_) return;
+  if (stopping_) {
+    bury_soon();  // who asks again waits for the end as well, which may have been told already
+    return;
+  }
   stopping_ = true;
   recover_.stop();
   lost_.reset();

@@ -222,6 +222,17 @@ TEST_CASE("promise 1: shutdown and SIGTERM let the calls in flight finish, and l
   }
 }
 
+TEST_CASE("a shutdown waits for no app that was stopped before it") {
+  DaemonProcess daemon;
+  daemon.add_app("blog", "routes = [\"/blog\"]").write("app.py", answers("one"));
+  daemon.add_app("shop", "routes = [\"/shop\"]").write("app.py", answers("two"));
+  daemon.start();
+  CHECK(daemon.ctl({"stop", "blog"}).status == 0);
+  CHECK(daemon.call("shutdown").ok());
+  CHECK(daemon.wait_for_exit() == 0);
+  CHECK_FALSE(contains(daemon.log(), "the deadline of the shutdown has passed"));
+}
+
 TEST_CASE("a killed daemon leaves no host behind, and the next one starts over its stale files") {
   Blog blog;
   blog.daemon.kill();
