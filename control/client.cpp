@@ -40,6 +40,12 @@ Value member(const Json& object, const char* name, Value otherwise) {
   }
 }
 
+// Of a pidfd: whether its process has ended (pidfd_open(2)).
+bool is_readable(const Fd& fd) {
+  pollfd entry{fd.get(), POLLIN, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
+
 }  // namespace
 
 Error error_from_json(const Json& json) {
@@ -55,8 +61,9 @@ Error error_from_json(const Json& json) {
   return error;
 }
 
-Client::Client(Fd fd, std::string path)
+Client::Client(Fd fd, Fd process, std::string path)
     : fd_(std::move(fd)),
+      process_(std::move(process)),
       path_(std::move(path)),
       input_(kLongestAnswer),
       error_data_(std::make_unique<Json>()) {}
@@ -71,7 +78,8 @@ Result<Client> Client::connect(const std::string& path, uid_t uid) {
   if (peer != uid && uid != 0) {
     return fail(Error{ErrorCode::denied, fmt::format("{}: that daemon belongs to uid {}", path, peer)});
   }
-  return Client(std::move(fd), path);
+  Fd process = peer_process(fd.get());
+  return Client(std::move(fd), std::move(process), path);
 }
 
 const Json& Client::error_data() const { return *error_data_; }
@@ -103,13 +111,15 @@ Result<Json> Client::call(const std::string& method, const Json& params, std::op
   }
 }
 
-Result<> Client::wait_for_close(std::optional<SteadyTime> deadline) {
+Result<> Client::wait_for_end(std::optional<SteadyTime> deadline) {
   for (;;) {
     const auto line = read_line(deadline);
     if (line) continue;
-    if (line.error().code == ErrorCode::unreachable) return {};
+    if (line.error().code == ErrorCode::unreachable) break;
     return fail(line.error());
   }
+  while (process_ && !is_readable(process_)) MOULT_TRY(wait_for(process_, POLLIN, deadline));
+  return {};
 }
 
 Result<> Client::send_all(std::string_view text, std::optional<SteadyTime> deadline) {
@@ -118,7 +128,7 @@ Result<> Client::send_all(std::string_view text, std::optional<SteadyTime> deadl
     if (count >= 0) {
       text.remove_prefix(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
-      MOULT_TRY(wait_for(POLLOUT, deadline));
+      MOULT_TRY(wait_for(fd_, POLLOUT, deadline));
     } else if (errno == EPIPE || errno == ECONNRESET) {
       return {};  // what it said before it closed is read next
     } else if (errno != EINTR) {
@@ -140,14 +150,14 @@ Result<std::string> Client::read_line(std::optional<SteadyTime> deadline) {
     } else if (count == 0 || errno == ECONNRESET) {
       return fail(gone());
     } else if (errno == EAGAIN) {
-      MOULT_TRY(wait_for(POLLIN, deadline));
+      MOULT_TRY(wait_for(fd_, POLLIN, deadline));
     } else if (errno != EINTR) {
       return fail(last_os_error(path_));
     }
   }
 }
 
-Result<> Client::wait_for(short events, std::optional<SteadyTime> deadline) {
+Result<> Client::wait_for(const Fd& fd, short events, std::optional<SteadyTime> deadline) {
   if (interrupted_ != nullptr && interrupted_->load())
     return fail(Error{ErrorCode::interrupted, "interrupted"});
   int wait = kSlice;  // a signal just before poll(2) does not end it: look at the flag now and then
@@ -156,7 +166,7 @@ Result<> Client::wait_for(short events, std::optional<SteadyTime> deadline) {
     if (left <= 0) return fail(Error{ErrorCode::timed_out, "the daemon has not answered in time"});
     wait = static_cast<int>(std::min<Milliseconds::rep>(left, kSlice));
   }
-  pollfd entry{fd_.get(), events, 0};
+  pollfd entry{fd.get(), events, 0};
   if (::poll(&entry, 1, wait) < 0 && errno != EINTR) return fail(last_os_error("poll"));
   if (interrupted_ != nullptr && interrupted_->load())
     return fail(Error{ErrorCode::interrupted, "interrupted"});

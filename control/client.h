@@ -31,8 +31,9 @@ class Client {
   // The whole "data" object of the last error, null when the last call succeeded.
   const Json& error_data() const;
 
-  // Waits until the daemon closes the connection (after shutdown).
-  Result<> wait_for_close(std::optional<SteadyTime> deadline);
+  // Waits until the daemon's process has ended (after shutdown), and what it had locked is free with it.
+  // One of another pid namespace cannot be seen: then until it closes the connection.
+  Result<> wait_for_end(std::optional<SteadyTime> deadline);
 
   const std::string& path() const { return path_; }
 
@@ -41,13 +42,14 @@ class Client {
   ~Client();
 
  private:
-  Client(Fd fd, std::string path);
+  Client(Fd fd, Fd process, std::string path);
   Result<> send_all(std::string_view text, std::optional<SteadyTime> deadline);
   Result<std::string> read_line(std::optional<SteadyTime> deadline);
-  Result<> wait_for(short events, std::optional<SteadyTime> deadline);
+  Result<> wait_for(const Fd& fd, short events, std::optional<SteadyTime> deadline);
   Error gone() const;
 
   Fd fd_;
+  Fd process_;  // a pidfd of the daemon; none when it cannot be seen from here
   std::string path_;
   LineBuffer input_;
   std::int64_t next_id_ = 1;

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <cerrno>
@@ -24,6 +25,15 @@ sockaddr_un address_of(const std::string& path) {
 
 // sockaddr_un is made to be seen as a sockaddr (unix(7)).
 const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
+
+Result<ucred> credentials_of_peer(int fd) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return fail(last_os_error("SO_PEERCRED"));
+  }
+  return credentials;
+}
 
 Result<Fd> stream_socket() {
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -112,12 +122,15 @@ ListeningSocket::~ListeningSocket() {
 }
 
 Result<uid_t> peer_uid(int fd) {
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-    return fail(last_os_error("SO_PEERCRED"));
-  }
+  MOULT_ASSIGN(const ucred credentials, credentials_of_peer(fd));
   return credentials.uid;
+}
+
+Fd peer_process(int fd) {
+  const auto credentials = credentials_of_peer(fd);
+  if (!credentials || credentials->pid == 0) return Fd();
+  // By number: glibc has a function for it from 2.36 on alone.
+  return Fd(static_cast<int>(::syscall(SYS_pidfd_open, credentials->pid, 0)));
 }
 
 bool may_use(uid_t peer, uid_t ours) { return peer == ours || peer == 0; }

@@ -35,6 +35,10 @@ class ListeningSocket {
 // The uid of the process at the other end (SO_PEERCRED, unix(7)).
 Result<uid_t> peer_uid(int fd);
 
+// A pidfd of the process that listens at the other end, which must live; none when it is of another pid
+// namespace, or the kernel is older than 5.3.
+Fd peer_process(int fd);
+
 // Whether a peer of that uid may use a socket of ours: the same user, or root.
 bool may_use(uid_t peer, uid_t ours);
 

@@ -130,8 +130,8 @@ int run_shutdown(Invocation& invocation) {
   if (!result) return invocation.fail(result.error());
   const auto client = invocation.connect();
   if (!client) return invocation.fail(client.error());
-  const auto closed = (*client)->wait_for_close(until);
-  if (!closed) return invocation.fail(closed.error());
+  const auto ended = (*client)->wait_for_end(until);
+  if (!ended) return invocation.fail(ended.error());
   show(invocation, *result, fmt::format("moultd (pid {}) has ended\n", label_at(*result, "pid")));
   return 0;
 }
