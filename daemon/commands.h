@@ -25,6 +25,9 @@ using NamedCommand =
     std::function<void(Daemon& daemon, App& app, const control::Json& params, control::Reply reply)>;
 void serve_named(control::Methods& methods, Daemon& daemon, std::string_view method, NamedCommand command);
 
+// The parameter `generation`. The spare is none, so that 0 names nothing.
+std::optional<std::uint64_t> generation_of(const control::Json& params);
+
 // Access lines to the daemon's log.
 AccessLog access_log_to(Log& log);
 

@@ -194,7 +194,7 @@ void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
 }
 
 void roll_back_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
-  const std::uint64_t wanted = params.value("generation", std::uint64_t{0});
+  const std::optional<std::uint64_t> wanted = generation_of(params);
   const std::string name = app.config().name;
   const auto pending =
       daemon.pending(std::move(reply), timeout_of(params, kDefaultTimeout), "the roll-back of " + name);

@@ -200,12 +200,14 @@ bool can_be_asked(const Interpreter& interpreter) {
 
 // The interpreter of that generation, or of the active one, that is asked: all have imported the same but
 // for what requests led to.
-Result<std::pair<const Generation*, const Interpreter*>> find_living(const App& app, std::uint64_t number) {
+Result<std::pair<const Generation*, const Interpreter*>> find_living(const App& app,
+                                                                     std::optional<std::uint64_t> number) {
   const Generation* active = app.moulting().active();
-  if (number == 0 && active == nullptr) return fail(nothing_serves(app.config().name));
-  const std::uint64_t wanted = number != 0 ? number : active->number();
+  if (!number && active == nullptr) return fail(nothing_serves(app.config().name));
+  const std::uint64_t wanted = number ? *number : active->number();
   std::vector<std::uint64_t> living;
   for (const auto& generation : app.moulting().generations()) {
+    if (generation->number() == 0) continue;  // the spare
     for (const auto& interpreter : generation->interpreters()) {
       if (!can_be_asked(*interpreter)) continue;
       if (generation->number() == wanted) return std::pair(generation.get(), interpreter.get());
@@ -240,7 +242,7 @@ Json module_row(const ModuleNote& note) {
 }
 
 void imports(Daemon&, App& app, const Json& params, Reply reply) {
-  const auto living = find_living(app, params.value("generation", std::uint64_t{0}));
+  const auto living = find_living(app, generation_of(params));
   if (!living) {
     reply.fail(living.error());
     return;

@@ -255,6 +255,11 @@ void serve_named(control::Methods& methods, Daemon& daemon, std::string_view met
   });
 }
 
+std::optional<std::uint64_t> generation_of(const Json& params) {
+  if (!params.contains("generation")) return std::nullopt;
+  return params["generation"].get<std::uint64_t>();
+}
+
 void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog& events) {
   control::serve_common(methods);
   events.serve(methods);

@@ -41,7 +41,7 @@ bool matches(const std::vector<std::string>& patterns, const std::string& name) 
 Json log_line(const std::string& app, const LogLine& line) {
   return {{"time", rfc3339(line.time)},
           {"app", app},
-          {"generation", line.generation},
+          {"generation", nullable(line.generation)},
           {"stream", line.stream},
           {"text", line.text}};
 }
@@ -49,11 +49,11 @@ Json log_line(const std::string& app, const LogLine& line) {
 void logs(Daemon&, App& app, const Json& params, Reply reply) {
   const auto most =
       static_cast<std::size_t>(std::clamp<std::int64_t>(params.value("lines", std::int64_t{100}), 0, 10'000));
-  const std::uint64_t generation = params.value("generation", std::uint64_t{0});
+  const std::optional<std::uint64_t> generation = generation_of(params);
   const std::string stream = params.value("stream", "");
   const std::string name = app.config().name;
   const auto wanted = [generation, stream](const LogLine& line) {
-    return (generation == 0 || line.generation == generation) && (stream.empty() || line.stream == stream);
+    return (!generation || line.generation == *generation) && (stream.empty() || line.stream == stream);
   };
   std::vector<const LogLine*> found;
   const auto& lines = app.log().lines();

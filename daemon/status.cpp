@@ -12,8 +12,6 @@ using control::Json;
 
 namespace {
 
-Json nullable(std::uint64_t number) { return number == 0 ? Json(nullptr) : Json(number); }
-
 Json time_or_null(WallTime time) { return time == WallTime{} ? Json(nullptr) : Json(rfc3339(time)); }
 
 std::string short_id(const std::string& id) { return id.substr(0, 12); }
@@ -108,6 +106,8 @@ std::vector<std::string> warnings_of(const App& app) {
 }
 
 }  // namespace
+
+Json nullable(std::uint64_t number) { return number == 0 ? Json(nullptr) : Json(number); }
 
 std::string gil_word(const std::string& isolation) {
   return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own";

@@ -22,6 +22,9 @@ control::Json host_rows(const Supervisor& supervisor, HostPool& hosts);
 control::Json why_page(const App& app);
 control::Json compat_page(const App& app);
 
+// The number of a generation; null for 0, which is none.
+control::Json nullable(std::uint64_t number);
+
 // data of a code_rejected error: app, generation, serving, stage.
 control::Json rejection_more(const std::string& app, const AttemptOutcome& outcome);
 Error rejection_error(const AttemptOutcome& outcome);

@@ -143,7 +143,7 @@ void App::request(CauseKind kind, bool forced, const std::string& detail, Moulti
                     std::move(waiter));
 }
 
-Result<> App::roll_back(std::uint64_t generation, Moulting::Waiter waiter) {
+Result<> App::roll_back(std::optional<std::uint64_t> generation, Moulting::Waiter waiter) {
   MOULT_TRY(moulting_.can_roll_back(generation));
   settle_.drop();
   settle_timer_.stop();

@@ -35,7 +35,7 @@ class App final : public Moulting::Owner {
   void stop(Remember remember, std::function<void()> done);
   // reload, restart, check: what a person asked for.
   void request(CauseKind kind, bool forced, const std::string& detail, Moulting::Waiter waiter);
-  Result<> roll_back(std::uint64_t generation, Moulting::Waiter waiter);
+  Result<> roll_back(std::optional<std::uint64_t> generation, Moulting::Waiter waiter);
   enum class Freeze { frozen, thawed };
   bool set_frozen(Freeze freeze);  // false: it was so already
   // A deploy (app_deploy.cpp): until end_deploy(), for `longest` at most, changes on disk wait. The end

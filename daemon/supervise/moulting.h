@@ -82,9 +82,9 @@ class Moulting final : public Generation::Owner {
   void dismiss_doubts();
   // Changes need not be looked at before: the app keeps changing its own sources while it is loaded.
   SteadyTime not_before() const { return not_before_; }
-  // Goes back: a standby at once, others through an attempt from their snapshot. 0: the one before.
-  Result<> can_roll_back(std::uint64_t generation) const;
-  Result<> roll_back(std::uint64_t generation, Waiter waiter);
+  // Goes back: a standby at once, others through an attempt from their snapshot. None: the one before.
+  Result<> can_roll_back(std::optional<std::uint64_t> generation) const;
+  Result<> roll_back(std::optional<std::uint64_t> generation, Waiter waiter);
   void unpin();
   // Calls `done` when no generation drains.
   void when_drained(std::function<void()> done);
@@ -222,7 +222,7 @@ class Moulting final : public Generation::Owner {
   void leave_stuck_hosts();
 
   // moulting_back.cpp: roll-backs
-  Result<GenerationRecord> rollback_target(std::uint64_t generation) const;
+  Result<GenerationRecord> rollback_target(std::optional<std::uint64_t> generation) const;
   void go_back(WayBack way_back);
   void switch_back();
   void lose_way_back();

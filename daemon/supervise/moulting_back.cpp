@@ -7,7 +7,7 @@
 
 namespace moult {
 
-Result<GenerationRecord> Moulting::rollback_target(std::uint64_t number) const {
+Result<GenerationRecord> Moulting::rollback_target(std::optional<std::uint64_t> number) const {
   if (stopping_ || active_ == nullptr) {
     return fail(Error{ErrorCode::not_running,
                       fmt::format("{} serves nothing that could be rolled back", config_.name)});
@@ -20,23 +20,23 @@ Result<GenerationRecord> Moulting::rollback_target(std::uint64_t number) const {
     can_be_had += fmt::format("{}{}", can_be_had.empty() ? "" : ", ", record->number);
     const bool is_older =
         record->number < active_->number() && record->snapshot != active_->record().snapshot;
-    const bool is_it = number == 0 ? is_older : record->number == number;
+    const bool is_it = number ? record->number == *number : is_older;
     if (is_it && !target) target = *record;
   }
   if (target) return *target;
   const std::string what =
-      number == 0 ? "no earlier generation" : fmt::format("no generation {} that has served", number);
+      number ? fmt::format("no generation {} that has served", *number) : "no earlier generation";
   Error error{ErrorCode::failed, fmt::format("{} has {} to go back to", config_.name, what)};
   if (!can_be_had.empty()) error.hint = fmt::format("generations that can be had: {}", can_be_had);
   return fail(std::move(error));
 }
 
-Result<> Moulting::can_roll_back(std::uint64_t number) const {
+Result<> Moulting::can_roll_back(std::optional<std::uint64_t> number) const {
   MOULT_TRY(rollback_target(number));
   return {};
 }
 
-Result<> Moulting::roll_back(std::uint64_t number, Waiter waiter) {
+Result<> Moulting::roll_back(std::optional<std::uint64_t> number, Waiter waiter) {
   MOULT_ASSIGN(const GenerationRecord target, rollback_target(number));
   ++rollbacks;
   if (way_back_ && standby_->number() == target.number) {

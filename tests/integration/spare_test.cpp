@@ -55,6 +55,14 @@ TEST_CASE("a spare is made after a change, takes the next one, and is no generat
   REQUIRE(is_ready(daemon));
   const Answer generations = daemon.call("generations", R"({"app":"blog"})");
   CHECK(generations.size("/generations") == 3);
+  const Answer nothing = daemon.call("rollback", R"({"app":"blog","generation":0})");
+  CHECK(nothing.error_code() == "failed");
+  CHECK(nothing.error_message().find("generation 0") != std::string::npos);
+  const Answer unknown = daemon.call("imports", R"({"app":"blog","generation":77})");
+  CHECK(unknown.error_text("/hint").find("0") == std::string::npos);
+  CHECK(daemon.call("imports", R"({"app":"blog","generation":0})").error_code() == "failed");
+  CHECK(daemon.ctl({"rollback", "blog", "0"}).status == 1);
+  CHECK(daemon.get("/").body == "c True 3");
   CHECK(daemon.call("rollback", R"({"app":"blog"})").ok());
   CHECK(daemon.get("/").body == "b False 2");
   CHECK(daemon.call("stop", R"({"app":"blog"})").ok());

@@ -176,6 +176,17 @@ TEST_CASE("text of an app cannot steer the terminal") {
   CHECK(contains(log_line(Json{{"text", "a\x1b[2J"}, {"stream", "stdout"}}, Look{}), "a\x1b[2J"));
 }
 
+TEST_CASE("a line of the log names its generation, and none for what a spare wrote") {
+  Json line{{"time", "2026-11-21T02:29:28.100Z"},
+            {"app", "blog"},
+            {"generation", 14},
+            {"stream", "stdout"},
+            {"text", "paid"}};
+  CHECK(contains(log_line(line, Look{}), " blog/14 stdout  paid"));
+  line["generation"] = nullptr;
+  CHECK(contains(log_line(line, Look{}), " blog stdout  paid"));
+}
+
 TEST_CASE("the generations show errors of the rejected and who is pinned") {
   const Json result{
       {"pinned_generation", 13},
