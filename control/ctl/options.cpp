@@ -110,7 +110,8 @@ class Commands {
     one_app(add("wait", "wait for a state of an app"))
         ->add_option("--until", options_.until, "ready (default), stopped, drained or generation")
         ->check(CLI::IsMember({"ready", "stopped", "drained", "generation"}));
-    app_.get_subcommand("wait")->add_option("-g,--generation", options_.generation, "for --until=generation");
+    app_.get_subcommand("wait")->add_option("-g,--generation", options_.generation,
+                                            "until this one, or a newer one, serves");
   }
 
   void add_changing() {
@@ -247,6 +248,17 @@ std::optional<Quit> split_diff(Options& options) {
   return std::nullopt;
 }
 
+// `wait APP -g N` waits for that generation.
+std::optional<Quit> complete_wait(Options& options) {
+  if (options.command != "wait") return std::nullopt;
+  if (options.until.empty() && options.generation) options.until = "generation";
+  if (options.until == "generation" && !options.generation)
+    return usage("--until=generation needs -g NUMBER");
+  if (options.until != "generation" && options.generation)
+    return usage(fmt::format("-g goes with --until=generation alone, not with --until={}", options.until));
+  return std::nullopt;
+}
+
 bool is_option_with_value(const CLI::App* command, const std::string& word) {
   const CLI::Option* option = command->get_option_no_throw(word);
   return option != nullptr && option->get_items_expected_max() > 0;
@@ -304,8 +316,7 @@ std::variant<Options, Quit> parse_options(const std::vector<std::string>& words)
   if (options.all && !options.apps.empty()) return usage("either name apps or give --all");
   if (auto quit = split_rollback(options)) return std::move(*quit);
   if (auto quit = split_diff(options)) return std::move(*quit);
-  if (options.until == "generation" && !options.generation)
-    return usage("--until=generation needs -g NUMBER");
+  if (auto quit = complete_wait(options)) return std::move(*quit);
   return options;
 }
 

@@ -95,6 +95,14 @@ TEST_CASE("logs and events take what peers taught") {
   CHECK(events.apps == Words{"blog"});
 }
 
+TEST_CASE("wait with a generation waits for that one, and for nothing else") {
+  CHECK(good({"wait", "blog"}).until.empty());
+  CHECK(good({"wait", "blog", "-g", "9"}).until == "generation");
+  CHECK(good({"wait", "blog", "-g", "9", "--until", "generation"}).generation == 9u);
+  CHECK(quit({"wait", "blog", "-g", "9", "--until", "ready"}).code == 2);
+  CHECK(quit({"wait", "blog", "--until", "generation"}).code == 2);
+}
+
 TEST_CASE("rollback takes app and generation, or either") {
   const Options both = good({"rollback", "blog", "13"});
   CHECK(both.apps == Words{"blog"});
