@@ -1,5 +1,6 @@
 #include "control/event_log.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -79,7 +80,7 @@ void EventLog::handle(const Json& params, Reply reply) {
   EventFilter filter = filter_from(params);
   const auto past = ring_.since(since);
   if (!past) {
-    Error error{ErrorCode::usage, "`since` is no cursor: it looks like \"c:18a:812\""};
+    Error error{ErrorCode::usage, fmt::format("\"{}\" is no cursor: one looks like \"c:18a:812\"", since)};
     reply.fail(error, Json{{"field", "since"}});
     return;
   }

@@ -85,7 +85,8 @@ void call(Daemon& daemon, App& app, const Json& params, Reply reply) {
   const std::string function = params.at("function").get<std::string>();
   const bool is_ours = function.rfind("moult.", 0) == 0;  // hooks, and what `exports` is for
   if (arguments && (function.empty() || function.size() > kFunctionMax || is_ours))
-    arguments = fail(Error{ErrorCode::usage, "`function` is the name of an exported function"});
+    arguments = fail(Error{ErrorCode::usage,
+                           fmt::format("\"{}\" is no name of an exported function", function.substr(0, 80))});
   if (!arguments) {
     reply.fail(arguments.error());
     return;

@@ -24,6 +24,22 @@ double seconds_of(const std::string& option, const std::string& text) {
   throw CLI::ValidationError(option, fmt::format("`{}` is no time (30, 500ms, 2min)", text));
 }
 
+constexpr double kDeployLongest = 86'400;
+
+double deploy_seconds(const std::string& text) {
+  const double seconds = seconds_of("--for", text);
+  if (seconds >= 1 && seconds <= kDeployLongest) return seconds;
+  throw CLI::ValidationError("--for", fmt::format("`{}` is not from 1s to 24h", text));
+}
+
+// CLI11 would take -1 for 2^64 - 1.
+std::optional<std::uint64_t> whole_number(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(number);
+}
+
 // Adds the sub-commands of moultctl to `app`; what is parsed goes to `options`, which must outlive it.
 class Commands {
  public:
@@ -51,6 +67,18 @@ class Commands {
   CLI::App* apps_or_all(CLI::App* command) {
     apps(command)->add_flag("-a,--all", options_.all, "all apps");
     return command;
+  }
+  // A number of what there is more than one of: "generation", "host".
+  void numbered(CLI::App* command, const std::string& option, std::optional<std::uint64_t>& number,
+                const std::string& what, const std::string& help) {
+    const auto set = [option, &number, what](const std::string& text) {
+      number = whole_number(text);
+      if (!number) throw CLI::ValidationError(option, fmt::format("`{}` is no number of a {}", text, what));
+    };
+    command->add_option_function<std::string>(option, set, help)->type_name("NUMBER");
+  }
+  void generation(CLI::App* command, const std::string& option, const std::string& help) {
+    numbered(command, option, options_.generation, "generation", help);
   }
   CLI::App* one_call(CLI::App* command) {
     command->add_option("CALL", options_.call_name, "its name, as `calls` has it")->required();
@@ -87,8 +115,7 @@ class Commands {
     one_app(add("compat", "how an app is isolated, and why"));
     CLI::App* imports =
         one_app(add("imports", "the modules that a generation has imported, and what they cost"));
-    imports->add_option("-g,--gen,--generation", options_.generation,
-                        "of this one (default: the active one)");
+    generation(imports, "-g,--gen,--generation", "of this one (default: the active one)");
     imports->add_option("--sort", options_.sort, "total (default), self, name or order")
         ->check(CLI::IsMember({"total", "self", "name", "order"}));
     imports->add_option("-n,--lines", options_.lines, "how many modules (100; 0: all)")
@@ -99,7 +126,7 @@ class Commands {
     CLI::App* logs = one_app(add("logs", "what an app wrote"));
     logs->add_flag("-f,--follow", options_.follow, "go on with what comes");
     logs->add_option("-n,--lines", options_.lines, "how many lines (100)")->check(CLI::Range(0, 10000));
-    logs->add_option("-g,--generation", options_.generation, "of one generation alone");
+    generation(logs, "-g,--generation", "of one generation alone");
     logs->add_option("--stream", options_.stream, "stdout, stderr, log or moult alone")
         ->check(CLI::IsMember({"stdout", "stderr", "log", "moult"}));
     CLI::App* events = one_app(add("events", "what happened"));
@@ -110,8 +137,7 @@ class Commands {
     one_app(add("wait", "wait for a state of an app"))
         ->add_option("--until", options_.until, "ready (default), stopped, drained or generation")
         ->check(CLI::IsMember({"ready", "stopped", "drained", "generation"}));
-    app_.get_subcommand("wait")->add_option("-g,--generation", options_.generation,
-                                            "until this one, or a newer one, serves");
+    generation(app_.get_subcommand("wait"), "-g,--generation", "until this one, or a newer one, serves");
   }
 
   void add_changing() {
@@ -126,12 +152,12 @@ class Commands {
     rollback
         ->add_option("APP", options_.apps, "name of the app, and the generation (default: the one before)")
         ->expected(0, kMostApps);
-    rollback->add_option("-g,--generation", options_.generation, "which generation");
+    generation(rollback, "-g,--generation", "which generation");
     CLI::App* deploy = app_.add_subcommand("deploy", "take up the changes of a deploy all at once");
     deploy->require_subcommand(1)->fallthrough();
     apps_or_all(add(*deploy, "begin", "changes on disk wait from now on for `deploy end`"))
         ->add_option_function<std::string>(
-            "--for", [this](const std::string& text) { options_.deploy_seconds = seconds_of("--for", text); },
+            "--for", [this](const std::string& text) { options_.deploy_seconds = deploy_seconds(text); },
             "how long at most: 90s, 10min (default), 2h");
     waits(apps_or_all(add(*deploy, "end", "make one generation of what has changed and switch to it")),
           all_waits);
@@ -145,8 +171,8 @@ class Commands {
     call->add_option("ARGUMENTS", options_.arguments,
                      "JSON: '{\"order\": 7}' for keywords, '[7]' for positions, - to read them from stdin");
     one_call(add("kill", "interrupt a call"));
-    add("recycle", "replace hosts by new ones, without loss")
-        ->add_option("HOST", options_.host, "id of a host; default: all, one after the other");
+    numbered(add("recycle", "replace hosts by new ones, without loss"), "HOST", options_.host, "host",
+             "id of a host; default: all, one after the other");
   }
 
   void add_the_rest() {
@@ -227,13 +253,9 @@ std::vector<std::string> help_as_option(std::vector<std::string> arguments) {
 // `rollback APP GENERATION`: the number follows the name.
 std::optional<Quit> split_rollback(Options& options) {
   if (options.command != "rollback" || options.apps.size() < 2) return std::nullopt;
-  const std::string& number = options.apps[1];
-  std::uint64_t generation = 0;
-  const char* const end = number.data() + number.size();
-  const auto [stop, error] = std::from_chars(number.data(), end, generation);
-  if (error != std::errc() || stop != end || options.apps.size() > 2 || options.generation) {
+  const auto generation = whole_number(options.apps[1]);
+  if (!generation || options.apps.size() > 2 || options.generation)
     return usage("rollback takes an app and the number of a generation");
-  }
   options.generation = generation;
   options.apps.pop_back();
   return std::nullopt;

@@ -95,6 +95,19 @@ TEST_CASE("logs and events take what peers taught") {
   CHECK(events.apps == Words{"blog"});
 }
 
+TEST_CASE("a number or a time that cannot be is refused by the name that was typed") {
+  CHECK(quit({"logs", "-g", "-1"}).text.find("-g,--generation: `-1` is no number of a generation") !=
+        std::string::npos);
+  CHECK(quit({"imports", "-g", "x"}).code == 2);
+  CHECK(quit({"rollback", "blog", "-g", "1.5"}).code == 2);
+  CHECK(quit({"recycle", "one"}).text.find("HOST: `one` is no number of a host") != std::string::npos);
+  CHECK(good({"recycle", "2"}).host == 2u);
+  CHECK(quit({"deploy", "begin", "--for", "25h"}).text.find("--for: `25h` is not from 1s to 24h") !=
+        std::string::npos);
+  CHECK(quit({"deploy", "begin", "--for", "0"}).code == 2);
+  CHECK(good({"deploy", "begin", "--for", "24h"}).deploy_seconds == 86'400.0);
+}
+
 TEST_CASE("wait with a generation waits for that one, and for nothing else") {
   CHECK(good({"wait", "blog"}).until.empty());
   CHECK(good({"wait", "blog", "-g", "9"}).until == "generation");
