@@ -128,10 +128,31 @@ void AppRecord::remember(const GenerationRecord& record) {
   history.insert(later, record);
   if (history.size() <= kHistory) return;
   // Those that served can be gone back to: they are kept for longest.
-  const auto never_served = std::find_if(history.begin(), history.end(), [](const GenerationRecord& kept) {
-    return kept.activated == WallTime{};
-  });
-  history.erase(never_served != history.end() ? never_served : history.begin());
+  auto least = std::find_if(history.begin(), history.end(),
+                            [](const GenerationRecord& kept) { return kept.activated == WallTime{}; });
+  if (least == history.end()) {
+    least = std::find_if(history.begin(), history.end(), [&](const GenerationRecord& kept) {
+      return kept.snapshot.empty() ||
+             std::any_of(history.begin(), history.end(), [&](const GenerationRecord& other) {
+               return other.number > kept.number && other.snapshot == kept.snapshot;
+             });
+    });
+  }
+  history.erase(least != history.end() ? least : history.begin());
+}
+
+std::vector<std::string> AppRecord::snapshots_to_keep(std::size_t most) const {
+  std::vector<std::string> keep;
+  const auto add = [&](const std::string& id) {
+    if (!id.empty() && std::find(keep.begin(), keep.end(), id) == keep.end()) keep.push_back(id);
+  };
+  if (active) add(active->snapshot);
+  if (pinned) add(pinned->snapshot);
+  const std::size_t end = keep.size() + most;
+  for (auto record = history.rbegin(); record != history.rend() && keep.size() < end; ++record) {
+    if (record->activated != WallTime{}) add(record->snapshot);
+  }
+  return keep;
 }
 
 std::string encode_record(const AppRecord& record) {

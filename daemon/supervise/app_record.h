@@ -42,8 +42,11 @@ struct AppRecord {
   std::vector<GenerationRecord> history;  // oldest first, at most kHistory
 
   static constexpr std::size_t kHistory = 30;
-  // Adds or replaces by number. Of too many the oldest that never served goes first.
+  // Adds or replaces by number. Of too many goes the oldest that never served, else the oldest whose code a
+  // newer one has too, or that has none left to go back to, else the oldest.
   void remember(const GenerationRecord& record);
+  // The active snapshot, the pinned one, and the `most` others that served last; each named once.
+  std::vector<std::string> snapshots_to_keep(std::size_t most) const;
 };
 
 std::string encode_record(const AppRecord& record);

@@ -7,6 +7,24 @@
 
 namespace moult {
 
+namespace {
+
+std::string why_not_back_to(const AppRecord& record, const Generation& active, const std::string& app,
+                            std::uint64_t number) {
+  if (number == active.number()) return fmt::format("generation {} of {} serves already", number, app);
+  for (const GenerationRecord& known : record.history) {
+    if (known.number != number) continue;
+    return known.activated == WallTime{}
+               ? fmt::format("generation {} of {} has never served", number, app)
+               : fmt::format("the code of generation {} of {} is not kept any more", number, app);
+  }
+  if (number > 0 && number < record.next_generation)
+    return fmt::format("generation {} of {} is not remembered any more, or never came to be", number, app);
+  return fmt::format("{} has no generation {}", app, number);
+}
+
+}  // namespace
+
 Result<GenerationRecord> Moulting::rollback_target(std::optional<std::uint64_t> number) const {
   if (stopping_ || active_ == nullptr) {
     return fail(Error{ErrorCode::not_running,
@@ -24,9 +42,8 @@ Result<GenerationRecord> Moulting::rollback_target(std::optional<std::uint64_t> 
     if (is_it && !target) target = *record;
   }
   if (target) return *target;
-  const std::string what =
-      number ? fmt::format("no generation {} that has served", *number) : "no earlier generation";
-  Error error{ErrorCode::failed, fmt::format("{} has {} to go back to", config_.name, what)};
+  Error error{ErrorCode::failed, number ? why_not_back_to(record_, *active_, config_.name, *number)
+                                        : config_.name + " has no earlier generation to go back to"};
   if (!can_be_had.empty()) error.hint = fmt::format("generations that can be had: {}", can_be_had);
   return fail(std::move(error));
 }

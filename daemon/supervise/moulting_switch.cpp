@@ -279,19 +279,7 @@ void Moulting::announce(std::string_view event, const Generation& generation, Ev
 
 // Keeps the active snapshot, the pinned one and the last that served; the others go.
 void Moulting::keep_snapshots() {
-  std::vector<std::string> keep;
-  const auto add = [&](const std::string& id) {
-    if (!id.empty() && std::find(keep.begin(), keep.end(), id) == keep.end()) keep.push_back(id);
-  };
-  if (record_.active) add(record_.active->snapshot);
-  if (record_.pinned) add(record_.pinned->snapshot);
-  std::size_t kept = 0;
-  for (auto record = record_.history.rbegin();
-       record != record_.history.rend() && kept < services_.snapshots_kept; ++record) {
-    if (record->activated == WallTime{}) continue;
-    add(record->snapshot);
-    ++kept;
-  }
+  const std::vector<std::string> keep = record_.snapshots_to_keep(services_.snapshots_kept);
   // Records whose snapshots go cannot be rolled back to.
   for (GenerationRecord& record : record_.history) {
     if (std::find(keep.begin(), keep.end(), record.snapshot) == keep.end()) record.snapshot.clear();

@@ -83,6 +83,12 @@ TEST_CASE("a generation whose sources are not kept has no diff, and the error sa
   const std::string hint = gone.error_text("/hint");
   CHECK(contains(hint, "kept are those of: 8, 7"));
   CHECK_FALSE(contains(hint, "2"));
+  CHECK(daemon.call("rollback", R"({"app":"blog","generation":1})").error_message() ==
+        "the code of generation 1 of blog is not kept any more");
+  CHECK(daemon.call("rollback", R"({"app":"blog","generation":8})").error_message() ==
+        "generation 8 of blog serves already");
+  CHECK(daemon.call("rollback", R"({"app":"blog","generation":77})").error_message() ==
+        "blog has no generation 77");
   CHECK(daemon.call("diff", R"({"app":"blog","from":"77"})").error_message() == "blog has no generation 77");
   CHECK(daemon.call("diff", R"({"app":"blog","from":"first"})").error_code() == "usage");
   CHECK(daemon.call("diff", R"({"app":"blog"})").ok());

@@ -20,6 +20,13 @@ GenerationRecord generation(std::uint64_t number) {
   return record;
 }
 
+GenerationRecord that_served(std::uint64_t number, std::string snapshot) {
+  GenerationRecord record = generation(number);
+  record.activated = at(static_cast<long long>(number));
+  record.snapshot = std::move(snapshot);
+  return record;
+}
+
 GenerationRecord full_generation() {
   GenerationRecord record;
   record.number = 14;
@@ -253,6 +260,31 @@ TEST_CASE("generations are kept in the order of their numbers, whichever is reme
   std::vector<std::uint64_t> numbers;
   for (const GenerationRecord& kept : record.history) numbers.push_back(kept.number);
   CHECK(numbers == std::vector<std::uint64_t>{1, 2, 3});
+}
+
+TEST_CASE("going to and fro between two codes costs no other one its place among the kept") {
+  AppRecord record;
+  const std::vector<std::string> codes{"a", "b", "c", "d", "e", "f", "e", "f", "e", "f", "e", "f"};
+  for (std::size_t i = 0; i < codes.size(); ++i) record.remember(that_served(i + 1, codes[i]));
+  record.active = SnapshotMark{12, "f", ""};
+  CHECK(record.snapshots_to_keep(3) == std::vector<std::string>{"f", "e", "d", "c"});
+  record.pinned = SnapshotMark{1, "a", ""};
+  CHECK(record.snapshots_to_keep(3) == std::vector<std::string>{"f", "a", "e", "d", "c"});
+  record.history[3].activated = {};
+  CHECK(record.snapshots_to_keep(3) == std::vector<std::string>{"f", "a", "e", "c", "b"});
+}
+
+TEST_CASE("of too many generations that served those go first whose code a newer one has") {
+  AppRecord record;
+  for (std::uint64_t number = 1; number <= AppRecord::kHistory; ++number)
+    record.remember(that_served(number, number < 4 ? std::string(number, 'x') : "same"));
+  record.remember(that_served(AppRecord::kHistory + 1, "new"));
+  REQUIRE(record.history.size() == AppRecord::kHistory);
+  CHECK(record.history[2].number == 3);
+  CHECK(record.history[3].number == 5);  // 4 has gone
+  record.history[1].snapshot.clear();
+  record.remember(that_served(AppRecord::kHistory + 2, "newer"));
+  CHECK(record.history[1].number == 3);
 }
 
 TEST_CASE("of too many generations those that never served are forgotten first") {
