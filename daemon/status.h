@@ -4,6 +4,7 @@
 #include "daemon/supervise/supervisor.h"
 
 #include <string>
+#include <vector>
 
 namespace moult {
 
@@ -19,7 +20,9 @@ control::Json generation_rows(const App& app);
 // Those alive and those remembered, the newest first.
 std::vector<GenerationRecord> known_generations(const App& app);
 control::Json host_rows(const Supervisor& supervisor, HostPool& hosts);
+// why_page.cpp
 control::Json why_page(const App& app);
+std::vector<std::string> hints_of(const App& app);  // what can be done about its state
 control::Json compat_page(const App& app);
 
 // The number of a generation; null for 0, which is none.
