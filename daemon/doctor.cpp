@@ -1,6 +1,7 @@
 #include "daemon/doctor.h"
 
 #include "daemon/daemon.h"
+#include "ipc/base/count_of.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -65,10 +66,10 @@ Json doctor_checks(const Daemon& daemon) {
     modules += entry.path().filename().string().starts_with("_moult_host.") ? 1 : 0;
   }
   checks.push_back(
-      modules > 0
-          ? check("python", "ok", fmt::format("{} host modules in {}", modules, daemon.module_folder()))
-          : check("python", "error", fmt::format("no host module in {}", daemon.module_folder()),
-                  "build with the headers of a Python from 3.11 on"));
+      modules > 0 ? check("python", "ok",
+                          fmt::format("{} in {}", count_of(modules, "host module"), daemon.module_folder()))
+                  : check("python", "error", fmt::format("no host module in {}", daemon.module_folder()),
+                          "build with the headers of a Python from 3.11 on"));
   struct statvfs disk {};
   if (::statvfs(daemon.state_folder().c_str(), &disk) == 0) {
     const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
@@ -90,7 +91,7 @@ Json doctor_checks(const Daemon& daemon) {
   }
   if (!daemon.config_errors().empty()) {
     checks.push_back(check("config", "error",
-                           fmt::format("{} errors in the files on disk", daemon.config_errors().size()),
+                           count_of(daemon.config_errors().size(), "error") + " in the files on disk",
                            "moultctl config check"));
   }
   return checks;

@@ -233,7 +233,7 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   if (const auto& deploy = app.deploy()) {
     page["deploy"] = {{"since", rfc3339(deploy->since)},
                       {"until", rfc3339(deploy->until)},
-                      {"changes", app.settle().pending().count}};
+                      {"changes", app.settle().pending().files}};
   }
   page["pinned_generation"] =
       moulting.record().pinned ? Json(moulting.record().pinned->generation) : Json(nullptr);

@@ -58,9 +58,8 @@ Json why_page(const App& app) {
                               watch.files == 1 ? "" : "s", watch.folders, watch.folders == 1 ? "" : "s"));
   if (!watch.note.empty()) facts.push_back(watch.note);
   if (const auto& deploy = app.deploy()) {
-    facts.push_back(fmt::format("deploy bracket: open since {}, until {} at most; {} changes wait",
-                                rfc3339(deploy->since), rfc3339(deploy->until),
-                                app.settle().pending().count));
+    facts.push_back(fmt::format("deploy bracket: open since {}, until {} at most; {}", rfc3339(deploy->since),
+                                rfc3339(deploy->until), app.settle().pending_text()));
   }
   if (const auto attempt = moulting.attempt_view()) {
     facts.push_back(

@@ -144,8 +144,4 @@ std::string indent(std::string_view text, std::string_view margin) {
   return indented;
 }
 
-std::string count_of(std::uint64_t count, std::string_view one) {
-  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
-}
-
 }  // namespace moult::ctl

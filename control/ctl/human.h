@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ipc/base/clock.h"
+#include "ipc/base/count_of.h"
 
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,5 @@ std::size_t display_width(std::string_view text);
 // At most `width` columns; what is cut ends in "…".
 std::string cut(std::string_view text, std::size_t width);
 std::string indent(std::string_view text, std::string_view margin);
-std::string count_of(std::uint64_t count, std::string_view one);  // "1 app", "3 apps"
 
 }  // namespace moult::ctl

@@ -183,12 +183,12 @@ std::string status_page(const Json& app, const Look& look) {
   }
   if (flag_at(app, "frozen")) text += fact("frozen", "changes are noted and not acted on", look);
   if (const Json& deploy = object_at(app, "deploy"); !deploy.empty()) {
-    text +=
-        fact("deploy",
-             fmt::format("since {}, until {} at most; {} wait", human_time(text_at(deploy, "since"), look),
-                         human_time(text_at(deploy, "until"), look),
-                         count_of(whole_at(deploy, "changes"), "change")),
-             look);
+    text += fact("deploy",
+                 fmt::format("since {}, until {} at most; {} {}", human_time(text_at(deploy, "since"), look),
+                             human_time(text_at(deploy, "until"), look),
+                             count_of(whole_at(deploy, "changes"), "changed file"),
+                             whole_at(deploy, "changes") == 1 ? "waits" : "wait"),
+                 look);
   }
   text += fact("at", fmt::format("{}", fmt::join(texts_at(app, "urls"), "  ")), look);
   if (!active.empty()) text += fact("traffic", traffic_of(app), look);

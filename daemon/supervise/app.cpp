@@ -243,12 +243,11 @@ std::string App::note() const {
   }
   if (!moulting_.waiting_for().empty()) return "waits: " + moulting_.waiting_for();
   if (settle_.is_frozen()) {
-    const std::size_t count = settle_.pending().count;
-    return count == 0 ? "frozen" : fmt::format("frozen; {} changes wait for thaw", count);
+    return settle_.is_empty() ? "frozen" : fmt::format("frozen; {} for thaw", settle_.pending_text());
   }
   if (deploy()) {
-    return fmt::format("deploy under way until {} at most; {} changes wait", rfc3339(deploy()->until),
-                       settle_.pending().count);
+    return fmt::format("deploy under way until {} at most; {}", rfc3339(deploy()->until),
+                       settle_.pending_text());
   }
   if (moulting_.record().pinned)
     return fmt::format("pinned to generation {}", moulting_.record().pinned->generation);

@@ -1,4 +1,5 @@
 #include "daemon/supervise/app.h"
+#include "ipc/base/count_of.h"
 
 #include <fmt/format.h>
 
@@ -48,7 +49,7 @@ bool App::end_deploy(Moulting::Waiter waiter) {
   if (was_open) {
     services_.log.info("deploy ended", {{"app", config_.name}});
     services_.events.event("deploy.ended", config_.name,
-                           {{"changes", static_cast<std::int64_t>(settle_.pending().count)}});
+                           {{"changes", static_cast<std::int64_t>(settle_.pending().files)}});
   }
   // A touch of tmp/restart.txt is the last step of many deploys.
   request(CauseKind::deploy, settle_.pending().forced, {}, std::move(waiter));
@@ -67,9 +68,10 @@ bool App::close_deploy(const std::string& how) {
 
 void App::on_deploy_lapsed() {
   lapsed_deploy_ = deploy();
-  const std::size_t count = settle_.pending().count;
-  const std::string how = fmt::format(
-      "ended by itself: no `moultctl deploy end` within its time; {} changes are taken up", count);
+  const std::size_t count = settle_.pending().files;
+  const std::string how =
+      fmt::format("ended by itself: no `moultctl deploy end` within its time; {} {} taken up",
+                  count_of(count, "changed file"), count == 1 ? "is" : "are");
   close_deploy(how);
   services_.log.warning("deploy " + how, {{"app", config_.name}});
   services_.events.event("deploy.lapsed", config_.name, {{"changes", static_cast<std::int64_t>(count)}});

@@ -1,5 +1,6 @@
 #include "daemon/supervise/app_log.h"
 
+#include "ipc/base/count_of.h"
 #include "ipc/base/fd.h"
 
 #include <fmt/format.h>
@@ -131,9 +132,9 @@ void AppLog::add(LogLine line) {
     ++dropped_;
   } else {
     if (dropped_ != dropped_told_) {
-      buffer_ += to_text({line.time, 0, "moult",
-                          fmt::format("{} lines were dropped here", dropped_ - dropped_told_)}) +
-                 "\n";
+      buffer_ +=
+          to_text({line.time, 0, "moult", count_of(dropped_ - dropped_told_, "line") + " dropped here"}) +
+          "\n";
       dropped_told_ = dropped_;
     }
     buffer_ += text;

@@ -2,6 +2,7 @@
 
 #include "daemon/snapshot/packages.h"
 #include "daemon/supervise/ladder.h"
+#include "ipc/base/count_of.h"
 
 #include <fmt/format.h>
 
@@ -375,7 +376,7 @@ void Moulting::hold_or_switch() {
   }
   if (must_wait_for_settle()) return;
   if (draining() >= static_cast<std::size_t>(config_.max_draining)) {
-    waiting_for_ = fmt::format("{} older generations still drain (max_draining)", draining());
+    waiting_for_ = fmt::format("draining still: {} (max_draining)", count_of(draining(), "older generation"));
     why_.add(std::chrono::system_clock::now(), {}, "waiting", waiting_for_);
     return;
   }

@@ -1,4 +1,5 @@
 #include "daemon/supervise/moulting.h"
+#include "ipc/base/count_of.h"
 
 #include <fmt/format.h>
 
@@ -165,8 +166,8 @@ void Moulting::sweep(SteadyTime now) {
       stats_.drain_killed += static_cast<std::uint64_t>(result.interrupted);
       generation->record().drain_killed += static_cast<std::uint64_t>(result.interrupted);
       services_.log.warning(
-          fmt::format("{} calls of generation {} outlived drain_timeout and were interrupted",
-                      result.interrupted, generation->number()),
+          fmt::format("{} of generation {} outlived drain_timeout: interrupted",
+                      count_of(static_cast<std::uint64_t>(result.interrupted), "call"), generation->number()),
           {{"app", config_.name}});
       announce("call.killed", *generation, {{"reason", "drain_timeout"}});
     }

@@ -1,10 +1,12 @@
 #include "daemon/watch/settle.h"
 
+#include "ipc/base/count_of.h"
 #include "ipc/base/result.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -33,6 +35,8 @@ void Settle::on_change(const Change& change) {
     counted_from_ = change.when;
   }
   ++batch_.count;
+  if (counted_.size() < kCountedFiles) counted_.insert(std::hash<std::string>{}(change.path));
+  batch_.files = counted_.size();
   batch_.last = std::max(batch_.last, change.when);
   batch_.forced = batch_.forced || is_forced(change.kind);
   batch_.packages = batch_.packages || change.kind == ChangeKind::packages;
@@ -129,6 +133,10 @@ std::string Settle::waits_for(SteadyTime now) const {
   return fmt::format("settling ({} ms without a change)", quiet().count());
 }
 
+std::string Settle::pending_text() const {
+  return fmt::format("{} {}", count_of(batch_.files, "changed file"), batch_.files == 1 ? "waits" : "wait");
+}
+
 std::string Settle::held_by(SteadyTime now) const {
   if (bracket_until_ && now < *bracket_until_) return "deploy bracket";
   for (const HeldLock& lock : locks_) {
@@ -140,11 +148,13 @@ std::string Settle::held_by(SteadyTime now) const {
 ChangeBatch Settle::take() {
   MOULT_CHECK(!is_empty(), "nothing has changed");
   being_written_.clear();
+  counted_.clear();
   return std::exchange(batch_, ChangeBatch{});
 }
 
 void Settle::drop() {
   being_written_.clear();
+  counted_.clear();
   batch_ = ChangeBatch{};
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace moult {
@@ -24,6 +25,7 @@ struct SettleTimes {
 struct ChangeBatch {
   std::vector<Change> changes;  // distinct paths, in order of their last change; at most kKeptChanges
   std::size_t count = 0;        // of all changes
+  std::size_t files = 0;        // that changed, each counted once; counted up to kCountedFiles
   bool forced = false;
   bool packages = false;  // fingerprint them: a fresh host may be needed
   SteadyTime first{};
@@ -47,6 +49,7 @@ struct ChangeBatch {
 class Settle {
  public:
   static constexpr std::size_t kKeptChanges = 50;
+  static constexpr std::size_t kCountedFiles = 10'000;
 
   explicit Settle(SettleTimes times = {}) : times_(times) {}
   void set_times(SettleTimes times) { times_ = times; }
@@ -75,6 +78,8 @@ class Settle {
   // Why nothing is done yet: "settling (100 ms without a change)", "waits for .git/index.lock",
   // "deploy bracket (530 s left)", "frozen"; "" when nothing is pending or it is due.
   std::string waits_for(SteadyTime now) const;
+  // "1 changed file waits", "3 changed files wait".
+  std::string pending_text() const;
   // What holds changes back beyond the quiet time, for `why`: "deploy bracket", "the lock
   // /srv/app/.git/index.lock"; "" when nothing does.
   std::string held_by(SteadyTime now) const;
@@ -98,7 +103,8 @@ class Settle {
 
   SettleTimes times_;
   ChangeBatch batch_;
-  SteadyTime counted_from_{};  // what `longest` is measured from
+  std::unordered_set<std::size_t> counted_;  // hashes of the paths that batch_.files counts
+  SteadyTime counted_from_{};                // what `longest` is measured from
   std::vector<HeldLock> locks_;
   std::vector<Written> being_written_;
   std::optional<SteadyTime> bracket_until_;

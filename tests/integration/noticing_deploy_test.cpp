@@ -44,7 +44,7 @@ TEST_CASE("what changes between deploy begin and end makes one generation, at th
   CHECK(blog.generation() == 1);
   CHECK(blog.daemon.status("blog").text("/watch") == "deploy");
   CHECK(blog.why().find("part.py: deploy bracket") != std::string::npos);
-  CHECK(blog.daemon.ctl({"status", "blog"}).output.find(" changes wait") != std::string::npos);
+  CHECK(blog.daemon.ctl({"status", "blog"}).output.find("; 2 changed files wait\n") != std::string::npos);
   CHECK(blog.daemon.ctl({"why", "blog"}).output.find("deploy bracket: open since") != std::string::npos);
   CHECK(blog.daemon.call("why", R"({"app":"blog"})").text("/waiting_for").find("deploy bracket") == 0);
 

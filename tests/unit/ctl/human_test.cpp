@@ -57,6 +57,6 @@ TEST_CASE("control characters are replaced, text in any script stays") {
 
 TEST_CASE("indenting leaves empty lines empty") {
   CHECK(indent("a\n\nb", "  ") == "  a\n\n  b\n");
-  CHECK(count_of(1, "app") == "1 app");
-  CHECK(count_of(0, "app") == "0 apps");
+  CHECK(moult::count_of(1, "app") == "1 app");
+  CHECK(moult::count_of(0, "app") == "0 apps");
 }

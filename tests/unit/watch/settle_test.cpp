@@ -214,6 +214,20 @@ TEST_CASE("what holds changes back is named for why") {
   CHECK(settle.held_by(at(60'000)).empty());
 }
 
+TEST_CASE("what waits is told in files, however often each of them changes") {
+  Settle settle;
+  settle.freeze();
+  for (int i = 0; i < 3; ++i) settle.on_change(change(i, ChangeKind::source, "/app/a.py"));
+  settle.on_change(change(3, ChangeKind::entry_touch, "/app/a.py"));
+  CHECK(settle.pending_text() == "1 changed file waits");
+  settle.on_change(change(4, ChangeKind::source, "/app/b.py"));
+  CHECK(settle.pending_text() == "2 changed files wait");
+  settle.drop();
+  CHECK(settle.pending().files == 0);
+  settle.on_change(change(5, ChangeKind::source, "/app/a.py"));
+  CHECK(settle.take().files == 1);
+}
+
 TEST_CASE("a batch keeps distinct paths in the order of their last change, and not too many") {
   Settle settle;
   for (int i = 0; i < 60; ++i) settle.on_change(change(i, ChangeKind::source, "/app/" + std::to_string(i)));
@@ -221,6 +235,7 @@ TEST_CASE("a batch keeps distinct paths in the order of their last change, and n
   const ChangeBatch& batch = settle.pending();
   CHECK(batch.count == 61);
   CHECK(batch.changes.size() == Settle::kKeptChanges);
+  CHECK(batch.files == 60);
   CHECK(batch.changes.front().path == "/app/10");
   CHECK(batch.changes.back().path == "/app/30");
 }
