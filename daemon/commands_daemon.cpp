@@ -192,13 +192,16 @@ void reload_config(Daemon& daemon, const Json&, Reply reply) {
 
 }  // namespace
 
+std::vector<std::string> config_warnings(const Daemon& daemon) {
+  if (daemon.config_errors().empty()) return {};
+  return {"the config files on disk have errors and are not in force: moultctl config check"};
+}
+
 Json daemon_page(const Daemon& daemon) {
   std::vector<std::string> listening;
   for (const ListenAddress& address : daemon.http().addresses()) listening.push_back(to_string(address));
   const HttpCounters& counters = daemon.http().counters();
-  Json warnings = Json::array();
-  if (!daemon.config_errors().empty())
-    warnings.push_back("the config files on disk have errors and are not in force");
+  Json warnings = config_warnings(daemon);
   if (const std::string& note = daemon.supervisor().memory_note(); !note.empty()) warnings.push_back(note);
   return {{"version", MOULT_VERSION},
           {"pid", ::getpid()},

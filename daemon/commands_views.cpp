@@ -114,8 +114,14 @@ void wait_for(Daemon& daemon, App& app, const Json& params, Reply reply) {
   });
 }
 
-Json show(Daemon& daemon, App& app) {
+Json status_of(const Daemon& daemon, const App& app) {
   Json page = status_page(app, daemon.urls_of(app.config()));
+  for (const std::string& warning : config_warnings(daemon)) page["warnings"].push_back(warning);
+  return page;
+}
+
+Json show(Daemon& daemon, App& app) {
+  Json page = status_of(daemon, app);
   page["settings"] = app_settings(app.config());
   const auto& python = app.moulting().python();
   page["python_executable"] = python ? python->executable : python_of(app.config());
@@ -156,7 +162,7 @@ void serve_app_views(control::Methods& methods, Daemon& daemon) {
         return;
       }
     }
-    reply.ok({{"apps", rows(daemon, patterns)}});
+    reply.ok({{"apps", rows(daemon, patterns)}, {"warnings", config_warnings(daemon)}});
   });
   methods.serve("status", [&daemon](const Json& params, Reply reply) {
     if (params.contains("app")) {
@@ -165,7 +171,7 @@ void serve_app_views(control::Methods& methods, Daemon& daemon) {
       if (app == nullptr) {
         reply.fail_no_such_app(name, daemon.supervisor().names());
       } else {
-        reply.ok(status_page(*app, daemon.urls_of(app->config())));
+        reply.ok(status_of(daemon, *app));
       }
       return;
     }

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 namespace moult {
 
@@ -248,8 +249,16 @@ tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, Conf
   };
   if (!loaded) return refuse(loaded.error());
   ConfigChange change = diff(config_, *loaded);
-  config_errors_.clear();
-  if (change.empty()) return change;
+  const bool was_refused = !std::exchange(config_errors_, {}).empty();
+  if (change.empty()) {
+    if (was_refused) {
+      log_.info("the configuration on disk is valid again, and what is in force already");
+      bridge_->event(
+          "config.applied", "",
+          {{"added", change.added}, {"removed", change.removed}, {"changed", std::vector<std::string>()}});
+    }
+    return change;
+  }
   for (const AppConfig& app : loaded->apps) {
     if (auto made = make_folders(fmt::format("{}/apps/{}", state_folder(), app.name)); !made)
       return refuse({made.error()});

@@ -12,7 +12,10 @@ namespace moult {
 // none changes anything.
 
 class Daemon;
-control::Json daemon_page(const Daemon& daemon);  // in commands_daemon.cpp
+// commands_daemon.cpp
+control::Json daemon_page(const Daemon& daemon);
+// That the config files on disk are not in force, and nothing else; empty when they are.
+std::vector<std::string> config_warnings(const Daemon& daemon);
 
 control::Json list_row(const App& app);
 control::Json status_page(const App& app, const std::vector<std::string>& urls);

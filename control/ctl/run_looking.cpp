@@ -34,7 +34,12 @@ int run_list(Invocation& invocation) {
   if (!invocation.options().apps.empty()) params["apps"] = invocation.options().apps;
   const auto result = invocation.call("list", params);
   if (!result || invocation.options().json || !invocation.options().quiet) {
-    return show(invocation, result, list_table);
+    const int code = show(invocation, result, list_table);
+    if (!result || invocation.options().json) return code;
+    for (const std::string& warning : texts_at(*result, "warnings"))
+      invocation.complain(fmt::format("{} {}\n", in_tone("warning:", Tone::warning, invocation.error_look()),
+                                      printable(warning)));
+    return code;
   }
   for (const Json& app : list_at(*result, "apps")) invocation.print(text_at(app, "name") + "\n");
   return 0;

@@ -137,6 +137,14 @@ TEST_CASE("a wrong config changes nothing that runs and is told with file, line 
   CHECK(daemon.get("/second").status == 404);
   CHECK(eventually([&] { return daemon.call("status").size("/daemon/config_errors") == 1; }));
   CHECK(daemon.ctl({"config", "check"}).status == 5);
+  const std::string warning = "the config files on disk have errors and are not in force";
+  CHECK(daemon.ctl({"status", "first"}).output.find(warning) != std::string::npos);
+  CHECK(daemon.ctl({"list"}).errors.find(warning) != std::string::npos);
+  daemon.remove_app_config("second");
+  CHECK(eventually(
+      [&] { return daemon.log().find("the configuration on disk is valid again") != std::string::npos; }));
+  CHECK(daemon.ctl({"status", "first"}).output.find(warning) == std::string::npos);
+  CHECK(daemon.ctl({"list"}).errors.empty());
   daemon.write_app_config("second", daemon.tree("second").path(), "routes = [\"/second\"]\nthreads = 2");
   CHECK(daemon.wait_for_body("/second", "second"));
 }
