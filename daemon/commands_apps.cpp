@@ -281,6 +281,7 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon) {
           const bool changed = app.set_frozen(freeze);
           reply.ok({{"app", app.config().name},
                     {"frozen", frozen},
+                    {"reload", app.config().reload == Toggle::on},
                     {"outcome", !changed ? "unchanged"
                                 : frozen ? "frozen"
                                          : "thawed"}});

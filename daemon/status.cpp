@@ -224,7 +224,8 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["rejected"] = moulting.last_rejected() ? rejection_row(*moulting.last_rejected()) : Json(nullptr);
   page["generations"] = generation_rows(app);
   const WatchStatus watch = app.watch_status();
-  page["watch_note"] = watch.note;
+  page["watch_note"] =
+      config.reload == Toggle::on ? watch.note : "changes are not acted on (reload = \"off\")";
   page["watched_files"] = watch.files;
   page["watched_folders"] = watch.folders;
   page["last_change"] = time_or_null(app.last_change());

@@ -28,6 +28,11 @@ std::vector<std::string> hints_of(const App& app) {
     hints.push_back(fmt::format("moultctl deploy end {} takes up what has changed", app.config().name));
   if (app.is_frozen())
     hints.push_back(fmt::format("moultctl thaw {} applies what has changed", app.config().name));
+  if (app.disk_may_differ()) {
+    hints.push_back(
+        fmt::format("moultctl diff {0} active disk shows what has changed; moultctl reload {0} takes it up",
+                    app.config().name));
+  }
   return hints;
 }
 

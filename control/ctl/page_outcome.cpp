@@ -19,6 +19,7 @@ std::string generation_words(const Json& result) {
 std::string sentence(const Json& result) {
   const std::string outcome = text_at(result, "outcome");
   const std::string generation = generation_words(result);
+  const bool is_off = has(result, "reload") && !flag_at(result, "reload");
   if (outcome == "switched" || outcome == "drained") {
     std::string text = generation + " serves";
     if (has(result, "previous")) text += fmt::format(", generation {} ", label_at(result, "previous"));
@@ -33,8 +34,13 @@ std::string sentence(const Json& result) {
     return killed == 0 ? "stopped" : fmt::format("stopped; {} interrupted", count_of(killed, "call"));
   }
   if (outcome == "requested") return "asked for, not waited for";
-  if (outcome == "frozen") return "frozen: changes are noted and not acted on";
-  if (outcome == "thawed") return "thawed: changes are acted on";
+  if (outcome == "frozen")
+    return is_off ? "frozen; reload is off in any case" : "frozen: changes are noted and not acted on";
+  if (outcome == "thawed" || (outcome == "unchanged" && is_off && !flag_at(result, "frozen"))) {
+    if (!is_off) return "thawed: changes are acted on";
+    return fmt::format("{}, but reload is off: `moultctl reload` takes up what has changed",
+                       outcome == "thawed" ? "thawed" : "not frozen");
+  }
   if (outcome == "begun" || outcome == "renewed") {
     return fmt::format("deploy {}: changes wait for `moultctl deploy end`, until {} at most", outcome,
                        text_at(result, "until"));

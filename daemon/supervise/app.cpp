@@ -251,6 +251,7 @@ std::string App::note() const {
   }
   if (moulting_.record().pinned)
     return fmt::format("pinned to generation {}", moulting_.record().pinned->generation);
+  if (disk_may_differ()) return "reload is off, and something has changed on the disk";
   return watcher_ ? watcher_->status().note : std::string();
 }
 
@@ -262,6 +263,11 @@ std::string App::watch_word() const {
   if (deploy()) return "deploy";
   if (moulting_.record().pinned) return "pinned";
   return watcher_ ? std::string(to_string(watcher_->status().mode)) : "off";
+}
+
+bool App::disk_may_differ() const {
+  const Generation* active = moulting_.active();
+  return config_.reload == Toggle::off && active != nullptr && last_change_ > active->record().created;
 }
 
 int App::running() const {

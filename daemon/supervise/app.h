@@ -69,6 +69,8 @@ class App final : public Moulting::Owner {
   const Settle& settle() const { return settle_; }
   WatchStatus watch_status() const;
   std::string watch_word() const;  // inotify, polling, off, frozen, deploy, pinned
+  // With reload off: something changed on the disk after the active generation was made.
+  bool disk_may_differ() const;
   bool is_frozen() const { return settle_.is_frozen(); }
   int running() const;
   SteadyTime serving_since() const { return serving_since_; }

@@ -115,9 +115,19 @@ TEST_CASE("with reload off only a command makes a generation") {
   blog.app.write("app.py", answers("two"));
   let_pass(500ms);
   CHECK(blog.daemon.get("/").body == "one");
+  const std::string may_differ = "reload is off, and something has changed on the disk";
+  CHECK(blog.daemon.status("blog").text("/note") == may_differ);
+  const std::string page = blog.daemon.ctl({"status", "blog"}).output;
+  CHECK(page.find("changes are not acted on (reload = \"off\")") != std::string::npos);
+  CHECK(page.find("moultctl diff blog active disk shows") != std::string::npos);
+  CHECK(blog.daemon.ctl({"freeze", "blog"}).status == 0);
+  CHECK(blog.daemon.ctl({"thaw", "blog"}).output.find("thawed, but reload is off") != std::string::npos);
+  CHECK(blog.daemon.ctl({"thaw", "blog"}).output.find("not frozen, but reload is off") != std::string::npos);
+  CHECK(blog.daemon.get("/").body == "one");
   CHECK(blog.daemon.ctl({"reload", "blog"}).status == 0);
   CHECK(blog.daemon.get("/").body == "two");
   CHECK(blog.daemon.status("blog").text("/watch") == "off");
+  CHECK(blog.daemon.status("blog").text("/note") == "");
 }
 
 TEST_CASE("polling notices the same changes, and status says that it polls") {

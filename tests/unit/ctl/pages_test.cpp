@@ -273,6 +273,10 @@ TEST_CASE("outcomes are sentences") {
         "blog: stopped; 2 calls interrupted\n");
   CHECK(outcome_line({{"app", "blog"}, {"outcome", "unchanged"}, {"state", "running"}}, Look{}) ==
         "blog: nothing to do, it is running\n");
+  const Json thawed{{"app", "blog"}, {"outcome", "thawed"}, {"frozen", false}, {"reload", true}};
+  CHECK(outcome_line(thawed, Look{}) == "blog: thawed: changes are acted on\n");
+  const Json off{{"app", "blog"}, {"outcome", "thawed"}, {"frozen", false}, {"reload", false}};
+  CHECK(contains(outcome_line(off, Look{}), "thawed, but reload is off: `moultctl reload`"));
   CHECK(contains(outcome_line({{"app", "blog"},
                                {"outcome", "switched"},
                                {"generation", 16},
