@@ -56,15 +56,15 @@ Target from_file(const std::string& file) {
 // "package.module" below the current folder: a file, or a package with __init__.py.
 Result<Target> from_module(const std::string& module, const std::string& folder,
                            const std::string& whole_path) {
+  const bool dotted = module.find('/') == std::string::npos && !module.ends_with(".py") && !module.empty();
   std::string below = module;
   std::replace(below.begin(), below.end(), '.', '/');
   const std::string candidates[] = {fmt::format("{}/{}.py", folder, below),
                                     fmt::format("{}/{}/__init__.py", folder, below)};
   std::error_code code;
   for (const std::string& candidate : candidates) {
-    if (fs::is_regular_file(candidate, code)) return Target{folder, module, module, false};
+    if (dotted && fs::is_regular_file(candidate, code)) return Target{folder, module, module, false};
   }
-  const bool dotted = module.find('/') == std::string::npos && !module.ends_with(".py") && !module.empty();
   return usage(dotted ? fmt::format("nothing to serve: looked for {}, {} and {}", whole_path, candidates[0],
                                     candidates[1])
                       : fmt::format("{}: no such file or folder", whole_path),
@@ -77,6 +77,8 @@ Result<Target> find_target(const std::string& written, const std::string& folder
   if (fs::is_directory(path, code)) return from_folder(path);
   if (fs::is_regular_file(path, code)) return from_file(path);
   if (fs::exists(path, code)) return usage(fmt::format("{}: neither a file nor a folder", path));
+  if (written.find('/') != std::string::npos && fs::is_regular_file(path + ".py", code))
+    return from_file(path + ".py");
   return from_module(written, folder, path);
 }
 

@@ -65,6 +65,22 @@ TEST_CASE("a module is found below the current folder") {
   CHECK(module->apps.front().name == "pkg.site");
 }
 
+TEST_CASE("a path that lacks its suffix is that of the file") {
+  ConfigFolder folder;
+  folder.file("work/pkg/web.py", "");
+  folder.file("work/pkg/sub/__init__.py", "");
+  for (const char* target : {"pkg/web", "./pkg/web:make"}) {
+    const auto config = config_for_run(serve(target), folder.path("work"));
+    REQUIRE(config);
+    CHECK(config->apps.front().tree == folder.path("work/pkg"));
+    CHECK(config->apps.front().entry == "web.py");
+    CHECK(config->apps.front().name == "web");
+    CHECK(config->apps.front().single_file_allowed);
+  }
+  CHECK(contains(run_error(serve("pkg/nothing"), folder.path("work")).message, "pkg/nothing: no such file"));
+  run_error(serve("pkg.py/web"), folder.path("work"));
+}
+
 TEST_CASE("what is not there is an error that lists what was looked for") {
   ConfigFolder folder;
   folder.folder("work/empty");
