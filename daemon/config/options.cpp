@@ -1,6 +1,8 @@
 // The only file of the daemon that includes CLI11: it costs 8 s to compile.
 #include "daemon/config/options.h"
 
+#include "daemon/config/config.h"
+
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -50,7 +52,7 @@ void add_run(CLI::App& run, RunOptions& options) {
   run.add_option("--listen", options.listen, "HOST:PORT or unix:PATH (default 127.0.0.1:8000)")
       ->type_name("ADDRESS");
   run.add_option("--threads", options.threads, "Requests served at the same time (default 4)")
-      ->check(CLI::Range(1, 256))
+      ->check(CLI::Range(1, kThreadsMax))
       ->type_name("N");
   run.add_option("--python", options.python, "Python to run it with (default python3 of PATH)")
       ->type_name("EXE");
@@ -73,6 +75,13 @@ std::string explain_extras(const std::vector<std::string>& extras, const DaemonO
         *stray);
   return fmt::format("moultd: `{0}` is no command\n  did you mean `moultd {1} {0}`?\n", *stray,
                      is_config ? "--config" : "run");
+}
+
+std::string explain(const CLI::ParseError& error, bool is_run) {
+  if (is_run && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
+    return "moultd: name what is to be served\n  moultd run PATH[:CALLABLE]: a file, a folder or a module\n";
+  return fmt::format("moultd: {}\n  `moultd{} --help` lists the options\n", error.what(),
+                     is_run ? " run" : "");
 }
 
 }  // namespace
@@ -103,8 +112,8 @@ std::variant<DaemonOptions, CommandLineAnswer> parse_options(int argc, const cha
     return CommandLineAnswer{std::move(text), 2};
   } catch (const CLI::ParseError& error) {
     std::ostringstream out, err;
-    const int code = app.exit(error, out, err);
-    return CommandLineAnswer{code == 0 ? out.str() : err.str(), code == 0 ? 0 : 2};
+    if (app.exit(error, out, err) == 0) return CommandLineAnswer{out.str(), 0};  // help, version
+    return CommandLineAnswer{explain(error, run->parsed()), 2};
   }
   options.log_format = format_of(log.format);
   options.log_level = level_of(log.level);

@@ -91,6 +91,20 @@ TEST_CASE("a wrong command line is exit code 2 with a reason") {
   }
 }
 
+TEST_CASE("a wrong command line is told as every other error, with a hint") {
+  CHECK(answer_of({"run"}).text ==
+        "moultd: name what is to be served\n  moultd run PATH[:CALLABLE]: a file, a folder or a module\n");
+  for (const char* threads : {"0", "251", "256"}) {
+    CAPTURE(threads);
+    const std::string text = answer_of({"run", "a.py", "--threads", threads}).text;
+    CHECK(text.starts_with("moultd: --threads"));
+    CHECK(contains(text, "250"));
+    CHECK(contains(text, "\n  `moultd run --help` lists the options\n"));
+  }
+  CHECK(options_of({"run", "a.py", "--threads", "250"}).run.threads == 250);
+  CHECK(answer_of({"--log-format", "xml"}).text.starts_with("moultd: --log-format"));
+}
+
 TEST_CASE("a folder in the place of a command is explained") {
   ConfigFolder folder;
   folder.app("blog");
