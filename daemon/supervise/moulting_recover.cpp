@@ -108,7 +108,8 @@ void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejectio
     this->attempt({CauseKind::start, "the kept snapshot cannot be used", true}, Purpose::serve, {}, {});
     return;
   }
-  if (from_disk && record_.active &&
+  // Without a host no code can be served, whichever it is.
+  if (from_disk && rejection.stage != "host" && record_.active &&
       (!attempt.snapshot || attempt.snapshot->id != record_.active->snapshot)) {
     const std::uint64_t last = record_.active->generation;
     services_.log.warning(fmt::format("serving the code of generation {}, which was active last", last),

@@ -273,6 +273,21 @@ TEST_CASE("a roll-back reaches a generation whose files are gone, and its pin ou
   CHECK(daemon.status("blog").has("/pinned_generation"));
 }
 
+TEST_CASE("with a Python that is none nothing is said to be served instead") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  app.write("app.py", answers("good"));
+  daemon.start();
+  CHECK(eventually([&] { return std::filesystem::exists(daemon.state_folder() + "/apps/blog/state.json"); }));
+  CHECK(daemon.stop() == 0);
+  app.write("app.py", answers("newer"));
+  daemon.write_app_config("blog", app.path(), "python = \"/bin/ls\"");
+  daemon.start();
+  CHECK(daemon.wait_for_state("blog", "failed"));
+  CHECK(daemon.log().find("which was active last") == std::string::npos);
+  CHECK(daemon.call("generations", R"({"app":"blog"})").size("/generations") == 2);
+}
+
 TEST_CASE("a daemon that starts over broken code serves the generation that was active last") {
   DaemonProcess daemon;
   const AppTree app = daemon.add_app("blog");
