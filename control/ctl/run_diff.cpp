@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <tuple>
+
 // The daemon says which files differ and where their contents lie; what differs in them is found here,
 // so that it costs the daemon nothing.
 
@@ -49,15 +52,51 @@ std::string shown(const std::string& text, const Look& look) {
   return look.terminal ? printable(text) : text;
 }
 
+// As git and GNU patch read names in which there is more than they take as it is.
+std::string quoted(const std::string& name) {
+  const auto is_odd = [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '\\' || c == '\x7f';
+  };
+  if (std::none_of(name.begin(), name.end(), is_odd)) return name;
+  std::string text = "\"";
+  for (const char c : name) {
+    if (c == ' ' || !is_odd(c)) {
+      text += c;
+    } else if (c == '"' || c == '\\') {
+      text += {'\\', c};
+    } else {
+      text += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+    }
+  }
+  return text + '"';
+}
+
+// git's header, by which files without a line come and go too: patch wants the hashes for these, of
+// which one is that of nothing and the other that of an empty content.
+std::string git_header(const Json& file) {
+  const std::string path = text_at(file, "path");
+  std::string text = fmt::format("diff --git {} {}", quoted("a/" + path), quoted("b/" + path));
+  for (const auto& [side, other, mode, hashes] :
+       {std::tuple("before", "after", "new", "0000000..e69de29"),
+        std::tuple("after", "before", "deleted", "e69de29..0000000")}) {
+    if (has(file, side)) continue;
+    text += fmt::format("\n{} file mode 100644", mode);
+    if (whole_at(object_at(file, other), "size") == 0) text += fmt::format("\nindex {}", hashes);
+  }
+  return text;
+}
+
 std::string patch_of(const Json& result, const Json& file, const Compared& compared, const Look& look) {
   const std::string path = text_at(file, "path");
   const auto heading = [&](const char* sign, const char* prefix, const char* side, const char* end) {
-    const std::string name = has(file, side) ? prefix + path : "/dev/null";
+    const std::string name = has(file, side) ? quoted(prefix + path) : "/dev/null";
     return in_tone(shown(fmt::format("{} {}\t{}", sign, name, side_name(object_at(result, end))), look),
                    Tone::strong, look) +
            "\n";
   };
-  std::string text = heading("---", "a/", "before", "from") + heading("+++", "b/", "after", "to");
+  std::string text = in_tone(shown(git_header(file), look), Tone::strong, look) + "\n";
+  if (!compared.diff.hunks.empty())
+    text += heading("---", "a/", "before", "from") + heading("+++", "b/", "after", "to");
   if (!look.colour) return text + shown(compared.diff.hunks, look);
   std::string_view rest = compared.diff.hunks;
   while (!rest.empty()) {

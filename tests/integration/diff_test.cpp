@@ -5,6 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 using namespace moult::testing;
 
 namespace {
@@ -66,6 +69,45 @@ TEST_CASE(
   CHECK(blog.daemon.ctl({"diff", "blog", "active", "disk", "--stat"}).output == "added    later.py  +1 -0\n");
   const Finished json = blog.daemon.ctl({"diff", "blog", "active", "disk", "--json"});
   CHECK(contains(json.output, R"("diff": "@@ -0,0 +1 @@\n+D = 4\n")"));
+}
+
+TEST_CASE("patch makes one generation of the other by what diff prints, and back") {
+  if (std::system("patch --version > /dev/null 2>&1") != 0) {
+    MESSAGE("left out: there is no patch");
+    return;
+  }
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog", "");
+  app.write_all({"gone/__init__.py", "gone/deep.py", "filled.py"}, "");
+  app.write("gone/deep.py", "A = 1\n");
+  app.write("app.py", answers("one"));
+  daemon.start();
+  const std::filesystem::path old = daemon.folder() / "old";
+  const std::filesystem::path other = daemon.folder() / "other";
+  std::filesystem::copy(app.path(), old, std::filesystem::copy_options::recursive);
+  CHECK(daemon.call("deploy.begin", R"({"app":"blog"})").ok());
+  std::filesystem::remove_all(app / "gone");
+  app.write_all({"new/__init__.py", "new/with space.py"}, "");
+  app.write("new/rest.py", "B = 2");
+  app.write("filled.py", "C = 3\n");
+  app.write("app.py", answers("two"));
+  CHECK(daemon.call("deploy.end", R"({"app":"blog"})").ok());
+  REQUIRE(daemon.get("/").body == "two");
+  AppTree(daemon.folder().path()).write("a.diff", daemon.ctl({"diff", "blog", "1", "2"}).output);
+  std::filesystem::copy(old, other, std::filesystem::copy_options::recursive);
+  const auto in_other = [&](const std::string& command) {
+    return run({{"/bin/sh", "-c", "cd '" + other.string() + "' && " + command}, {}, {}, {}, {}},
+               daemon.folder().path().string());
+  };
+  const auto differs_from = [&](const std::filesystem::path& tree) {
+    return in_other("diff -r -x __pycache__ '" + tree.string() + "' .").output;
+  };
+  const Finished there = in_other("patch -f -p1 < ../a.diff");
+  CHECK_MESSAGE(there.status == 0, there.output);
+  CHECK(differs_from(app.path()).empty());
+  const Finished back = in_other("patch -f -R -p1 < ../a.diff");
+  CHECK_MESSAGE(back.status == 0, back.output);
+  CHECK(differs_from(old).empty());
 }
 
 TEST_CASE("a generation whose sources are not kept has no diff, and the error says which have") {
