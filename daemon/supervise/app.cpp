@@ -304,9 +304,8 @@ void App::on_switched(Generation& active) {
 void App::on_log_line(std::uint64_t generation, char stream, std::string_view line) {
   LogLine entry{std::chrono::system_clock::now(), generation, stream_name(stream), std::string(line)};
   if (services_.log_to_terminal) {
-    services_.log.info(
-        entry.text,
-        {{"app", config_.name}, {"generation", std::to_string(entry.generation)}, {"stream", entry.stream}});
+    const std::string whose = entry.generation == 0 ? "spare" : std::to_string(entry.generation);
+    services_.log.info(entry.text, {{"app", config_.name}, {"generation", whose}, {"stream", entry.stream}});
   }
   log_.add(std::move(entry));
 }

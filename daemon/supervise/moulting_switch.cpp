@@ -185,10 +185,10 @@ void Moulting::on_generation_idle(Generation& generation) { finish_drain(generat
 
 void Moulting::on_generation_ended(Generation& generation) {
   if (generation.has_abandoned_interpreter()) {
-    services_.log.warning(
-        fmt::format("generation {} could not be ended and was abandoned", generation.number()),
-        {{"app", config_.name}});
-    announce("generation.abandoned", generation);
+    const bool is_spare = generation.number() == 0;
+    const std::string what = is_spare ? "the spare" : fmt::format("generation {}", generation.number());
+    services_.log.warning(what + " could not be ended and was abandoned", {{"app", config_.name}});
+    if (!is_spare) announce("generation.abandoned", generation);
     for (const auto& interpreter : generation.interpreters()) {
       Host* host = interpreter->host();
       if (interpreter->state() != Interpreter::State::abandoned || host == nullptr) continue;
