@@ -33,7 +33,7 @@ class Kept:
         self.needs = {}  # modules that were imported while it ran; only the keys count, in order
         self.misses = set()  # those that were looked for in vain
         self.environ = {}  # variables that it has read, with their values
-        self.is_loud = False  # it has warned, which the app's own import is to do
+        self.is_loud = False  # it has warned or printed, which the app's own import is to do
         self.is_bound = False  # it is an attribute of its package
 
     def is_right(self):
@@ -156,6 +156,7 @@ class Recorder:
         sys.meta_path.append(self.last)
         self.watch_environ()
         self.real_show, warnings.showwarning = warnings.showwarning, self.on_warning
+        sys.stdout.write = sys.stderr.write = self.on_output
         self.shows_all = ALWAYS in warnings.filters
         if not self.shows_all:
             warnings.simplefilter("always")
@@ -168,6 +169,7 @@ class Recorder:
                 sys.meta_path.remove(finder)
         os._Environ.__getitem__, os._Environ.__iter__ = self.environ_methods
         warnings.showwarning = self.real_show
+        del sys.stdout.write, sys.stderr.write
         if not self.shows_all and ALWAYS in warnings.filters:
             warnings.filters.remove(ALWAYS)  # what the modules have added stays
         self.put_aside()
@@ -194,7 +196,7 @@ class Recorder:
 
     def step(self, name):
         """Imports one; whether that could be done."""
-        self.warned = False
+        self.said = False
         before = set(sys.modules)
         try:
             self.real_import(name)
@@ -203,7 +205,7 @@ class Recorder:
             done = False  # the app's own import will say why, if it still wants it
         for new in sys.modules.keys() - before:
             self.steps[new] = name
-            if self.warned:
+            if self.said:
                 self.loud.add(new)
         return done
 
@@ -233,7 +235,11 @@ class Recorder:
         self.on_missed(name.partition(".")[0], None)
 
     def on_warning(self, *what, **more):
-        self.warned = True
+        self.said = True
+
+    def on_output(self, text):
+        self.said = True
+        return len(text)
 
     def put_aside(self):
         odd = []

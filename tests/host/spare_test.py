@@ -214,6 +214,15 @@ class Spares(case.HostCase):
                   "site-packages/quiet.py": ""})
         self.assertEqual(told, [["gone soon"], ["quiet"], False])
 
+    def test_a_module_that_prints_when_it_is_imported_does_so_for_the_app(self):
+        spare, _ = self.prepare(["this"])
+        self.tree.write({"app.py": "print('first')\nimport this\ndef application(e, s): pass"})
+        self.host.load(spare, self.tree, 5)
+        spare.log.wait_for("it may be a good idea")
+        text = spare.log.text()
+        self.assertLess(text.index("first"), text.index("Beautiful"))
+        self.assertEqual(text.count("Beautiful"), 1)
+
     def test_a_module_that_looked_for_another_in_vain_is_imported_anew_when_the_app_has_that(self):
         self.tree.write({"settings_local.py": "V = 1"})
         optional = "try:\n    import {0}\nexcept ImportError:\n    {0} = None\n"
