@@ -137,6 +137,7 @@ void App::watch(const std::vector<std::string>& packages) {
     watch_files_used({active->files_used().begin(), active->files_used().end()});
   }
   watcher_->start([this, tree] {
+    settle_.keep_locks(watcher_->held_locks(), Steady::now());
     if (awaiting_watch_) {
       begin_start();
       return;

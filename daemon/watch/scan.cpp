@@ -72,7 +72,8 @@ class Scan final : public TreeVisitor, public WatchSink {
   void walk(const std::string& root, WatchRole role);
   void follow_file(const std::string& path, PointRole role);
   void follow_imported_neighbours();
-  void find_locks();
+  void find_lock();
+  void look_at_lock();
   void add_rules_above();
   void read_ignore_file(const std::string& path, const std::string& folder, const std::string& label);
   void check_file_system(const std::string& path, std::uint64_t device);
@@ -90,6 +91,7 @@ class Scan final : public TreeVisitor, public WatchSink {
   std::set<std::uint64_t> devices_;
   WatchRole walking_ = WatchRole::tree;
   std::string walk_root_;
+  std::string lock_;  // "": no VCS
   const long long began_ = wall_nanoseconds();
 };
 
@@ -228,13 +230,17 @@ void Scan::follow_imported_neighbours() {
   }
 }
 
-void Scan::find_locks() {
-  const std::string lock = lock_of(find_version_control(result_.root));
-  if (lock.empty()) return;
-  follow_path(lock, {PointRole::lock, lock}, *this);
+void Scan::find_lock() {
+  lock_ = lock_of(find_version_control(result_.root));
+  if (!lock_.empty()) follow_path(lock_, {PointRole::lock, lock_}, *this);
+}
+
+// At the end: what was found meanwhile may be half of what the lock's owner does, and he may be done.
+void Scan::look_at_lock() {
+  if (lock_.empty()) return;
   struct stat status {};
-  if (::lstat(lock.c_str(), &status) == 0)
-    result_.held_locks.push_back(lock);  // Mercurial's is a link to nowhere
+  const bool is_there = ::lstat(lock_.c_str(), &status) == 0;  // Mercurial's is a link to nowhere
+  result_.locks.emplace_back(lock_, is_there ? LockState::held : LockState::free);
 }
 
 void Scan::probe() {
@@ -253,7 +259,7 @@ void Scan::scan_everything() {
   rules_ = IgnoreRules(result_.root.empty() ? tidy_path(spec.tree) : result_.root, spec.ignore);
   if (!result_.root.empty()) {
     add_rules_above();
-    find_locks();
+    find_lock();
     if (spec.reach == Reach::tree) walk(result_.root, WatchRole::tree);
     if (spec.reach == Reach::files) follow_imported_neighbours();
   }
@@ -353,6 +359,7 @@ ScanResult Scan::run() {
   probe();
   sort_table(table_);
   find_changes();
+  look_at_lock();
   result_.table = std::make_shared<const FileTable>(std::move(table_));
   result_.rules = std::make_shared<const IgnoreRules>(std::move(rules_));
   // A slow file system is not to be asked all the time either, although it costs no processor time.

@@ -5,6 +5,7 @@
 #include "daemon/watch/ignore_rules.h"
 #include "daemon/watch/inotify.h"
 #include "daemon/watch/tree_watcher.h"
+#include "daemon/watch/vcs_locks.h"
 
 #include <memory>
 #include <optional>
@@ -78,10 +79,10 @@ struct ScanResult {
   IgnoreRulesPtr rules;
   std::vector<IgnoredPath> ignored_folders;  // some of them
   std::vector<std::pair<std::string, FileStamp>> probed;
-  bool found_link = false;              // among the probes
-  std::vector<std::string> held_locks;  // when `whole`
-  std::string root;                     // real; "" = the tree is not there
-  std::string problem;                  // why inotify cannot do it: "nfs on /srv/app …"
+  bool found_link = false;  // among the probes
+  VcsLocks::Seen locks;     // when `whole`: as they were at the end
+  std::string root;         // real; "" = the tree is not there
+  std::string problem;      // why inotify cannot do it: "nfs on /srv/app …"
   std::size_t folders = 0;
   Seconds cost{};
 };

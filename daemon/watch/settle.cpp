@@ -53,6 +53,11 @@ void Settle::on_change(const Change& change) {
   batch_.changes.push_back(change);
 }
 
+void Settle::keep_locks(const std::set<std::string>& held, SteadyTime now) {
+  if (std::erase_if(locks_, [&held](const HeldLock& lock) { return !held.contains(lock.path); }) > 0)
+    note_activity(now);
+}
+
 void Settle::note_writing(const Change& change) {
   const auto known = std::find_if(being_written_.begin(), being_written_.end(),
                                   [&change](const Written& file) { return file.path == change.path; });

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -55,6 +56,8 @@ class Settle {
   void set_times(SettleTimes times) { times_ = times; }
 
   void on_change(const Change& change);  // also vcs_lock_taken and vcs_lock_released
+  // Lets go of all locks but these: another watcher has looked, which did not see the others taken.
+  void keep_locks(const std::set<std::string>& held, SteadyTime now);
 
   // `deploy begin`: nothing is due before close_bracket() or `until`. Opening it again moves `until`.
   void open_bracket(SteadyTime until);

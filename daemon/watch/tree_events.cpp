@@ -119,11 +119,14 @@ void TreeWatcher::Impl::on_point(const Point& point, std::uint32_t mask) {
       on_file(point.reported, ChangeKind::source, mask);
       break;
     case PointRole::restart: want_probe(point.reported); break;
-    case PointRole::lock:
-      if ((mask & kAppears) != 0) set_lock(point.reported, true);
-      if ((mask & (IN_DELETE | IN_MOVED_FROM)) != 0) set_lock(point.reported, false);
-      break;
+    case PointRole::lock: on_lock(point.reported, mask); break;
   }
+}
+
+void TreeWatcher::Impl::on_lock(const std::string& path, std::uint32_t mask) {
+  if ((mask & kEntryEvents) == 0) return;
+  const LockState state = (mask & kAppears) != 0 ? LockState::held : LockState::free;
+  if (locks_.on_event(path, state)) tell_lock(path, state);
 }
 
 std::optional<std::string> TreeWatcher::Impl::on_tree_event(const Place& place, const std::string& path,

@@ -48,6 +48,7 @@ void TreeWatcher::add_files(const std::vector<std::string>& files, FileRole role
 void TreeWatcher::forget_files() { impl_->forget_files(); }
 void TreeWatcher::rescan() { impl_->rescan(); }
 WatchStatus TreeWatcher::status() const { return impl_->status(); }
+const std::set<std::string>& TreeWatcher::held_locks() const { return impl_->held_locks(); }
 
 TreeWatcher::Impl::Impl(uv::Loop& loop, Inotify& inotify, WatchSpec spec, WhyLog& why, OnChange on_change)
     : loop_(loop),
@@ -150,6 +151,7 @@ void TreeWatcher::Impl::pump() {
   const auto request = std::make_shared<const ScanRequest>(make_request());
   wanted_ = Wanted{};
   scan_began_wall_ = wall_nanoseconds();
+  if (request->whole) locks_.on_scan_begins();
   inotify_.job_begins(*this);
   uv::compute_in_background<ScanResult>(
       loop_, [request] { return scan(*request); },
@@ -214,7 +216,11 @@ void TreeWatcher::Impl::finish(const ScanRequest& request, bool events_lost, Sca
   // may destroy us; our caller holds us.
   inotify_.job_ends(*this);
   if (!stopped_) compare_marks(result.probed);
-  if (!stopped_ && request.whole) compare_locks(result.held_locks);
+  if (!stopped_ && request.whole) {
+    for (const auto& [path, state] : locks_.on_scanned(result.locks)) {
+      if (!stopped_) tell_lock(path, state);
+    }
+  }
   if (!stopped_ && !first && root_ != root_before) {
     emit(spec_.tree, ChangeKind::source);
   } else if (!stopped_ && !first) {
@@ -367,19 +373,8 @@ void TreeWatcher::Impl::compare_marks(const std::vector<std::pair<std::string, F
   }
 }
 
-void TreeWatcher::Impl::compare_locks(const std::vector<std::string>& held) {
-  const std::set<std::string> now(held.begin(), held.end());
-  for (const std::string& path : std::set<std::string>(held_locks_)) {
-    if (!stopped_ && !now.contains(path)) set_lock(path, false);
-  }
-  for (const std::string& path : now) {
-    if (!stopped_) set_lock(path, true);
-  }
-}
-
-void TreeWatcher::Impl::set_lock(const std::string& path, bool held) {
-  const bool changed = held ? held_locks_.insert(path).second : held_locks_.erase(path) > 0;
-  if (!changed) return;
+void TreeWatcher::Impl::tell_lock(const std::string& path, LockState state) {
+  const bool held = state == LockState::held;
   on_change_({path, held ? ChangeKind::vcs_lock_taken : ChangeKind::vcs_lock_released, loop_.now()});
 }
 

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,7 @@ class TreeWatcher {
 
   void rescan();  // looks at everything again; differences come as changes
   WatchStatus status() const;
+  const std::set<std::string>& held_locks() const;  // of version control
 
  private:
   class Impl;

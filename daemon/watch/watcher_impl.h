@@ -22,6 +22,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   void forget_files();
   void rescan();
   WatchStatus status() const;
+  const std::set<std::string>& held_locks() const { return locks_.held(); }
 
   void on_inotify(const InotifyEvent& event) override;
   void on_overflow() override;
@@ -60,6 +61,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   // Events (tree_events.cpp).
   void on_self_event(const std::vector<Place>& places, const InotifyEvent& event);
   void on_point(const Point& point, std::uint32_t mask);
+  void on_lock(const std::string& path, std::uint32_t mask);
   // Returns the rule that ignores it.
   std::optional<std::string> on_tree_event(const Place& place, const std::string& path,
                                            const InotifyEvent& event);
@@ -86,9 +88,8 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   void forget_old_touches();
   void emit_changes(const ScanResult& result, bool events_lost);
   void compare_marks(const std::vector<std::pair<std::string, FileStamp>>& probed);
-  void compare_locks(const std::vector<std::string>& held);
   void emit(const std::string& path, ChangeKind kind, Writing writing = Writing::unknown);
-  void set_lock(const std::string& path, bool held);
+  void tell_lock(const std::string& path, LockState state);
   std::string restart_file() const;
 
   uv::Loop& loop_;
@@ -111,7 +112,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   std::size_t files_ = 0;
   Seconds cost_{};
   std::map<std::string, FileStamp> marks_;  // of the entry file and of restart.txt
-  std::set<std::string> held_locks_;
+  VcsLocks locks_;
   std::unordered_map<int, Places> watches_;
 
   std::set<std::string> imported_;

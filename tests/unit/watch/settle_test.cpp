@@ -100,6 +100,17 @@ TEST_CASE("while a lock is held nothing is due, and its release starts the quiet
   CHECK(settle.is_due(at(20'100)));
 }
 
+TEST_CASE("a lock that a later watcher does not see is let go, and that is like its release") {
+  Settle settle;
+  settle.on_change(change(0, ChangeKind::vcs_lock_taken, "/app/.git/index.lock"));
+  settle.on_change(change(10));
+  settle.keep_locks({"/app/.git/index.lock"}, at(300));
+  CHECK_FALSE(settle.is_due(at(500)));
+  settle.keep_locks({}, at(500));
+  CHECK_FALSE(settle.is_due(at(599)));
+  CHECK(settle.is_due(at(600)));
+}
+
 TEST_CASE("a lock that a crash left behind is not waited for after a minute") {
   Settle settle;
   settle.on_change(change(0, ChangeKind::vcs_lock_taken, "/app/.git/index.lock"));

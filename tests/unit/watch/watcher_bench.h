@@ -37,6 +37,11 @@ struct Bench {
   }
 
   void start() {
+    begin();
+    REQUIRE(run_until([this] { return ready; }));
+  }
+
+  void begin() {
     watcher = std::make_unique<TreeWatcher>(loop, inotify, spec, why, [this](const Change& change) {
       changes.push_back(change);
       loop.stop();
@@ -45,7 +50,6 @@ struct Bench {
       ready = true;
       loop.stop();
     });
-    REQUIRE(run_until([this] { return ready; }));
   }
 
   template <typename Predicate>
