@@ -14,6 +14,8 @@ void read_tree(ValueReader& reader, const Value& value, AppConfig& into);
 void read_entry(ValueReader& reader, const Value& value, AppConfig& into);
 void read_callable(ValueReader& reader, const Value& value, AppConfig& into);
 void read_python(ValueReader& reader, const Value& value, AppConfig& into);
+// Whether the text of a pyvenv.cfg says so (include-system-site-packages, PEP 405).
+bool sees_system_packages(std::string_view settings);
 void read_venv(ValueReader& reader, const Value& value, AppConfig& into);
 void read_path_entries(ValueReader& reader, const Value& value, AppConfig& into);
 void read_cwd(ValueReader& reader, const Value& value, AppConfig& into);

@@ -68,6 +68,7 @@ struct AppConfig {
 
   std::string python;  // "" = the venv's, else python3 of PATH
   std::string venv;
+  bool venv_sees_system = false;  // what its pyvenv.cfg says of the packages of the Python behind it
   std::vector<std::string> path;  // sys.path entries before the installation's
   std::string cwd;                // "" = the tree's root
   std::map<std::string, std::string> env;

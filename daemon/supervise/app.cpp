@@ -80,7 +80,7 @@ void App::start(Moulting::Waiter waiter) {
   services_.probes.ask(python_of(config_), [this, alive](const Result<PythonInfo>& python) {
     if (alive.expired() || !started_) return;
     if (python) {
-      watch(package_folders(config_, *python, moulting_.environment()));
+      watch(package_folders(config_, site_folders(config_, *python, moulting_.environment())));
     } else {
       begin_start();  // it fails for the same reason and says so
     }

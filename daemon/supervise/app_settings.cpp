@@ -1,6 +1,7 @@
 #include "daemon/supervise/app_settings.h"
 
 #include "daemon/config/entry.h"
+#include "daemon/snapshot/tree_rules.h"
 
 #include <fmt/format.h>
 
@@ -65,13 +66,13 @@ Environment environment_of(const AppConfig& app, const Environment& daemon) {
   return environment;
 }
 
-std::vector<std::string> package_folders(const AppConfig& app, const PythonInfo& python,
-                                         const Environment& environment) {
+std::vector<std::string> site_folders(const AppConfig& app, const PythonInfo& python,
+                                      const Environment& environment) {
   const std::string version = fmt::format("python{}.{}", python.major, python.minor);
   std::vector<std::string> folders;
   if (!app.venv.empty()) {
     folders.push_back(fmt::format("{}/lib/{}/site-packages", app.venv, version));
-    return folders;
+    if (!app.venv_sees_system) return folders;
   }
   const std::size_t bin = python.executable.rfind("/bin/");
   const std::string prefix = bin == std::string::npos ? "/usr" : python.executable.substr(0, bin);
@@ -83,6 +84,18 @@ std::vector<std::string> package_folders(const AppConfig& app, const PythonInfo&
   if (const std::string home = value_of(environment, "HOME"); !home.empty()) {
     folders.push_back(fmt::format("{}/.local/lib/{}/site-packages", home, version));
   }
+  return folders;
+}
+
+std::vector<std::string> package_folders(const AppConfig& app, const std::vector<std::string>& sites) {
+  std::vector<std::string> folders;
+  const auto add = [&folders](const std::string& folder) {
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+  };
+  for (const std::string& entry : app.path) {
+    if (is_package_folder(entry)) add(entry);
+  }
+  for (const std::string& folder : sites) add(folder);
   return folders;
 }
 

@@ -22,9 +22,11 @@ Environment daemon_environment();  // without what belongs to the daemon's own s
 // The environment that the app sees: the daemon's, then its `env`.
 Environment environment_of(const AppConfig& app, const Environment& daemon);
 
-// Folders of installed packages that the app's interpreter will have on its path.
-std::vector<std::string> package_folders(const AppConfig& app, const PythonInfo& python,
-                                         const Environment& environment);
+// The folders of installed packages whose .pth files the app's interpreter will read.
+std::vector<std::string> site_folders(const AppConfig& app, const PythonInfo& python,
+                                      const Environment& environment);
+// All folders of installed packages that it will have on its path: those, and `path` entries.
+std::vector<std::string> package_folders(const AppConfig& app, const std::vector<std::string>& sites);
 
 // The absolute path of the entry file; "" when the entry is a module.
 std::string entry_file_of(const AppConfig& app);

@@ -146,7 +146,8 @@ void Moulting::ask_python() {
       return;
     }
     python_ = *answer;
-    package_folders_ = package_folders(config_, *python_, environment_);
+    site_folders_ = site_folders(config_, *python_, environment_);
+    package_folders_ = package_folders(config_, site_folders_);
     take();
   });
 }
@@ -180,11 +181,11 @@ void Moulting::take() {
   std::weak_ptr<int> alive = alive_;
   uv::compute_in_background<std::shared_ptr<Prepared>>(
       services_.loop,
-      [store = store_, spec, id = attempt_->snapshot_id, folders = package_folders_, forced, active,
-       packages = services_.packages, place = place_of(config_),
+      [store = store_, spec, id = attempt_->snapshot_id, sites = site_folders_, folders = package_folders_,
+       forced, active, packages = services_.packages, place = place_of(config_),
        may_narrow = config_.single_file_allowed]() mutable {
         auto prepared = std::make_shared<Prepared>();
-        prepared->editable = editable_roots(folders, *packages);
+        prepared->editable = editable_roots(sites, *packages);
         spec.roots.insert(spec.roots.end(), prepared->editable.begin(), prepared->editable.end());
         if (may_narrow) prepared->reach_note = reason_for_files_only(spec.tree);
         if (!prepared->reach_note.empty()) prepared->reach = Reach::files;

@@ -320,7 +320,8 @@ class Moulting final : public Generation::Owner {
   int spoiled_ = 0;          // attempts in a row that a change overtook
   SteadyTime not_before_{};
   std::optional<PythonInfo> python_;
-  std::vector<std::string> package_folders_;
+  std::vector<std::string> site_folders_;     // whose .pth files count
+  std::vector<std::string> package_folders_;  // these, and more
   std::vector<std::string> editable_;
   Reach reach_ = Reach::tree;
   bool stopping_ = false;

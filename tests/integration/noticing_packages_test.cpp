@@ -14,8 +14,10 @@ namespace {
 struct Shop : Noticed {
   fs::path venv = daemon.folder().path() / "venv";
 
-  Shop() {
-    run_in(*this, app.path(), {test_python(), "-m", "venv", "--without-pip", venv.string()});
+  explicit Shop(bool sees_system = false) {
+    std::vector<std::string> command{test_python(), "-m", "venv", "--without-pip", venv.string()};
+    if (sees_system) command.push_back("--system-site-packages");
+    run_in(*this, app.path(), command);
     app.write("app.py",
               "import os, tinypack\n"
               "def application(environ, start_response):\n"
@@ -49,6 +51,12 @@ void write_package(const fs::path& folder, const std::string& version) {
   put(folder / info / "RECORD", record);
 }
 
+// With its byte code, which Python would take for that of a source of the same size and second.
+void remove_package(const fs::path& folder, const std::string& version) {
+  fs::remove_all(folder / "tinypack");
+  fs::remove_all(folder / info_folder(version));
+}
+
 }  // namespace
 
 TEST_CASE("a package that is upgraded in pip's steps comes in a fresh host, in one generation") {
@@ -72,6 +80,39 @@ TEST_CASE("a package that is upgraded in pip's steps comes in a fresh host, in o
   CHECK(shop.rejected() == 0);
   shop.rest();
   CHECK(shop.generation() == 3);
+}
+
+TEST_CASE("packages of a folder that is a path entry count like those of a virtual environment") {
+  Shop shop;
+  const fs::path site = shop.daemon.folder().path() / "lib/python3/site-packages";
+  write_package(site, "1.0");
+  shop.daemon.write_app_config("blog", shop.app.path(), "path = [" + json_text(site.string()) + "]");
+  shop.start();
+  REQUIRE(shop.version() == "1.0");
+  const std::string process = shop.process();
+  remove_package(site, "1.0");
+  write_package(site, "2.0");
+  CHECK(eventually([&] { return shop.version() == "2.0"; }));
+  CHECK(shop.process() != process);
+  CHECK(shop.rejected() == 0);
+}
+
+TEST_CASE("packages of the system are watched for a virtual environment that sees them") {
+  // The home folder's are among them, and these the test may write.
+  Shop shop(true);
+  const auto [major, minor] = python_version();
+  const fs::path home = shop.daemon.folder().path() / "home";
+  const fs::path site =
+      home / (".local/lib/python" + std::to_string(major) + "." + std::to_string(minor)) / "site-packages";
+  write_package(site, "1.0");
+  shop.daemon.write_app_config(
+      "blog", shop.app.path(),
+      "venv = " + json_text(shop.venv.string()) + "\nenv = { HOME = " + json_text(home.string()) + " }");
+  shop.start();
+  REQUIRE(shop.version() == "1.0");
+  remove_package(site, "1.0");
+  write_package(site, "2.0");
+  CHECK(eventually([&] { return shop.version() == "2.0"; }));
 }
 
 TEST_CASE("pip itself upgrades, downgrades and removes a package, where it is installed") {

@@ -1,5 +1,7 @@
 #include "config_folder.h"
 
+#include "daemon/config/app_values.h"
+
 using namespace moult;
 
 TEST_CASE("a folder without files is a daemon without apps on the default address") {
@@ -96,6 +98,7 @@ log_keep = 2
   CHECK(app.static_files.at("/static/") == folder.path("trees/blog/public"));
   CHECK(app.python == folder.path("pythons/python3"));
   CHECK(app.venv == folder.path("trees/blog/venv"));
+  CHECK_FALSE(app.venv_sees_system);
   CHECK(app.path == std::vector<std::string>{folder.path("trees")});
   CHECK(app.cwd == folder.path("trees"));
   CHECK(app.env.at("DJANGO_SETTINGS_MODULE") == "blog.settings");
@@ -270,4 +273,18 @@ TEST_CASE("what is wrong in the defaults is told once") {
   const Error error = error_of(folder);
   CHECK(contains(error.file, "moult.toml"));
   CHECK(error.line == 2);
+}
+
+TEST_CASE("whether a virtual environment sees the system's packages is read from its pyvenv.cfg") {
+  ConfigFolder folder;
+  folder.file("venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = true\nversion = 3.11.2\n");
+  folder.file("venv/bin/python", "#!/bin/sh\n", 0700);
+  folder.app("blog", "venv = \"../../venv\"\n");
+  const auto config = load_config(folder.config());
+  REQUIRE(config);
+  CHECK(config->apps.front().venv_sees_system);
+  CHECK(sees_system_packages("Include-System-Site-Packages=TRUE"));
+  CHECK_FALSE(sees_system_packages("include-system-site-packages = false\n"));
+  CHECK_FALSE(sees_system_packages("# include-system-site-packages = true\nhome = /usr/bin"));
+  CHECK_FALSE(sees_system_packages(""));
 }

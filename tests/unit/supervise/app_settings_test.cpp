@@ -99,18 +99,36 @@ TEST_CASE("without a PATH the virtual environment's is the whole, and the curren
 TEST_CASE("packages lie in the virtual environment when there is one") {
   AppConfig app = blog();
   app.venv = "/srv/venv";
-  CHECK(package_folders(app, python("/usr/bin/python3.11"), {}) ==
+  CHECK(site_folders(app, python("/usr/bin/python3.11"), {{"HOME", "/home/u"}}) ==
         Texts{"/srv/venv/lib/python3.11/site-packages"});
 }
 
+TEST_CASE("packages of the system belong to a virtual environment that sees them") {
+  AppConfig app = blog();
+  app.venv = "/srv/venv";
+  app.venv_sees_system = true;
+  CHECK(site_folders(app, python("/usr/bin/python3.11"), {{"HOME", "/home/u"}}) ==
+        Texts{"/srv/venv/lib/python3.11/site-packages", "/usr/lib/python3.11/site-packages",
+              "/usr/lib/python3/dist-packages", "/usr/local/lib/python3.11/dist-packages",
+              "/home/u/.local/lib/python3.11/site-packages"});
+}
+
+TEST_CASE("a path entry that is a folder of installed packages counts as one, others do not") {
+  AppConfig app = blog();
+  app.path = {"/srv/lib", "/x/lib/python3.11/site-packages", "/usr/lib/python3/dist-packages"};
+  CHECK(package_folders(app, {"/usr/lib/python3.11/site-packages", "/usr/lib/python3/dist-packages"}) ==
+        Texts{"/x/lib/python3.11/site-packages", "/usr/lib/python3/dist-packages",
+              "/usr/lib/python3.11/site-packages"});
+}
+
 TEST_CASE("packages of Debian's Python lie where Debian puts them, and in the home folder") {
-  CHECK(package_folders(blog(), python("/usr/bin/python3.11"), {{"HOME", "/home/u"}}) ==
+  CHECK(site_folders(blog(), python("/usr/bin/python3.11"), {{"HOME", "/home/u"}}) ==
         Texts{"/usr/lib/python3.11/site-packages", "/usr/lib/python3/dist-packages",
               "/usr/local/lib/python3.11/dist-packages", "/home/u/.local/lib/python3.11/site-packages"});
 }
 
 TEST_CASE("packages of another Python lie below its own prefix") {
-  CHECK(package_folders(blog(), python("/opt/py/bin/python3.14", 14), {}) ==
+  CHECK(site_folders(blog(), python("/opt/py/bin/python3.14", 14), {}) ==
         Texts{"/opt/py/lib/python3.14/site-packages"});
 }
 
