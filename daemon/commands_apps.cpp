@@ -1,6 +1,7 @@
 #include "daemon/commands.h"
 #include "daemon/daemon.h"
 #include "daemon/pending.h"
+#include "daemon/saved_reply.h"
 #include "daemon/status.h"
 
 #include <fmt/format.h>
@@ -257,7 +258,8 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon) {
     methods.serve(method, [&daemon, none_given, function](const Json& params, Reply reply) {
       control::for_each_app(params, daemon.supervisor().names(), none_given, std::move(reply),
                             [&daemon, params, function](const std::string& name, Reply each) {
-                              function(daemon, *daemon.supervisor().find(name), params, std::move(each));
+                              function(daemon, *daemon.supervisor().find(name), params,
+                                       when_saved(daemon, name, std::move(each)));
                             });
     });
   };
@@ -288,7 +290,9 @@ void serve_app_commands(control::Methods& methods, Daemon& daemon) {
         });
   }
   named("check", check_app);
-  named("rollback", roll_back_app);
+  named("rollback", [](Daemon& d, App& app, const Json& params, Reply reply) {
+    roll_back_app(d, app, params, when_saved(d, app.config().name, std::move(reply)));
+  });
 }
 
 }  // namespace moult

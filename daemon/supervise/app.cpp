@@ -103,7 +103,10 @@ void App::begin_start() {
 
 void App::stop(Remember remember, std::function<void()> done) {
   if (done) stop_waiters_.push_back(std::move(done));
-  if (remember == Remember::yes) moulting_.record().stopped = true;
+  if (remember == Remember::yes) {
+    moulting_.record().stopped = true;
+    moulting_.save_record();
+  }
   started_ = false;
   watcher_.reset();
   settle_.drop();

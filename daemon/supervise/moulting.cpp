@@ -44,20 +44,17 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       stats_(stats),
       why_(why),
       store_(std::make_shared<SnapshotStore>(fmt::format("{}/apps/{}", services.state_folder, config_.name))),
-      saving_(std::make_shared<bool>(false)),
+      record_file_(services.loop, store_->folder(),
+                   [this](const Error& error) {
+                     services_.log.warning(error.message, {{"app", config_.name}});
+                   }),
       attempt_deadline_(services.loop),
       recover_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop),
       spare_begin_(services.loop),
       spare_end_(services.loop) {
-  if (auto text = read_file(store_->folder() + "/state.json")) {
-    if (auto record = decode_record(*text)) {
-      record_ = std::move(*record);
-    } else {
-      services_.log.warning(record.error().message, {{"app", config_.name}});
-    }
-  }
+  record_ = record_file_.read();
   for (auto kept = record_.history.rbegin(); kept != record_.history.rend(); ++kept) {
     if (kept->state != GenerationState::rejected || kept->rejection.stage == "stale") break;
     last_rejected_ = *kept;

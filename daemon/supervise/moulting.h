@@ -9,6 +9,7 @@
 #include "daemon/supervise/dispatcher.h"
 #include "daemon/supervise/generation.h"
 #include "daemon/supervise/hook_run.h"
+#include "daemon/supervise/record_file.h"
 #include "daemon/supervise/restart_policy.h"
 #include "daemon/supervise/services.h"
 #include "daemon/supervise/warm_up.h"
@@ -105,8 +106,10 @@ class Moulting final : public Generation::Owner {
   AppRecord& record() { return record_; }
   const std::shared_ptr<SnapshotStore>& store() const { return store_; }
   SnapshotSpec disk_spec() const;  // what an attempt reads, less the roots of editable installs
-  void save_record();
-  void forget_record() { removed_ = true; }  // the app was removed: the file may be another's now
+  void save_record() { record_file_.save(record_); }
+  // Calls `done` when the record, as it is now, is on the disk, or cannot be written.
+  void when_saved(std::function<void()> done);
+  void forget_record() { record_file_.forget(); }  // the app was removed: the file may be another's now
   const std::optional<PythonInfo>& python() const { return python_; }
   const Environment& environment() const { return environment_; }
 
@@ -275,8 +278,7 @@ class Moulting final : public Generation::Owner {
   WhyLog& why_;
   std::shared_ptr<SnapshotStore> store_;  // shared with background jobs, which may outlive the app
   AppRecord record_;
-  std::string last_saved_;
-  std::shared_ptr<bool> saving_;
+  RecordFile record_file_;
 
   std::unique_ptr<Attempt> attempt_;
   std::unique_ptr<Attempt> next_;    // waits for the background job of the one before, or a way back
@@ -325,7 +327,6 @@ class Moulting final : public Generation::Owner {
   std::vector<std::string> editable_;
   Reach reach_ = Reach::tree;
   bool stopping_ = false;
-  bool removed_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // background jobs hold it weakly
 };
 

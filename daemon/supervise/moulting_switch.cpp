@@ -295,28 +295,9 @@ void Moulting::keep_snapshots() {
       [] {});
 }
 
-void Moulting::save_record() {
-  if (removed_) return;
-  std::string text = encode_record(record_);
-  if (text == last_saved_ || *saving_) {
-    if (*saving_) last_saved_.clear();
-    return;
-  }
-  last_saved_ = text;
-  *saving_ = true;
-  std::weak_ptr<int> alive = alive_;
-  const std::string folder = store_->folder();
-  uv::run_in_background(
-      services_.loop,
-      [folder, text = std::move(text)] {
-        if (make_folders(folder)) {
-          [[maybe_unused]] const auto written = write_file_atomically(folder + "/state.json", text);
-        }
-      },
-      [this, alive, saving = saving_] {
-        *saving = false;
-        if (!alive.expired() && last_saved_.empty()) save_record();
-      });
+void Moulting::when_saved(std::function<void()> done) {
+  save_record();
+  record_file_.when_saved(std::move(done));
 }
 
 }  // namespace moult

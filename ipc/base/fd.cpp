@@ -92,13 +92,13 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
 Result<> write_file_atomically(const std::string& path, std::string_view content, int mode) {
   std::string temporary = path + ".XXXXXX";
   const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return fail(last_os_error(temporary));
-  auto written = write_all(fd.get(), content, temporary);
+  if (!fd) return fail(last_os_error(path));
+  auto written = write_all(fd.get(), content, path);
   if (written && ::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) {
-    written = fail(last_os_error(temporary));
+    written = fail(last_os_error(path));
   }
   // The content must be on the disk before the name points at it, or a power cut leaves an empty file.
-  if (written && ::fsync(fd.get()) != 0) written = fail(last_os_error(temporary));
+  if (written && ::fsync(fd.get()) != 0) written = fail(last_os_error(path));
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = fail(last_os_error(path));
   if (!written) ::unlink(temporary.c_str());
   return written;

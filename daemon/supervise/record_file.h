@@ -1,0 +1,40 @@
+#pragma once
+
+#include "daemon/supervise/app_record.h"
+#include "ipc/uv/loop.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace moult {
+
+// The file FOLDER/state.json of one app, with its AppRecord. Read once, when the app comes; written in
+// the background, one write at a time, and the newest record is the last that is written, even if its
+// owner goes before that. Owned by Moulting; loop thread only.
+class RecordFile {
+ public:
+  // `on_problem`: with a file that is damaged or cannot be read or written, on the loop.
+  using OnProblem = std::function<void(const Error&)>;
+
+  RecordFile(uv::Loop& loop, std::string folder, OnProblem on_problem);
+  ~RecordFile();  // whoever waits is called
+  RecordFile(const RecordFile&) = delete;
+  RecordFile& operator=(const RecordFile&) = delete;
+
+  // Blocks. What a daemon that was killed had half written is removed.
+  AppRecord read();
+  void save(const AppRecord& record);
+  // Calls `done`, maybe at once, when what was saved is in the file, or could not be written.
+  void when_saved(std::function<void()> done);
+  void forget();  // from now on nothing is written: the file may be another's
+
+ private:
+  struct Writing;
+  std::string folder_;
+  OnProblem on_problem_;
+  bool forgotten_ = false;
+  std::shared_ptr<Writing> writing_;  // shared with the write under way
+};
+
+}  // namespace moult
