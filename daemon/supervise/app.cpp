@@ -8,6 +8,8 @@ namespace moult {
 
 namespace {
 
+constexpr std::uint64_t kNumberMax = 1'000'000'000;  // beyond: no log of ours
+
 SettleTimes settle_times(const AppConfig& config) {
   SettleTimes times;
   times.quiet = config.settle;
@@ -57,6 +59,11 @@ App::App(Services& services, AppConfig config)
   dispatcher_.configure(call_limits(config_));
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   dispatcher_.set_on_active([this](const Generation* active) { call_routes_.follow(active); });
+  // No number is given twice, whatever became of the state file.
+  for (const LogLine& line : log_.lines()) {
+    std::uint64_t& next = moulting_.record().next_generation;
+    if (line.generation < kNumberMax) next = std::max(next, line.generation + 1);
+  }
   if (moulting_.record().frozen) settle_.freeze();
   restore_deploy();
   fill_route_target();

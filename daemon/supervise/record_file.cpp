@@ -4,8 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -19,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kName = "state.json";
 constexpr std::size_t kUniqueSize = 7;  // ".XXXXXX" of write_file_atomically()
+constexpr std::uint64_t kNumberMax = 1'000'000'000;
 
 bool is_half_written(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
@@ -97,11 +101,24 @@ AppRecord RecordFile::read() {
   remove_half_written(folder_);
   const std::string path = fmt::format("{}/{}", folder_, kName);
   const auto text = read_file(path);
-  if (!text) return {};
+  if (!text) {
+    if (::access(path.c_str(), F_OK) == 0) {
+      on_problem_(
+          {ErrorCode::failed,
+           fmt::format("the app's state cannot be read, it starts as a new one: {}", text.error().message)});
+    }
+    return {};
+  }
   auto record = decode_record(*text);
   if (record) return std::move(*record);
-  on_problem_(record.error());
-  return {};
+  const std::string aside = path + ".damaged";
+  const bool is_kept = std::rename(path.c_str(), aside.c_str()) == 0;
+  on_problem_({ErrorCode::failed,
+               fmt::format("{}: {} ({}); the app starts as a new one{}", path, record.error().message,
+                           record.error().detail, is_kept ? ", the file is kept as " + aside : "")});
+  AppRecord fresh;
+  fresh.next_generation = numbering_of_damaged(*text);
+  return fresh;
 }
 
 void RecordFile::save(const AppRecord& record) {
@@ -118,6 +135,19 @@ void RecordFile::when_saved(std::function<void()> done) {
 void RecordFile::forget() {
   forgotten_ = true;
   writing_->wanted = writing_->current;
+}
+
+std::uint64_t numbering_of_damaged(std::string_view text) {
+  constexpr std::string_view kKey = "\"next_generation\":";
+  const std::size_t found = text.find(kKey);
+  if (found == std::string_view::npos) return 1;
+  text.remove_prefix(found + kKey.size());
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  // At the end of the text the number itself may have been cut off.
+  const bool is_whole = error == std::errc() && stop != text.data() + text.size();
+  return is_whole && number >= 1 && number < kNumberMax ? number : 1;
 }
 
 }  // namespace moult

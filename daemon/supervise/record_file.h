@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace moult {
 
@@ -22,7 +23,8 @@ class RecordFile {
   RecordFile(const RecordFile&) = delete;
   RecordFile& operator=(const RecordFile&) = delete;
 
-  // Blocks. What a daemon that was killed had half written is removed.
+  // Blocks. A damaged file is kept as state.json.damaged, and of its content only the numbering is
+  // gone on with. What a daemon that was killed had half written is removed.
   AppRecord read();
   void save(const AppRecord& record);
   // Calls `done`, maybe at once, when what was saved is in the file, or could not be written.
@@ -36,5 +38,8 @@ class RecordFile {
   bool forgotten_ = false;
   std::shared_ptr<Writing> writing_;  // shared with the write under way
 };
+
+// The number that the text of a damaged file gives to the next generation; 1 when there is none.
+std::uint64_t numbering_of_damaged(std::string_view text);
 
 }  // namespace moult

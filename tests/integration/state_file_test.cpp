@@ -67,3 +67,30 @@ TEST_CASE("what was answered outlives a daemon that is killed right after it") {
     CHECK(blog.state() == "running");
   }
 }
+
+TEST_CASE("a damaged state file is told of and kept, and no generation's number is given twice") {
+  Blog blog;
+  REQUIRE(blog.daemon.stop().value_or(-1) == 0);
+  const int last = 2;
+  const AppTree state(blog.daemon.state_folder());
+  const std::string path = blog.daemon.state_folder() + "/apps/blog/state.json";
+  state.write("apps/blog/state.json", R"({"version":1,"next_generation": 3,"act)");
+  state.write("apps/blog/state.json.k3yT9q", "{");
+  blog.daemon.start();
+  CHECK(blog.daemon.generation("blog") > last);
+  CHECK(blog.daemon.log().find(path + ": the app's state file is damaged") != std::string::npos);
+  CHECK(std::filesystem::exists(path + ".damaged"));
+  CHECK_FALSE(std::filesystem::exists(path + ".k3yT9q"));
+}
+
+TEST_CASE("numbers go on after those of the app's log where the state file says nothing of them") {
+  DaemonProcess daemon;
+  daemon.add_app("blog").write("app.py", "print('hello')\n" + answers("one"));
+  daemon.start();
+  REQUIRE(daemon.call("reload", kBlog).ok());
+  REQUIRE(eventually([&] { return daemon.app_log("blog").find(" [2] stdout: hello") != std::string::npos; }));
+  REQUIRE(daemon.stop().value_or(-1) == 0);
+  AppTree(daemon.state_folder()).write("apps/blog/state.json", "{");
+  daemon.start();
+  CHECK(daemon.generation("blog") == 3);
+}

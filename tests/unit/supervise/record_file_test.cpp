@@ -101,6 +101,29 @@ TEST_CASE("an app without a state file is a new one, and nothing is wrong with i
   CHECK(bench.problems.empty());
 }
 
+TEST_CASE("a damaged state file is told of with its name and kept, and numbers go on where it says") {
+  Bench bench;
+  const std::string damaged = "{\"version\": 1, \"next_generation\": 14, \"active\": {";
+  bench.temp.write("blog/state.json", damaged);
+  const AppRecord record = bench.file->read();
+  CHECK(record.next_generation == 14);
+  CHECK(record.history.empty());
+  REQUIRE(bench.problems.size() == 1);
+  CHECK(bench.problems[0].find(bench.temp.path("blog/state.json") + ": ") == 0);
+  CHECK(bench.problems[0].find("kept as " + bench.temp.path("blog/state.json.damaged")) != std::string::npos);
+  CHECK(read_file(bench.temp.path("blog/state.json.damaged")).value_or("") == damaged);
+  CHECK_FALSE(std::filesystem::exists(bench.temp.path("blog/state.json")));
+}
+
+TEST_CASE("a number that was cut off, or makes no sense, is none") {
+  CHECK(numbering_of_damaged("{\"next_generation\": 14,") == 14);
+  CHECK(numbering_of_damaged("{\"next_generation\": 14") == 1);
+  CHECK(numbering_of_damaged("{\"next_generation\": -5}") == 1);
+  CHECK(numbering_of_damaged("{\"next_generation\": 99999999999999999999}") == 1);
+  CHECK(numbering_of_damaged("{\"next_generation\": \"x\"}") == 1);
+  CHECK(numbering_of_damaged("{") == 1);
+}
+
 TEST_CASE("what a killed daemon had half written is removed, and nothing else") {
   Bench bench;
   bench.temp.write("blog/state.json", encode_record(numbered(7)));
