@@ -1,6 +1,7 @@
 #include "daemon/watch/scan.h"
 
 #include "daemon/snapshot/commit.h"
+#include "daemon/snapshot/package_listings.h"
 #include "daemon/snapshot/source_list.h"
 #include "daemon/snapshot/tree_rules.h"
 #include "daemon/snapshot/tree_walk.h"
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -72,6 +74,7 @@ class Scan final : public TreeVisitor, public WatchSink {
   void walk(const std::string& root, WatchRole role);
   void follow_file(const std::string& path, PointRole role);
   void follow_imported_neighbours();
+  void look_at_packages(const std::string& folder);
   void find_lock();
   void look_at_lock();
   void add_rules_above();
@@ -280,10 +283,21 @@ void Scan::scan_everything() {
       follow_file(path, PointRole::data);
     }
   }
-  for (const std::string& folder : spec.packages) {
-    const std::string real = follow_path(folder, {PointRole::rescan, folder}, *this);
-    add_entry(folder, ChangeKind::packages, stamp_of(folder));
-    if (!real.empty()) watch(real, WatchRole::packages, kEntryEvents | kSelfEvents);
+  for (const std::string& folder : spec.packages) look_at_packages(folder);
+}
+
+// The folder tells of what comes and goes; single modules in it may also be written in place.
+void Scan::look_at_packages(const std::string& folder) {
+  const std::string real = follow_path(folder, {PointRole::rescan, folder}, *this);
+  add_entry(folder, ChangeKind::packages, stamp_of(folder));
+  if (real.empty()) return;
+  watch(real, WatchRole::packages, kEntryEvents | kSelfEvents | IN_CLOSE_WRITE);
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(real, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!is_installed_module(name)) continue;
+    const std::string path = join_path(real, name);
+    add_entry(path, ChangeKind::packages, stamp_of(path));
   }
 }
 
@@ -369,6 +383,10 @@ ScanResult Scan::run() {
 }
 
 }  // namespace
+
+bool is_installed_module(std::string_view name) {
+  return is_source_name(name) || is_extension_module(name) || name.ends_with(".pth");
+}
 
 ScanResult scan(const ScanRequest& request) { return Scan(request).run(); }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -86,6 +87,9 @@ struct ScanResult {
   std::size_t folders = 0;
   Seconds cost{};
 };
+
+// A file of the top level of installed packages that Python itself reads: "six.py", "x.so", "y.pth".
+bool is_installed_module(std::string_view name);
 
 // Looks at an app's files, adding each folder's watch before reading it, so that nothing is missed in
 // between. Blocks: background thread.

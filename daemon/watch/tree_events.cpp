@@ -169,7 +169,8 @@ void TreeWatcher::Impl::on_data_event(const std::string& path, std::uint32_t mas
 
 void TreeWatcher::Impl::on_packages_event(const std::string& path, std::string_view name,
                                           std::uint32_t mask) {
-  if ((mask & kEntryEvents) == 0 || name == "__pycache__") return;
+  const bool is_written = (mask & IN_CLOSE_WRITE) != 0 && is_installed_module(name);
+  if (((mask & kEntryEvents) == 0 && !is_written) || name == "__pycache__") return;
   if (!noise_rule(name, PathType::file).empty()) return;
   emit(path, ChangeKind::packages);
 }

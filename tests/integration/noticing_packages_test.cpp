@@ -97,6 +97,18 @@ TEST_CASE("packages of a folder that is a path entry count like those of a virtu
   CHECK(shop.rejected() == 0);
 }
 
+TEST_CASE("an installed module that is edited in place comes in a fresh host") {
+  Shop shop;
+  put(shop.site() / "tinypack.py", "VERSION = '1.0'\n");
+  shop.start();
+  REQUIRE(shop.version() == "1.0");
+  const std::string process = shop.process();
+  put(shop.site() / "tinypack.py", "VERSION = '2.0'  # mended\n");
+  CHECK(eventually([&] { return shop.version() == "2.0"; }));
+  CHECK(shop.process() != process);
+  CHECK(shop.why("seen", "tinypack.py"));
+}
+
 TEST_CASE("packages of the system are watched for a virtual environment that sees them") {
   // The home folder's are among them, and these the test may write.
   Shop shop(true);

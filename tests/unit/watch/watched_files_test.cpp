@@ -114,6 +114,25 @@ TEST_CASE("an installed package is a change of the packages, byte code is none")
   CHECK(bench.sees("venv/lib/python3.11/site-packages/flask", ChangeKind::packages));
 }
 
+TEST_CASE("an installed module that is written in place is a change of the packages, inotify or not") {
+  const std::string site = "venv/lib/python3.11/site-packages";
+  for (const bool polls : {false, true}) {
+    CAPTURE(polls);
+    Bench bench;
+    bench.spec.always_poll = polls;
+    bench.spec.packages = {bench.temp.folder(site)};
+    bench.temp.write(site + "/six.py", "V = 1\n");
+    bench.temp.write(site + "/notes.txt", "");
+    bench.start();
+    CHECK(bench.changes.empty());
+    bench.temp.write(site + "/notes.txt", "longer");
+    bench.flush();
+    CHECK(bench.changes.empty());
+    bench.temp.write(site + "/six.py", "V = 20\n");
+    CHECK(bench.sees(site + "/six.py", ChangeKind::packages));
+  }
+}
+
 TEST_CASE("two apps with one tree both hear of it, and one goes without taking it from the other") {
   Bench bench;
   bench.start();
