@@ -3,7 +3,7 @@
 
 #include "daemon/config/config.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
