@@ -4,6 +4,7 @@ import os
 import sys
 
 import _moult
+from _moult import importer
 
 
 class ImportLog:
@@ -21,7 +22,7 @@ class ImportLog:
             find = getattr(finder, "find_spec", None)
             found = find(name, path, target) if finder is not self and find is not None else None
             if found is not None:
-                if not is_question() and not name.startswith("_moult."):
+                if not importer.is_question() and not name.startswith("_moult."):
                     self._tell(name, found)
                 return found
         return None
@@ -32,12 +33,6 @@ class ImportLog:
     def _tell(self, name, found):
         where = found.origin or ", ".join(found.submodule_search_locations or ("?",))
         _moult.log_write("m", f"import {name} from {where}: {self._reason} {self._place}\n")
-
-
-def is_question():
-    """importlib.util.find_spec() comes by the same way and imports nothing."""
-    asker = sys._getframe(3)
-    return asker.f_code.co_name == "find_spec" and asker.f_globals.get("__name__") == "importlib.util"
 
 
 def install(spec):

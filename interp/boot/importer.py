@@ -122,6 +122,12 @@ def code_of_snapshot(loader, path):
     return code
 
 
+def is_question():
+    """For a finder: importlib.util.find_spec() comes by the same way as an import, and imports nothing."""
+    asker = sys._getframe(3)
+    return asker.f_code.co_name == "find_spec" and asker.f_globals.get("__name__") == "importlib.util"
+
+
 def names_of(module):
     """What a module holds. Asking it for an attribute would load one that waits for that (LazyLoader)."""
     try:

@@ -96,17 +96,18 @@ class Shelf:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name not in kept:
+        if name not in kept or importer.is_question():
             return None
         modules = closure(name)
         if modules is None:
             del kept[name]
             spoiled.add(name)
             return None
+        found = kept[name]
         for one in modules:
-            if one.name != name:
+            if one is not found:
                 put_back(one)
-        return ModuleSpec(name, Loader, origin=kept[name].spec.origin)
+        return ModuleSpec(name, Loader, origin=found.spec.origin, loader_state=found)
 
     @staticmethod
     def invalidate_caches():
@@ -116,19 +117,19 @@ class Shelf:
 class Loader:
     @staticmethod
     def create_module(spec):
-        return kept[spec.name].module
+        return spec.loader_state.module
 
     @staticmethod
     def exec_module(module):
-        one = take(module.__spec__.name)
+        one = module.__spec__.loader_state
         module.__spec__ = one.spec
+        take(one)
 
 
-def take(name):
-    one = kept.pop(name)
-    taken[name] = one.module
+def take(one):
+    kept.pop(one.name, None)
+    taken[one.name] = one.module
     sys.modules.update(one.extras)
-    return one
 
 
 def put_back(one):
@@ -136,7 +137,7 @@ def put_back(one):
     if one.is_bound:
         setattr(module_above(parent), tail, one.module)
     sys.modules[one.name] = one.module
-    take(one.name)
+    take(one)
 
 
 def module_above(parent):

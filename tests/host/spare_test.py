@@ -183,6 +183,16 @@ class Spares(case.HostCase):
         expected = [False, False, False, True, False, True, True, "xml.etree.ElementTree", "SourceFileLoader"]
         self.assertEqual(told, expected)
 
+    def test_a_question_for_a_module_imports_nothing(self):
+        told = self.told(["sqlite3"], """
+            import importlib.util, sys
+            spec = importlib.util.find_spec("sqlite3")
+            tell = [spec.has_location, type(spec.loader).__name__, "sqlite3.dbapi2" in sys.modules]
+            import sqlite3
+            tell += [sqlite3.__spec__.origin == spec.origin, sqlite3.dbapi2.__name__]
+            """)
+        self.assertEqual(told, [True, "SourceFileLoader", False, True, "sqlite3.dbapi2"])
+
     def test_modules_that_went_by_the_environment_are_imported_anew_when_it_has_changed(self):
         source = """
             import os
