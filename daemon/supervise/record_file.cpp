@@ -101,23 +101,22 @@ AppRecord RecordFile::read() {
   remove_half_written(folder_);
   const std::string path = fmt::format("{}/{}", folder_, kName);
   const auto text = read_file(path);
-  if (!text) {
-    if (::access(path.c_str(), F_OK) == 0) {
-      on_problem_(
-          {ErrorCode::failed,
-           fmt::format("the app's state cannot be read, it starts as a new one: {}", text.error().message)});
-    }
-    return {};
+  if (!text && ::access(path.c_str(), F_OK) != 0) return {};
+  std::string problem;
+  if (text) {
+    auto record = decode_record(*text);
+    if (record) return std::move(*record);
+    problem = fmt::format("{}: {} ({})", path, record.error().message, record.error().detail);
+  } else {
+    problem = text.error().message;
   }
-  auto record = decode_record(*text);
-  if (record) return std::move(*record);
+  // Else the next save would write over it.
   const std::string aside = path + ".damaged";
   const bool is_kept = std::rename(path.c_str(), aside.c_str()) == 0;
-  on_problem_({ErrorCode::failed,
-               fmt::format("{}: {} ({}); the app starts as a new one{}", path, record.error().message,
-                           record.error().detail, is_kept ? ", the file is kept as " + aside : "")});
+  on_problem_({ErrorCode::failed, fmt::format("{}; the app starts as a new one{}", problem,
+                                              is_kept ? ", the file is kept as " + aside : "")});
   AppRecord fresh;
-  fresh.next_generation = numbering_of_damaged(*text);
+  if (text) fresh.next_generation = numbering_of_damaged(*text);
   return fresh;
 }
 

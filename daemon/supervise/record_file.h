@@ -23,8 +23,8 @@ class RecordFile {
   RecordFile(const RecordFile&) = delete;
   RecordFile& operator=(const RecordFile&) = delete;
 
-  // Blocks. A damaged file is kept as state.json.damaged, and of its content only the numbering is
-  // gone on with. What a daemon that was killed had half written is removed.
+  // Blocks. A file that is damaged or cannot be read is kept as state.json.damaged, and of its content
+  // only the numbering is gone on with. What a daemon that was killed had half written is removed.
   AppRecord read();
   void save(const AppRecord& record);
   // Calls `done`, maybe at once, when what was saved is in the file, or could not be written.

@@ -115,6 +115,18 @@ TEST_CASE("a damaged state file is told of with its name and kept, and numbers g
   CHECK_FALSE(std::filesystem::exists(bench.temp.path("blog/state.json")));
 }
 
+TEST_CASE("a state file that cannot be read is kept too, and not written over") {
+  Bench bench;
+  bench.temp.folder("blog/state.json");
+  CHECK(bench.file->read().next_generation == 1);
+  REQUIRE(bench.problems.size() == 1);
+  CHECK(bench.problems[0].find(bench.temp.path("blog/state.json") + ": Is a directory") == 0);
+  CHECK(std::filesystem::exists(bench.temp.path("blog/state.json.damaged")));
+  bench.file->save(numbered(2));
+  bench.wait();
+  CHECK(bench.text() == encode_record(numbered(2)));
+}
+
 TEST_CASE("a number that was cut off, or makes no sense, is none") {
   CHECK(numbering_of_damaged("{\"next_generation\": 14,") == 14);
   CHECK(numbering_of_damaged("{\"next_generation\": 14") == 1);
