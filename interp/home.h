@@ -68,7 +68,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void enter_folder();
   bool boot(const py::Attached& py);
   bool wait_for_code(const py::Attached& py);
-  void preload(const py::Attached& py);
+  bool preload(const py::Attached& py);
   bool take_code(const py::Attached& py, LoadCommand load);
   bool open_snapshot(Fd memfd);
   bool load(const py::Attached& py);

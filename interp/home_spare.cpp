@@ -17,7 +17,7 @@ void Home::give_code(LoadCommand load) {
 // True at once where the code came with the command that made it. False: it is to end instead.
 bool Home::wait_for_code(const py::Attached& py) {
   if (!make_.spare) return true;
-  preload(py);
+  if (!preload(py)) return false;
   const bool takes_turns = wanted_.has_value();
   wanted_.reset();
   std::optional<LoadCommand> code;
@@ -31,7 +31,7 @@ bool Home::wait_for_code(const py::Attached& py) {
   return !is_retiring() && code && take_code(py, std::move(*code));
 }
 
-void Home::preload(const py::Attached& py) {
+bool Home::preload(const py::Attached& py) {
   const py::Ref names = text_list(py, make_.modules);
   const py::Ref sources = text_list(py, make_.sources);
   const py::Ref function = py::boot_function(py, "spare", "preload");
@@ -39,12 +39,18 @@ void Home::preload(const py::Attached& py) {
       names && sources && function
           ? py::Ref::steal(PyObject_CallFunctionObjArgs(function.get(), names.get(), sources.get(), nullptr))
           : py::Ref();
-  std::vector<std::string> news;
-  if (imported) news = texts_of(py, imported.get());
-  // It may have been told to end: then that is seen next. Anything else costs time at the load only.
-  if (!imported) PyErr_Clear();
+  if (!imported) {
+    if (is_retiring()) {
+      PyErr_Clear();  // interrupted for that
+    } else {
+      reject(py, "boot");  // of what is half done nothing is to be used
+    }
+    return false;
+  }
+  const std::vector<std::string> ahead = texts_of(py, imported.get());
   const py::DetachScope detached(py);
-  natives_.events.spare(make_.interp, news);
+  natives_.events.spare(make_.interp, ahead);
+  return true;
 }
 
 bool Home::take_code(const py::Attached& py, LoadCommand load) {

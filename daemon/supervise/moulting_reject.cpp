@@ -19,7 +19,10 @@ std::string one_line(const Rejection& rejection) {
 }  // namespace
 
 void Moulting::on_generation_refused(Generation& generation) {
-  if (spare_ && spare_->generation == &generation) spare_.reset();
+  if (spare_ && spare_->generation == &generation) {
+    no_spare_ = "it could not be made: " + one_line(generation.record().rejection);
+    spare_.reset();
+  }
   if (!attempt_ || attempt_->generation != &generation) return;  // we refused it ourselves
   attempt_->generation = nullptr;
   attempt_deadline_.stop();

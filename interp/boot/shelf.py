@@ -9,7 +9,7 @@ import sys
 import warnings
 from importlib.machinery import ModuleSpec, PathFinder
 
-from _moult import importer
+from _moult import importer, streams
 
 kept = {}  # by name: what lies here
 taken = {}  # by name: modules that the app has got from here
@@ -157,7 +157,9 @@ class Recorder:
         sys.meta_path.append(self.last)
         self.watch_environ()
         self.real_show, warnings.showwarning = warnings.showwarning, self.on_warning
-        sys.stdout.write = sys.stderr.write = self.on_output
+        self.streams = [one for one in (sys.stdout, sys.stderr) if isinstance(one, streams.LogStream)]
+        for stream in self.streams:
+            stream.write = self.on_output
         self.shows_all = ALWAYS in warnings.filters
         if not self.shows_all:
             warnings.simplefilter("always")
@@ -170,7 +172,8 @@ class Recorder:
                 sys.meta_path.remove(finder)
         os._Environ.__getitem__, os._Environ.__iter__ = self.environ_methods
         warnings.showwarning = self.real_show
-        del sys.stdout.write, sys.stderr.write
+        for stream in self.streams:
+            del stream.write
         if not self.shows_all and ALWAYS in warnings.filters:
             warnings.filters.remove(ALWAYS)  # what the modules have added stays
         self.put_aside()

@@ -183,6 +183,21 @@ class Spares(case.HostCase):
         expected = [False, False, False, True, False, True, True, "xml.etree.ElementTree", "SourceFileLoader"]
         self.assertEqual(told, expected)
 
+    def test_a_spare_that_cannot_put_its_modules_aside_ends(self):
+        places = case.Tree({"site-packages/rigid/part.py": "", "site-packages/rigid/__init__.py": """
+            import sys
+            class Rigid(type(sys)):
+                def __delattr__(self, name): raise TypeError("never")
+            sys.modules[__name__].__class__ = Rigid
+            from rigid import part
+            """})
+        self.addCleanup(places.remove)
+        path = [places / "site-packages"]
+        spare = self.host.begin(self.tree, self.tree / "app.py", modules=["rigid"], path=path)
+        event = self.host.wait("rejected", interp=spare.number)
+        self.assertEqual((event["stage"], event["error"]), ("boot", "TypeError: never"))
+        self.assertEqual(self.host.wait("retired", "abandoned", interp=spare.number)["event"], "retired")
+
     def test_a_question_for_a_module_imports_nothing(self):
         told = self.told(["sqlite3"], """
             import importlib.util, sys
