@@ -187,13 +187,12 @@ class Recorder:
                 value = getitem(environ, key)
                 return value
             finally:
-                if owner := executing():
-                    value = None if value is None else os.fsdecode(value)
-                    self.environ.setdefault(owner, {})[os.fsdecode(key)] = value
+                for owner in running():
+                    text = None if value is None else os.fsdecode(value)
+                    self.environ.setdefault(owner, {})[os.fsdecode(key)] = text
 
         def watched_iterate(environ):
-            if owner := executing():
-                self.loud.add(owner)  # it has looked at all of them
+            self.loud.update(running())  # they have looked at all of them
             return iterate(environ)
 
         os._Environ.__getitem__, os._Environ.__iter__ = watched_getitem, watched_iterate
@@ -215,24 +214,27 @@ class Recorder:
 
     def import_(self, name, globals=None, locals=None, fromlist=(), level=0):
         module = self.real_import(name, globals, locals, fromlist, level)
-        if owner := executing():
-            needs = self.needs.setdefault(owner, {})
-            if level:
-                package = (globals or {}).get("__package__") or owner
-                name = importlib.util.resolve_name("." * level + name, package)
-            add_with_parents(needs, name)
-            for item in fromlist or ():
-                items = [child for child in sys.modules if is_child(child, name)] if item == "*" else [f"{name}.{item}"]
-                needs.update((child, None) for child in items if child in sys.modules)
+        if level:
+            package = (globals or {}).get("__package__") or (globals or {}).get("__name__", "")
+            name = importlib.util.resolve_name("." * level + name, package)
+        names = with_parents(name)
+        for item in fromlist or ():
+            items = [child for child in sys.modules if is_child(child, name)] if item == "*" else [f"{name}.{item}"]
+            names += [child for child in items if child in sys.modules]
+        self.add_needs(names)
         return module
 
     def on_wanted(self, name, path):
-        if owner := executing():
-            add_with_parents(self.needs.setdefault(owner, {}), name)
+        self.add_needs(with_parents(name))
+
+    def add_needs(self, names):
+        for owner in running():
+            self.needs.setdefault(owner, {}).update(dict.fromkeys(names))
 
     def on_missed(self, name, path):
-        if path is None and (owner := executing()):
-            self.misses.setdefault(owner, set()).add(name)
+        if path is None:
+            for owner in running():
+                self.misses.setdefault(owner, set()).add(name)
 
     def on_refused(self, name):
         """The app's own, which an editable install has found."""
@@ -284,7 +286,7 @@ class Recorder:
         except OSError:
             return  # in a zip file
         one.needs = self.needs.get(name, {})
-        add_with_parents(one.needs, name)
+        one.needs.update(dict.fromkeys(with_parents(name)))
         one.misses = self.misses.get(name, set())
         one.environ = self.environ.get(name, {})
         one.is_loud = name in self.loud
@@ -304,24 +306,22 @@ class Finder:
         pass
 
 
-def executing():
-    """The name of the module that is being run, by the innermost frame of one."""
+def running():
+    """The names of all modules of which code is being run: the one that is being imported, those that import
+    it, and those whose functions it calls, which may keep what they find."""
+    names = set()
     frame = sys._getframe(2)
     while frame is not None:
-        if frame.f_code.co_name == "<module>":
-            name = frame.f_globals.get("__name__")
-            if isinstance(name, str) and name in sys.modules:
-                return name
+        name = frame.f_globals.get("__name__")
+        if isinstance(name, str) and name in sys.modules:
+            names.add(name)
         frame = frame.f_back
-    return None
+    return names
 
 
-def add_with_parents(needs, name):
-    end = name.find(".")
-    while end >= 0:
-        needs[name[:end]] = None
-        end = name.find(".", end + 1)
-    needs[name] = None
+def with_parents(name):
+    parts = name.split(".")
+    return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 def is_child(name, package):
