@@ -301,12 +301,16 @@ void Home::wait_for_retire(const py::Attached& py) {
   }
   wanted_.reset();
   for (bool over = false; !over;) {
-    const py::DetachScope detached(py);
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return retire_asked_ || turn_asked_; });
-    turn_asked_ = false;
-    over = retire_asked_;
-    if (over) wanted_.emplace(services_.turns);
+    {
+      const py::DetachScope detached(py);
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return retire_asked_ || turn_asked_; });
+      turn_asked_ = false;
+      over = retire_asked_;
+      if (over) wanted_.emplace(services_.turns);
+      services_.turns.turn_begins();
+    }
+    services_.turns.turn_ends();
   }
 }
 

@@ -42,8 +42,14 @@ class Turns {
   void call_begins() {
     if (!kNeeded) return;
     begun_.fetch_add(1, std::memory_order_relaxed);
-    if (running_.fetch_add(1) == 0 && asleep_.load()) wake();
+    turn_begins();
   }
+  // By homes that were poked, around the wait for the GIL: another interpreter may compute by then, and
+  // the watcher must not sleep before it was their turn. It is no progress of a call.
+  void turn_begins() {
+    if (kNeeded && running_.fetch_add(1) == 0 && asleep_.load()) wake();
+  }
+  void turn_ends() { call_ends(); }
   void call_ends() {
     if (kNeeded) running_.fetch_sub(1);
   }
