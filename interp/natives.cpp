@@ -6,6 +6,7 @@
 #include "interp/payload_natives.h"
 #include "interp/py/error.h"
 #include "interp/py/types.h"
+#include "ipc/base/hex.h"
 
 #include <fmt/format.h>
 
@@ -69,11 +70,7 @@ PyObject* snapshot_names(PyObject* self, PyObject* folder) {
 }
 
 PyObject* hex_text(std::string_view bytes) {
-  std::string hex;
-  for (const char byte : bytes) {
-    constexpr const char* kDigits = "0123456789abcdef";
-    hex += {kDigits[static_cast<unsigned char>(byte) >> 4], kDigits[static_cast<unsigned char>(byte) & 15]};
-  }
+  const std::string hex = hex_of(bytes);
   return PyUnicode_FromStringAndSize(hex.data(), static_cast<Py_ssize_t>(hex.size()));
 }
 

@@ -15,12 +15,12 @@ struct HostFacts {
   int wake_fd = -1;  // process isolation: for signal.set_wakeup_fd
 };
 
-// What interp/boot/start.py gets: the protocol's `spec` as a dict, with `generation`, `mode`,
-// `module_dir`, `host_tz` and `wake_fd`. Null with an exception pending.
 // A list of str, and what is in one; paths may be no UTF-8 and are as os.fsencode() wants them.
 py::Ref text_list(const py::Attached& py, const std::vector<std::string>& values);
 std::vector<std::string> texts_of(const py::Attached& py, PyObject* list);
 
+// What interp/boot/start.py gets: the protocol's `spec` as a dict, with `generation`, `mode`,
+// `module_dir`, `host_tz` and `wake_fd`. Null with an exception pending.
 py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostFacts& host);
 
 }  // namespace moult

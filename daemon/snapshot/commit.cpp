@@ -2,6 +2,7 @@
 
 #include "daemon/snapshot/tree_rules.h"
 #include "ipc/base/fd.h"
+#include "ipc/base/hex.h"
 
 #include <sys/stat.h>
 #include <algorithm>
@@ -75,13 +76,7 @@ std::string hg_commit(const std::string& state) {
   const std::string_view parent =
       text.starts_with(kMarker) ? text.substr(kMarker.size()) : text.substr(0, 20);
   if (parent.size() < 20) return {};
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (const char byte : parent) {
-    hex += kDigits[static_cast<unsigned char>(byte) >> 4];
-    hex += kDigits[static_cast<unsigned char>(byte) & 15];
-  }
-  return hex;
+  return hex_of(parent);
 }
 
 }  // namespace

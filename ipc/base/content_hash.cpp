@@ -1,5 +1,7 @@
 #include "ipc/base/content_hash.h"
 
+#include "ipc/base/hex.h"
+
 #include <nettle/sha2.h>
 #include <nettle/version.h>
 
@@ -49,14 +51,7 @@ ContentHash hash_of(std::string_view content) {
 }
 
 std::string ContentHash::hex() const {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  return hex_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 std::optional<ContentHash> parse_hash(std::string_view hex) {
