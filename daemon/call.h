@@ -19,6 +19,7 @@ enum class CallFailure {
   queue_timeout,    // 503 + Retry-After
   app_stopped,      // 503 + Retry-After
   app_unavailable,  // 503 + Retry-After: no generation serves (first start failed, host restarting)
+  app_moving,       // 503 + Retry-After: it needs a process of its own, and this call cannot be sent again
   app_error,        // 500: the app raised before it sent a head; `detail` is the traceback
   host_lost,        // 502: the host died under it
   call_timeout,     // 504: call_timeout or the end of a drain
@@ -60,7 +61,8 @@ class CallTarget {
   virtual void resume(Call& call) = 0;
 };
 
-class Worker;  // supervise/worker.h
+class Worker;     // supervise/worker.h
+class CallQueue;  // supervise/call_queue.h
 
 // Numbers the calls of a daemon, so that no two on one lane can be taken for each other. One per
 // daemon, shared by all who make calls; loop thread only.
@@ -81,19 +83,23 @@ class Call {
   std::span<const lane::Header> headers;
   std::string_view body;       // the whole body, unless head.flags has kBodyStreams
   bool safe_to_retry = false;  // GET, HEAD, OPTIONS without a streamed body
+  bool tied = false;           // to one generation, as a hook is: no other can serve it
   // Past it the client gets CallFailure::call_timeout, and the worker is interrupted.
   SteadyTime deadline = SteadyTime::max();
 
   // Supervise's own, from submit() to the end.
   CallTarget* target = nullptr;  // null: not in flight
   Worker* worker = nullptr;      // null: queued
-  Call* previous = nullptr;      // in the app's queue
+  CallQueue* queue = nullptr;    // where it waits
+  Call* previous = nullptr;      // in that
   Call* next = nullptr;
   SteadyTime submitted{};
   SteadyTime started{};
   std::uint64_t generation = 0;  // that serves it, or did; 0: none yet
   bool head_seen = false;
   bool retried = false;
+  bool body_sent = false;      // a part of a streamed body
+  std::uint64_t moved_by = 0;  // the generation that could not serve it; 0: none
   bool paused = false;
 };
 

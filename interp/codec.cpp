@@ -58,6 +58,7 @@ Spec spec_from(const Json& json) {
   spec.exports = strings(json, "exports");
   spec.max_payload = json.value("max_payload", spec.max_payload);
   spec.scratch_interpreters = json.value("scratch_interpreters", 0);
+  spec.may_move = json.value("may_move", false);
   return spec;
 }
 
@@ -116,6 +117,7 @@ Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
   if (what == "calls") return CallsCommand{json.at("ask")};
   if (what == "kill") return KillCommand{json.at("ask"), json.at("call")};
   if (what == "imports") return ImportsCommand{json.at("ask"), json.at("interp")};
+  if (what == "stay") return StayCommand{json.at("interp")};
   if (what == "exit") return ExitCommand{};
   return bad(fmt::format("unknown command \"{}\"", what));
 }
@@ -141,17 +143,24 @@ std::string fit(Json json) {
   return packet;
 }
 
-Json list_of(const std::vector<Extension>& extensions, bool refused) {
+Json list_of(const std::vector<Extension>& extensions) {
   Json list = Json::array();
-  for (const Extension& extension : extensions) {
-    Json item{{"module", extension.module}, {"path", extension.path}};
-    if (refused) {
-      item["error"] = extension.error;
-    } else {
-      item["kind"] = extension.kind;
-    }
-    list.push_back(std::move(item));
-  }
+  for (const Extension& extension : extensions)
+    list.push_back({{"module", extension.module}, {"path", extension.path}, {"kind", extension.kind}});
+  return list;
+}
+
+Json object_of(const Refusal& refusal) {
+  return {{"module", refusal.what},
+          {"path", refusal.path},
+          {"error", refusal.error},
+          {"file", refusal.file},
+          {"line", refusal.line}};
+}
+
+Json list_of(const std::vector<Refusal>& refusals) {
+  Json list = Json::array();
+  for (const Refusal& refusal : refusals) list.push_back(object_of(refusal));
   return list;
 }
 
@@ -182,8 +191,8 @@ void Events::made(const MadeEvent& event) {
             {"seconds", event.seconds.count()},
             {"modules", event.modules},
             {"files", event.files},
-            {"extensions", list_of(event.extensions, false)},
-            {"refused", list_of(event.refused, true)},
+            {"extensions", list_of(event.extensions)},
+            {"refused", list_of(event.refused)},
             {"hooks", event.hooks},
             {"exports", event.exports}}));
 }
@@ -196,7 +205,7 @@ void Events::rejected(const RejectedEvent& event) {
             {"traceback", event.traceback},
             {"file", event.file},
             {"line", event.line},
-            {"refused", list_of(event.refused, true)}}));
+            {"refused", list_of(event.refused)}}));
 }
 
 void Events::opened(InterpNumber interp, const std::vector<std::string>& files) {
@@ -294,6 +303,12 @@ void Events::notice(const NoticeEvent& event) {
             {"text", event.text},
             {"file", event.file},
             {"line", event.line}}));
+}
+
+void Events::refused(InterpNumber interp, const Refusal& refusal) {
+  Json event = object_of(refusal);
+  event.update({{"event", "refused"}, {"interp", interp}});
+  send(fit(std::move(event)));
 }
 
 void Events::process_wide(InterpNumber interp, std::string_view what, std::string_view value) {

@@ -47,6 +47,7 @@ struct Spec {
   std::vector<std::string> exports;
   std::size_t max_payload = 16 << 20;
   int scratch_interpreters = 0;
+  bool may_move = false;  // isolation = "auto": what refuses a sub-interpreter moves the app to a process
 };
 
 struct MakeCommand {
@@ -111,11 +112,15 @@ struct ImportsCommand {
   std::uint64_t ask = 0;
   InterpNumber interp = 0;
 };
+// There is no process for this app: what refuses its interpreter is the app's own matter from now on.
+struct StayCommand {
+  InterpNumber interp = 0;
+};
 struct ExitCommand {};
 
 using Command =
     std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand, StackCommand,
-                 RouteCommand, DrainCommand, CallsCommand, KillCommand, ImportsCommand, ExitCommand>;
+                 RouteCommand, DrainCommand, CallsCommand, KillCommand, ImportsCommand, StayCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

@@ -9,12 +9,20 @@
 
 namespace moult {
 
-// An extension module that an interpreter loaded, or could not.
+// An extension module that an interpreter loaded.
 struct Extension {
   std::string module;
   std::string path;
-  std::string kind;   // "multi-phase", "single-phase", ""
-  std::string error;  // of a refused one
+  std::string kind;  // "multi-phase", "single-phase", ""
+};
+
+// What cannot be in a sub-interpreter, and where the app came upon it (boot/verdict.py).
+struct Refusal {
+  std::string what;   // an extension module, or a call: "resource.setrlimit()"
+  std::string path;   // of the module
+  std::string error;  // what it said
+  std::string file;
+  int line = 0;
 };
 
 struct MadeEvent {
@@ -24,7 +32,7 @@ struct MadeEvent {
   std::size_t modules = 0;
   std::vector<std::string> files;
   std::vector<Extension> extensions;
-  std::vector<Extension> refused;
+  std::vector<Refusal> refused;
   std::vector<std::string> hooks;
   std::size_t exports = 0;
 };
@@ -36,7 +44,7 @@ struct RejectedEvent {
   std::string traceback;
   std::string file;
   int line = 0;
-  std::vector<Extension> refused;
+  std::vector<Refusal> refused;
 };
 
 struct NoticeEvent {
@@ -105,6 +113,7 @@ class Events {
   void asks(InterpNumber interp, std::string_view what);
   void tainted(InterpNumber interp, std::string_view why);
   virtual void notice(const NoticeEvent& event);
+  void refused(InterpNumber interp, const Refusal& refusal);  // after it was made
   void process_wide(InterpNumber interp, std::string_view what, std::string_view value);
 
  private:

@@ -38,19 +38,23 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  make.spec.host};
 }
 
-std::vector<Extension> extensions_from(const py::Attached& py, PyObject* list, bool refused) {
+std::vector<Extension> extensions_from(const py::Attached& py, PyObject* list) {
   std::vector<Extension> extensions;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
     PyObject* const item = PyList_GET_ITEM(list, i);
     const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(item, at)); };
-    if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 3) continue;
-    if (refused) {
-      extensions.push_back({field(0), field(1), {}, field(2)});
-    } else {
-      extensions.push_back({field(0), field(1), field(2), {}});
-    }
+    if (PyTuple_Check(item) && PyTuple_GET_SIZE(item) == 3)
+      extensions.push_back({field(0), field(1), field(2)});
   }
   return extensions;
+}
+
+std::vector<Refusal> refusals_from(const py::Attached& py, PyObject* list) {
+  std::vector<Refusal> refusals;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
+    if (auto refusal = refusal_from(py, PyList_GET_ITEM(list, i))) refusals.push_back(std::move(*refusal));
+  }
+  return refusals;
 }
 
 }  // namespace
@@ -179,6 +183,7 @@ bool Home::open_snapshot(Fd memfd) {
 }
 
 bool Home::load(const py::Attached& py) {
+  natives_.may_move = make_.spec.may_move && make_.mode != py::Mode::main;
   const py::Ref load = py::boot_function(py, "start", "load");
   const Entry& entry = make_.spec.entry;
   const py::Ref loaded =
@@ -271,8 +276,8 @@ void Home::fill_report(const py::Attached& py, MadeEvent& event) {
                                 &loaded, &PyList_Type, &refused, &PyList_Type, &hooks)) {
     event.modules = static_cast<std::size_t>(modules);
     event.files = texts_of(py, files);
-    event.extensions = extensions_from(py, loaded, false);
-    event.refused = extensions_from(py, refused, true);
+    event.extensions = extensions_from(py, loaded);
+    event.refused = refusals_from(py, refused);
     event.hooks = texts_of(py, hooks);
   }
   PyErr_Clear();

@@ -51,6 +51,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void tell_stack(const StackCommand& stack);
   void tell_imports(std::uint64_t ask);
   void drain();
+  void stay() { natives_.may_move = false; }
   void take_turn();  // the home thread asks for the GIL once
   bool has_scratches() const;
   // Itself, or a scratch interpreter of its app.

@@ -174,6 +174,10 @@ void Host::obey(ImportsCommand imports) {
   }
 }
 
+void Host::obey(StayCommand stay) {
+  if (const auto home = find(stay.interp)) home->stay();
+}
+
 void Host::obey(ExitCommand) { ::_exit(0); }
 
 std::shared_ptr<Home> Host::find(InterpNumber interp) {

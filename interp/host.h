@@ -32,6 +32,7 @@ class Host {
   void obey(CallsCommand calls);
   void obey(KillCommand kill);
   void obey(ImportsCommand imports);
+  void obey(StayCommand stay);
   [[noreturn]] void obey(ExitCommand exit);
   std::shared_ptr<Home> find(InterpNumber interp);
 

@@ -162,6 +162,22 @@ PyObject* process_wide(PyObject* self, PyObject* args) {
   Py_RETURN_NONE;
 }
 
+PyObject* refused(PyObject* self, PyObject* args) {
+  const auto py = py::Attached::by_caller();
+  Natives& natives = natives_of(self);
+  if (const auto refusal = refusal_from(py, args)) {
+    const py::DetachScope detached(py);
+    natives.events.refused(natives.interp, *refusal);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* may_move(PyObject* self, PyObject*) { return PyBool_FromLong(natives_of(self).may_move); }
+
+PyObject* move_call(PyObject* self, PyObject*) {
+  return PyBool_FromLong(natives_of(self).book.here().move());
+}
+
 PyObject* opened(PyObject* self, PyObject* files) {
   const auto py = py::Attached::by_caller();
   std::vector<std::string> paths;
@@ -247,6 +263,9 @@ PyMethodDef kFunctions[] = {
     {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
     {"notice", notice, METH_VARARGS, "notice(level, text, file='', line=0): tells the daemon."},
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
+    {"refused", refused, METH_VARARGS, "refused(what, path, error, file, line): tells the daemon."},
+    {"may_move", may_move, METH_NOARGS, "may_move(): does a process of its own wait for the app?"},
+    {"move_call", move_call, METH_NOARGS, "move_call(): has what this thread serves it done there, if it can be."},
     {"opened", opened, METH_O, "opened(paths): files that belong to the app."},
     {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
     {"module_support", module_support, METH_O, "module_support(module): the interpreters that it can be in."},
@@ -258,6 +277,13 @@ PyMethodDef kFunctions[] = {
 };
 
 }  // namespace
+
+std::optional<Refusal> refusal_from(const py::Attached& py, PyObject* tuple) {
+  if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != 5) return std::nullopt;
+  const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(tuple, at)); };
+  return Refusal{field(0), field(1), field(2), field(3),
+                 static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(tuple, 4)))};
+}
 
 py::Ref add_native_module(const py::Attached& py, Natives& natives) {
   py::Ref module = py::Ref::steal(PyModule_New("_moult"));

@@ -13,6 +13,7 @@
 #include "interp/py/ref.h"
 #include "interp/snapshot_map.h"
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -44,6 +45,7 @@ struct Natives {
   bool told_exports = false;       // the daemon knows that there are some
   Py_ssize_t modules_seen = 0;     // the size of sys.modules when it was last looked through
   ImportBook imports{};
+  std::atomic<bool> may_move = false;  // what refuses this interpreter moves the app to a process
 };
 
 // The `self` of native functions.
@@ -52,6 +54,9 @@ Natives& natives_of(PyObject* capsule);
 // Makes the module `_moult`, puts it into sys.modules of the attached interpreter and returns it.
 // Null with an exception pending.
 py::Ref add_native_module(const py::Attached& py, Natives& natives);
+
+// Of a tuple of boot/verdict.py.
+std::optional<Refusal> refusal_from(const py::Attached& py, PyObject* tuple);
 
 // Text for the app's log; waits as LogPipe says, with the GIL released.
 void log_text(const py::Attached& py, Natives& natives, char stream, std::string_view text);

@@ -95,6 +95,7 @@ Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber nu
   make.spec.preload.clear();
   make.spec.exports.clear();
   make.spec.scratch_interpreters = 0;
+  make.spec.may_move = false;
   MOULT_ASSIGN(make.snapshot, duplicate(snapshot_));
   MOULT_ASSIGN(make.log, log_.duplicate());
   return make;

@@ -7,6 +7,14 @@ void ServedCall::begin(const lane::RequestHead& head) {
   flags_ = head.flags;
   is_head_ = head.method == "HEAD";
   gone_ = false;
+  scope_.answered = scope_.moved = false;
+}
+
+bool ServedCall::fail(const py::Attached& py, std::string_view traceback) {
+  char prefix[16];
+  const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::failed, number_,
+                                                     is_moved() ? lane::kMoved : std::uint8_t{0});
+  return send(py, {prefix, size}, is_moved() ? std::string_view() : traceback.substr(0, lane::kChunkMax));
 }
 
 bool ServedCall::send(const py::Attached& py, std::string_view prefix, std::string_view data,

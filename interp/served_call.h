@@ -1,6 +1,6 @@
 #pragma once
 
-#include "interp/py/attach.h"
+#include "interp/calls/thread_calls.h"
 #include "ipc/lane.h"
 
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace moult {
 // lane is full.
 class ServedCall {
  public:
-  explicit ServedCall(int lane) : lane_(lane) {}
+  // `scope`: of the thread that serves it.
+  ServedCall(int lane, CallScope& scope) : lane_(lane), scope_(scope) {}
 
   void begin(const lane::RequestHead& head);
   std::uint64_t number() const { return number_; }
@@ -23,6 +24,11 @@ class ServedCall {
   // The client has gone, or the daemon itself: stop producing.
   bool gone() const { return gone_; }
   void set_gone() { gone_ = true; }
+  // It is served by another interpreter: its answer is not to begin.
+  bool is_moved() const { return scope_.moved; }
+  void begin_answer() { scope_.answered = true; }
+  // Ends it without an answer.
+  bool fail(const py::Attached& py, std::string_view traceback);
 
   // One packet. False: the lane is closed, and gone() from now on.
   bool send(const py::Attached& py, std::string_view prefix, std::string_view data, int attached_fd = -1);
@@ -33,6 +39,7 @@ class ServedCall {
 
  private:
   int lane_;
+  CallScope& scope_;
   std::uint64_t number_ = 0;
   std::uint8_t flags_ = 0;
   bool is_head_ = false;

@@ -177,6 +177,10 @@ bool Response::send_packet(const py::Attached& py, std::string_view data, std::u
     char prefix[16];
     const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::chunk, call_.number(), flags);
     call_.send(py, {prefix, size}, data);
+  } else if (call_.is_moved()) {
+    // The app has caught what was to end the call.
+    PyErr_SetString(PyExc_RuntimeError, "this call is served by a process of the app's own");
+    return false;
   } else {
     lane::Head head;
     head.call = call_.number();
@@ -193,6 +197,7 @@ bool Response::send_packet(const py::Attached& py, std::string_view data, std::u
       return false;
     }
     head_sent_ = true;
+    call_.begin_answer();
     call_.send(py, {packet_.data(), size}, data);
   }
   if ((flags & lane::kEnd) != 0) ended_ = true;
@@ -213,9 +218,7 @@ bool Response::send_file(const py::Attached& py, int file, std::uint64_t offset,
 
 void Response::fail(const py::Attached& py, std::string_view traceback) {
   if (ended_) return;
-  char prefix[16];
-  const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::failed, call_.number(), 0);
-  call_.send(py, {prefix, size}, traceback.substr(0, lane::kChunkMax));
+  call_.fail(py, traceback);
   ended_ = true;
 }
 

@@ -37,7 +37,7 @@ WsgiServer::WsgiServer(const py::Attached& py, int lane, PyObject* callable, con
     : callable_(callable),
       types_(types),
       natives_(natives),
-      call_(lane),
+      call_(lane, natives.book.here().scope),
       body_(call_),
       response_(call_),
       environs_(py, facts),
@@ -175,7 +175,8 @@ bool WsgiServer::close(const py::Attached&, PyObject* result) {
 
 void WsgiServer::fail_call(const py::Attached& py, const lane::RequestHead& head) {
   const py::ErrorText error = py::take_error(py);
-  log_error(py, fmt::format("{} {} failed", head.method, head.target),
+  if (!call_.is_moved())
+    log_error(py, fmt::format("{} {} failed", head.method, head.target),
             error.traceback.empty() ? error.line : error.traceback);
   response_.fail(py, error.traceback.empty() ? error.line : error.traceback);
 }

@@ -45,6 +45,8 @@ inline constexpr std::uint8_t kCall = 32;    // a call of an exported function, 
 // Flags of body, head, chunk, file.
 inline constexpr std::uint8_t kEnd = 1;     // the last piece; the call is over for this side
 inline constexpr std::uint8_t kBroken = 2;  // body: the client broke off before the end
+// Flag of failed: the app is to be asked again, in a process of its own.
+inline constexpr std::uint8_t kMoved = 1;
 // Flags of head.
 inline constexpr std::uint8_t kHasLength = 4;  // the headers have a Content-Length, in `length`
 inline constexpr std::uint8_t kHasDate = 8;

@@ -60,6 +60,8 @@ CallError error_of(CallFailure failure, const std::string& app, std::string_view
     case CallFailure::app_unavailable:
       return unavailable(fmt::format("{} has no generation that serves", app),
                          fmt::format("moultctl status {}", app));
+    case CallFailure::app_moving:
+      return unavailable(fmt::format("{} is being moved to a process of its own", app));
     case CallFailure::app_error:
       return {"raised", 500, "InternalError", last_line(end_of(detail)), std::string(end_of(detail))};
     case CallFailure::host_lost:

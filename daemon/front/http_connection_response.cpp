@@ -33,6 +33,8 @@ FailurePage page_of(CallFailure failure) {
     case CallFailure::app_stopped: return {503, "This app is stopped.", "Retry-After: 5\r\n"};
     case CallFailure::app_unavailable:
       return {503, "This app does not run at the moment.", "Retry-After: 5\r\n"};
+    case CallFailure::app_moving:
+      return {503, "This app is being moved to a process of its own. Try again.", "Retry-After: 1\r\n"};
     case CallFailure::app_error: return {500, "The app failed while it answered this request.", {}};
     case CallFailure::host_lost: return {502, "The process that answered this request ended.", {}};
     case CallFailure::call_timeout: return {504, "The app took too long to answer this request.", {}};

@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 19> kEventNames{{
+constexpr std::array<std::pair<std::string_view, HostEventType>, 20> kEventNames{{
     {"booted", HostEventType::booted},
     {"made", HostEventType::made},
     {"rejected", HostEventType::rejected},
@@ -35,6 +35,7 @@ constexpr std::array<std::pair<std::string_view, HostEventType>, 19> kEventNames
     {"tainted", HostEventType::tainted},
     {"notice", HostEventType::notice},
     {"process_wide", HostEventType::process_wide},
+    {"refused", HostEventType::refused},
 }};
 
 std::string text_of(const Json& json, const char* key) {
@@ -69,14 +70,17 @@ double number_of(const Json& json, const char* key) {
   return found != json.end() && found->is_number() ? found->get<double>() : 0.0;
 }
 
+ExtensionNote extension_of(const Json& json) {
+  return {text_of(json, "module"), text_of(json, "path"), text_of(json, "kind"),
+          text_of(json, "error"),  text_of(json, "file"), whole_of<int>(json, "line")};
+}
+
 std::vector<ExtensionNote> extensions_of(const Json& json, const char* key) {
   std::vector<ExtensionNote> notes;
   const auto found = json.find(key);
   if (found == json.end() || !found->is_array()) return notes;
   for (const Json& item : *found) {
-    if (!item.is_object()) continue;
-    notes.push_back(
-        {text_of(item, "module"), text_of(item, "path"), text_of(item, "kind"), text_of(item, "error")});
+    if (item.is_object()) notes.push_back(extension_of(item));
   }
   return notes;
 }
@@ -157,7 +161,8 @@ std::string encode_make(const MakeCommand& command) {
         {"preload", spec.preload},
         {"exports", spec.exports},
         {"max_payload", spec.max_payload},
-        {"scratch_interpreters", spec.scratch_interpreters}}},
+        {"scratch_interpreters", spec.scratch_interpreters},
+        {"may_move", spec.may_move}}},
   };
   if (command.spare) {
     make["spare"] = true;
@@ -189,6 +194,8 @@ std::string encode_route(const std::string& app, const std::vector<std::uint64_t
 }
 
 std::string encode_drain(std::uint64_t interp) { return dump(Json{{"do", "drain"}, {"interp", interp}}); }
+
+std::string encode_stay(std::uint64_t interp) { return dump(Json{{"do", "stay"}, {"interp", interp}}); }
 
 std::string encode_calls(std::uint64_t ask) { return dump(Json{{"do", "calls"}, {"ask", ask}}); }
 
@@ -233,6 +240,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.files = texts_of(json, "files");
   event.extensions = extensions_of(json, "extensions");
   event.refused = extensions_of(json, "refused");
+  if (event.type == HostEventType::refused) event.refused = {extension_of(json)};
   event.stage = text_of(json, "stage");
   event.error = text_of(json, "error");
   event.traceback = text_of(json, "traceback");

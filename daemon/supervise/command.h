@@ -45,6 +45,7 @@ struct InterpreterSpec {
   std::vector<std::string> exports;  // "module:function"
   std::uint64_t max_payload = 0;     // bytes
   int scratch_interpreters = 0;
+  bool may_move = false;  // what refuses its interpreter moves the app to a process
 };
 
 struct MakeCommand {
@@ -73,6 +74,7 @@ std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t cal
 // Calls of `app` made in that host enter one of `interps`; none: they go through the daemon.
 std::string encode_route(const std::string& app, const std::vector<std::uint64_t>& interps);
 std::string encode_drain(std::uint64_t interp);
+std::string encode_stay(std::uint64_t interp);
 // `ask` is a number of the sender's choice that comes back with the answer.
 std::string encode_calls(std::uint64_t ask);
 std::string encode_kill(std::uint64_t ask, const std::string& call);
@@ -89,12 +91,15 @@ struct StackCommand {
 std::string encode_stack(const StackCommand& command);
 std::string encode_exit();
 
-// An extension module that an interpreter loaded or refused.
+// An extension module that an interpreter loaded, or what refused it: such a module, or a call that would
+// change the whole process ("resource.setrlimit()").
 struct ExtensionNote {
   std::string module;
   std::string path;
-  std::string kind;   // of a loaded one: "multi-phase", "single-phase", ""
-  std::string error;  // of a refused one
+  std::string kind;    // of a loaded one: "multi-phase", "single-phase", ""
+  std::string error;   // of what refused
+  std::string file{};  // where the app came upon that
+  int line = 0;
 };
 
 // A call that entered an interpreter from another one of its host, as the host tells of it.
@@ -142,7 +147,8 @@ enum class HostEventType {
   asks,
   tainted,
   notice,
-  process_wide
+  process_wide,
+  refused
 };
 
 // One event; only the members that belong to its type are set.
@@ -155,7 +161,7 @@ struct HostEvent {
   int modules = 0;
   std::vector<std::string> files;
   std::vector<ExtensionNote> extensions;
-  std::vector<ExtensionNote> refused;
+  std::vector<ExtensionNote> refused;  // of `refused`: one
   std::string stage;
   std::string error;
   std::string traceback;

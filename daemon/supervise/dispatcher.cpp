@@ -2,29 +2,27 @@
 
 namespace moult {
 
-Dispatcher::~Dispatcher() {
-  while (first_ != nullptr) refuse(*first_, CallFailure::app_stopped);
-}
+Dispatcher::~Dispatcher() { set_intake(Intake::stopped); }
 
 void Dispatcher::set_active(Generation* generation) {
   active_ = generation;
   if (on_active_) on_active_(generation);
+  if (generation != nullptr) moved_.move_before(queue_);
   hand_out_queued();
 }
 
 void Dispatcher::set_intake(Intake intake) {
   intake_ = intake;
   if (intake == Intake::open) return;
-  while (first_ != nullptr) refuse(*first_, CallFailure::app_stopped);
+  while (!queue_.empty()) refuse(*queue_.first(), CallFailure::app_stopped);
+  while (!moved_.empty()) refuse(*moved_.first(), CallFailure::app_stopped);
 }
 
 void Dispatcher::submit(Call& call) {
   call.target = this;
   call.worker = nullptr;
-  call.head_seen = false;
-  call.retried = false;
-  call.paused = false;
-  call.generation = 0;
+  call.head_seen = call.retried = call.paused = call.body_sent = false;
+  call.generation = call.moved_by = 0;
   call.submitted = Steady::now();
   if (!swept_) {
     swept_ = true;
@@ -39,12 +37,12 @@ void Dispatcher::submit(Call& call) {
     return;
   }
   // Who came first is served first: with calls waiting a new one waits too.
-  if (first_ == nullptr && hand_out(call)) return;
-  if (queued_ >= limits_.queue) {
+  if (queue_.empty() && hand_out(call)) return;
+  if (queued() >= limits_.queue) {
     refuse(call, CallFailure::queue_full);
     return;
   }
-  enqueue(call, false);
+  queue_.push_back(call);
 }
 
 bool Dispatcher::hand_out(Call& call) {
@@ -59,11 +57,11 @@ bool Dispatcher::hand_out(Call& call) {
 }
 
 void Dispatcher::hand_out_queued() {
-  while (first_ != nullptr) {
-    Call& call = *first_;
-    dequeue(call);
+  while (!queue_.empty()) {
+    Call& call = *queue_.first();
+    CallQueue::remove(call);
     if (hand_out(call)) continue;
-    enqueue(call, true);
+    queue_.push_front(call);
     return;
   }
 }
@@ -75,14 +73,18 @@ void Dispatcher::on_worker_idle(Generation& generation, Interpreter&, Worker& wo
   if (&generation == active_) hand_out_queued();
 }
 
+void Dispatcher::send_again(Call& call, CallQueue& queue) {
+  call.target = this;
+  call.submitted = Steady::now();  // the time that it ran was no time in the queue
+  queue.push_front(call);
+}
+
 void Dispatcher::on_call_lost(Call& call) {
   if (limits_.retry_safe && call.safe_to_retry && !call.head_seen && !call.retried &&
       intake_ == Intake::open) {
-    call.target = this;
     call.retried = true;
-    call.submitted = Steady::now();  // the time that it ran was no time in the queue
     ++stats_.retried;
-    enqueue(call, true);
+    send_again(call, queue_);
     hand_out_queued();
     return;
   }
@@ -90,17 +92,37 @@ void Dispatcher::on_call_lost(Call& call) {
   call.client->on_failure(call, CallFailure::host_lost, {});
 }
 
+void Dispatcher::on_call_moved(Call& call) {
+  const bool can_wait = !call.tied && !call.body_sent && call.moved_by != call.generation &&
+                        intake_ == Intake::open && queued() < limits_.queue;
+  if (!can_wait) {
+    call.client->on_failure(call, CallFailure::app_moving, {});
+    return;
+  }
+  const bool by_active = active_ != nullptr && active_->number() == call.generation;
+  call.moved_by = call.generation;
+  send_again(call, by_active ? moved_ : queue_);
+  hand_out_queued();
+}
+
+void Dispatcher::give_back_moved() {
+  moved_.move_before(queue_);
+  hand_out_queued();
+}
+
 void Dispatcher::cancel(Call& call) {
   if (call.worker != nullptr) {
     call.worker->abort();
   } else if (call.target != nullptr) {
-    dequeue(call);
+    CallQueue::remove(call);
     call.target = nullptr;
   }
 }
 
 void Dispatcher::send_body(Call& call, std::string_view piece, End end, bool broken) {
-  if (call.worker != nullptr) call.worker->send_body(piece, end, broken);
+  if (call.worker == nullptr) return;
+  call.body_sent = true;
+  call.worker->send_body(piece, end, broken);
 }
 
 void Dispatcher::pause(Call& call) {
@@ -113,9 +135,9 @@ void Dispatcher::resume(Call& call) {
   if (call.worker != nullptr) call.worker->resume();
 }
 
-bool Dispatcher::sweep(SteadyTime now) {
-  // Not always in the order of time: one that is sent again comes first. A refusal may change the queue.
-  for (Call* call = first_; call != nullptr;) {
+// Not always in the order of time: one that is sent again comes first. A refusal may change the queue.
+void Dispatcher::sweep(CallQueue& queue, SteadyTime now) {
+  for (Call* call = queue.first(); call != nullptr;) {
     const bool given_up = call->deadline <= now;
     const bool late = given_up || now - call->submitted > limits_.queue_timeout;
     if (given_up) {
@@ -123,36 +145,29 @@ bool Dispatcher::sweep(SteadyTime now) {
     } else if (late) {
       refuse(*call, active_ == nullptr ? CallFailure::app_unavailable : CallFailure::queue_timeout);
     }
-    call = late ? first_ : call->next;
+    call = late ? queue.first() : call->next;
   }
-  if (active_ == nullptr) return swept_ = first_ != nullptr;
-  active_->drop_broken_calls(now);
-  const Generation::Overdue overdue =
-      active_->interrupt_calls(now, overdue_if_before(now, limits_.call_timeout));
-  stats_.timeouts += static_cast<std::uint64_t>(overdue.interrupted);
+}
+
+bool Dispatcher::is_busy() const {
+  return queued() > 0 || (active_ != nullptr && active_->in_flight() > 0);
+}
+
+bool Dispatcher::sweep(SteadyTime now) {
+  sweep(queue_, now);
+  sweep(moved_, now);
+  if (active_ != nullptr) {
+    active_->drop_broken_calls(now);
+    const Generation::Overdue overdue =
+        active_->interrupt_calls(now, overdue_if_before(now, limits_.call_timeout));
+    stats_.timeouts += static_cast<std::uint64_t>(overdue.interrupted);
+  }
   // A client that was told so may have had the app changed.
-  if (active_ == nullptr) return swept_ = first_ != nullptr;
-  return swept_ = first_ != nullptr || active_->in_flight() > 0;
-}
-
-void Dispatcher::enqueue(Call& call, bool in_front) {
-  call.previous = in_front ? nullptr : last_;
-  call.next = in_front ? first_ : nullptr;
-  (call.previous != nullptr ? call.previous->next : first_) = &call;
-  (call.next != nullptr ? call.next->previous : last_) = &call;
-  ++queued_;
-}
-
-void Dispatcher::dequeue(Call& call) {
-  (call.previous != nullptr ? call.previous->next : first_) = call.next;
-  (call.next != nullptr ? call.next->previous : last_) = call.previous;
-  call.previous = nullptr;
-  call.next = nullptr;
-  --queued_;
+  return swept_ = is_busy();
 }
 
 void Dispatcher::refuse(Call& call, CallFailure failure) {
-  if (&call == first_ || call.previous != nullptr) dequeue(call);
+  CallQueue::remove(call);
   call.target = nullptr;
   ++stats_.refused;
   if (failure == CallFailure::queue_full) ++stats_.queue_full;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/call.h"
+#include "daemon/supervise/call_queue.h"
 #include "daemon/supervise/generation.h"
 #include "daemon/supervise/stats.h"
 
@@ -47,13 +48,18 @@ class Dispatcher final : public CallTarget {
   void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker);
   // A call whose worker broke: sent again where that is allowed, else host_lost.
   void on_call_lost(Call& call);
+  // A call that its generation's interpreter cannot serve: it waits for another generation, or is told
+  // app_moving where it cannot be sent again.
+  void on_call_moved(Call& call);
+  // No other generation comes: the one that could not serve them does what it can.
+  void give_back_moved();
 
   // Answers what waited too long; interrupts what runs too long. True: there is something to watch.
   bool sweep(SteadyTime now);
 
-  int queued() const { return queued_; }
+  int queued() const { return queue_.size() + moved_.size(); }
   Seconds oldest_wait(SteadyTime now) const {
-    return first_ == nullptr ? Seconds(0) : Seconds(now - first_->submitted);
+    return queue_.empty() ? Seconds(0) : Seconds(now - queue_.first()->submitted);
   }
   Generation* active() const { return active_; }
 
@@ -65,9 +71,10 @@ class Dispatcher final : public CallTarget {
 
  private:
   bool hand_out(Call& call);
-  void enqueue(Call& call, bool in_front);
-  void dequeue(Call& call);
+  void send_again(Call& call, CallQueue& queue);
   void hand_out_queued();
+  void sweep(CallQueue& queue, SteadyTime now);
+  bool is_busy() const;
   void refuse(Call& call, CallFailure failure);
 
   CallStats& stats_;
@@ -77,9 +84,8 @@ class Dispatcher final : public CallTarget {
   bool swept_ = false;
   Generation* active_ = nullptr;
   Intake intake_ = Intake::open;
-  Call* first_ = nullptr;
-  Call* last_ = nullptr;
-  int queued_ = 0;
+  CallQueue queue_;
+  CallQueue moved_;  // wait for another generation than the active one
 };
 
 }  // namespace moult

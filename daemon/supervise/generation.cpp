@@ -14,6 +14,7 @@ constexpr Seconds kEndGrace{5.0};
 constexpr Milliseconds kInterruptAgain{1'000};
 constexpr int kInterruptsMax = 5;
 constexpr std::size_t kFilesUsedMax = 20'000;
+constexpr std::size_t kFallBacksMax = 1'000;
 constexpr Milliseconds kBrokenLaneGrace{1'000};
 
 }  // namespace
@@ -30,6 +31,7 @@ std::string_view to_string(CauseKind kind) {
     case CauseKind::recycle: return "recycle";
     case CauseKind::host_lost: return "host_lost";
     case CauseKind::settings: return "settings";
+    case CauseKind::isolation: return "isolation";
     case CauseKind::check: return "check";
   }
   return "start";
@@ -55,6 +57,7 @@ std::string describe(const Cause& cause) {
     case CauseKind::recycle: return fmt::format("host recycled: {}", cause.detail);
     case CauseKind::host_lost: return fmt::format("its host {}", cause.detail);
     case CauseKind::settings: return fmt::format("settings: {}", cause.detail);
+    case CauseKind::isolation: return fmt::format("a process of its own: {}", cause.detail);
     default:
       return cause.detail.empty() ? std::string(to_string(cause.kind))
                                   : fmt::format("{} by {}", to_string(cause.kind), cause.detail);
@@ -241,6 +244,10 @@ bool Generation::has_abandoned_interpreter() const {
   });
 }
 
+bool Generation::is_in_process() const {
+  return record_.isolation == isolation_word(InterpreterMode::main);
+}
+
 bool Generation::has_stuck_worker() const {
   return std::any_of(interpreters_.begin(), interpreters_.end(),
                      [](const auto& interpreter) { return interpreter->has_stuck_worker(); });
@@ -294,6 +301,12 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
 void Generation::on_note(Interpreter&, const HostEvent& event) {
   if (event.type == HostEventType::opened) {
     note_files(event.files);
+    return;
+  }
+  if (event.type == HostEventType::refused) {
+    if (event.refused.empty() || fell_back_.size() >= kFallBacksMax) return;
+    fell_back_.push_back(event.refused.front());
+    owner_.on_refused(*this, fell_back_.back());
     return;
   }
   if (event.type == HostEventType::spare) {

@@ -26,6 +26,7 @@ enum class CauseKind {
   recycle,
   host_lost,
   settings,
+  isolation,  // it needs a process of its own
   check
 };
 std::string_view to_string(CauseKind kind);
@@ -79,6 +80,9 @@ class Generation final : public Interpreter::Owner {
     virtual void on_generation_ended(Generation& generation) = 0;  // nothing of it is left
     virtual void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) = 0;
     virtual void on_call_lost(Generation& generation, Call& call) = 0;
+    virtual void on_call_moved(Call& call) = 0;  // it is to be served by another generation
+    // Something refuses its interpreter, and it was made already.
+    virtual void on_refused(Generation& generation, const ExtensionNote& what) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
     virtual void on_notice(Generation& generation, const HostEvent& event) = 0;
     virtual void on_log_line(Generation& generation, char stream, std::string_view line) = 0;
@@ -133,7 +137,9 @@ class Generation final : public Interpreter::Owner {
   std::uint64_t number() const { return record_.number; }
   const std::vector<std::unique_ptr<Interpreter>>& interpreters() const { return interpreters_; }
   const std::vector<ExtensionNote>& extensions() const { return extensions_; }
+  // What refused its interpreters; it does without.
   const std::vector<ExtensionNote>& fell_back() const { return fell_back_; }
+  bool is_in_process() const;  // of its own
   // "ready", "handoff", "adopt" or "retire": did the app define one?
   bool has_hook(const std::string& kind) const { return hooks_.count(kind) > 0; }
   // What it imported and opened, extension modules included; without Python's own and installed ones.
@@ -151,6 +157,7 @@ class Generation final : public Interpreter::Owner {
   void on_note(Interpreter& interpreter, const HostEvent& event) override;
   void on_worker_idle(Interpreter& interpreter, Worker& worker) override;
   void on_call_lost(Interpreter& interpreter, Call& call) override;
+  void on_call_moved(Call& call) override { owner_.on_call_moved(call); }
   void on_log_line(char stream, std::string_view line) override;
   void note_files(const std::vector<std::string>& files);
   bool advance(GenerationEvent event);

@@ -88,6 +88,7 @@ void HookRun::begin(Hook hook, Generation& generation, std::string body, Done do
 void HookRun::prepare_call() {
   call_ = Call();
   call_.client = this;
+  call_.tied = true;
   last_call_ = std::max(last_call_ + 1, kFirstCall);
   call_.head.call = last_call_;
   call_.head.flags = lane::kCall;
@@ -154,6 +155,8 @@ void HookRun::on_want_body(Call& call) {
 }
 
 void HookRun::on_failure(Call&, CallFailure failure, std::string_view detail) {
+  // What refuses the interpreter of a generation that is being made is told of it, and ends this.
+  if (failure == CallFailure::app_moving && hook_ != Hook::handoff) return;
   if (failure == CallFailure::host_lost) {
     finish({HookOutcome::Kind::lost});
   } else {

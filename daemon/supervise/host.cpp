@@ -169,6 +169,8 @@ void Host::route(const std::string& app, const std::vector<std::uint64_t>& inter
 
 void Host::drain(std::uint64_t interp) { send(encode_drain(interp)); }
 
+void Host::stay(std::uint64_t interp) { send(encode_stay(interp)); }
+
 void Host::forget(std::uint64_t interp) {
   if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)
     owner_.on_host_empty(*this);

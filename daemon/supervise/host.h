@@ -81,6 +81,7 @@ class Host {
   // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
   void route(const std::string& app, const std::vector<std::uint64_t>& interps);
   void drain(std::uint64_t interp);
+  void stay(std::uint64_t interp);
   // Questions: answered once, on the loop; with an error when the host does not within 5 s, when it
   // ends, or when too many are open.
   using Answer = std::function<void(Result<HostEvent>)>;

@@ -95,6 +95,10 @@ bool Interpreter::can_be_entered() const {
   return state_ == State::made && host_ != nullptr && host_->key().mode != InterpreterMode::main;
 }
 
+void Interpreter::stay() {
+  if (state_ == State::made && host_ != nullptr) host_->stay(number_);
+}
+
 void Interpreter::ask_to_drain() {
   if (!can_be_entered()) return;
   drain_ = Drain::awaited;

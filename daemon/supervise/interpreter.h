@@ -36,6 +36,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
     virtual void on_worker_idle(Interpreter& interpreter, Worker& worker) = 0;
     // The lane broke under this call, which belongs to nobody now.
     virtual void on_call_lost(Interpreter& interpreter, Call& call) = 0;
+    virtual void on_call_moved(Call& call) = 0;  // it is to be served elsewhere
     virtual void on_log_line(char stream, std::string_view line) = 0;
   };
 
@@ -76,6 +77,9 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void drain();
   void stop_draining();  // waits no longer
 
+  // There is no process for its app: what refuses it is told to the app.
+  void stay();
+
   // Closes the lanes and asks the host to end the interpreter. No call may be attached.
   void retire(Seconds timeout);
   // Gives up: the host is to be recycled (a shared one) or killed (a dedicated one).
@@ -90,6 +94,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void on_host_gone(const std::string& how) override;
   void on_worker_idle(Worker& worker) override;
   void on_worker_closed(Worker& worker) override;
+  void on_call_moved(Call& call) override { owner_.on_call_moved(call); }
   void end(State state);
   void ask_to_drain();
 

@@ -39,9 +39,19 @@ bool wants_process(const Rejection& rejection) {
 }
 
 std::string reason_for_process(const Rejection& rejection) {
-  if (rejection.refused.empty()) return rejection.error;
-  const ExtensionNote& first = rejection.refused.front();
-  return fmt::format("{} cannot live in a sub-interpreter: {}", first.module, first.error);
+  return rejection.refused.empty() ? rejection.error : describe(rejection.refused.front());
+}
+
+std::string describe(const ExtensionNote& refused) {
+  std::string text = refused.path.empty() ? fmt::format("{}: {}", refused.module, refused.error)
+                                          : fmt::format("{} refuses sub-interpreters", refused.module);
+  if (!refused.file.empty()) text += fmt::format(" ({}:{})", refused.file, refused.line);
+  return text;
+}
+
+Rejection rejection_of(std::vector<ExtensionNote> refused) {
+  const ExtensionNote first = refused.front();
+  return {"import", describe(first), {}, first.file, first.line, std::move(refused)};
 }
 
 }  // namespace moult

@@ -13,4 +13,9 @@ bool wants_process(const Rejection& rejection);
 // One sentence for `compat`: which module, and what it said.
 std::string reason_for_process(const Rejection& rejection);
 
+// "numpy.core._multiarray_umath refuses sub-interpreters (/srv/shop/views.py:12)".
+std::string describe(const ExtensionNote& refused);
+// Of an app that was loaded in spite of what refused its interpreter.
+Rejection rejection_of(std::vector<ExtensionNote> refused);
+
 }  // namespace moult

@@ -277,6 +277,7 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
 void Moulting::make() {
   Attempt& attempt = *attempt_;
   attempt.stage = Stage::make;
+  attempt.in_process |= wanted_process_ && config_.isolation == Isolation::automatic;
   const Verdict remembered = record_.packages == attempt.packages ? record_.verdict : Verdict::none;
   const auto mode = choose_mode(*python_, config_.gil, config_.isolation,
                                 attempt.in_process ? Verdict::needs_process : remembered);
@@ -344,6 +345,11 @@ Result<> Moulting::make_generation(GenerationRecord record, const MakeCommand& c
 
 void Moulting::on_generation_made(Generation& generation) {
   if (!attempt_ || attempt_->generation != &generation) return;
+  const bool may_move = config_.isolation == Isolation::automatic && !generation.is_in_process();
+  if (may_move && !generation.fell_back().empty()) {
+    generation.refuse(rejection_of(generation.fell_back()));
+    return;
+  }
   const HostKey& made_with = generation.interpreters()[0]->host()->key();
   const HostKey wanted = host_key(config_, *python_, made_with.mode, record_, environment_);
   if (!(wanted == made_with) && attempt_->remakes < kRemakesMax) {

@@ -224,6 +224,11 @@ class Moulting final : public Generation::Owner {
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
   void leave_stuck_hosts();
 
+  // moulting_process.cpp
+  void on_refused(Generation& generation, const ExtensionNote& what) override;
+  bool move_to_process();
+  void stay_in_interpreter();
+
   // moulting_back.cpp: roll-backs
   Result<GenerationRecord> rollback_target(std::optional<std::uint64_t> generation) const;
   void go_back(WayBack way_back);
@@ -257,6 +262,7 @@ class Moulting final : public Generation::Owner {
   void on_generation_ended(Generation& generation) override;
   void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override;
   void on_call_lost(Generation& generation, Call& call) override;
+  void on_call_moved(Call& call) override { dispatcher_.on_call_moved(call); }
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
   void on_notice(Generation& generation, const HostEvent& event) override;
   void on_log_line(Generation& generation, char stream, std::string_view line) override;
@@ -313,6 +319,7 @@ class Moulting final : public Generation::Owner {
   uv::Timer spare_end_;
   std::optional<GenerationRecord> last_rejected_;
   std::vector<ExtensionNote> refused_extensions_;
+  std::optional<ExtensionNote> wanted_process_;  // what refuses the interpreter of the active generation
   std::vector<ProcessWideNote> process_wide_notes_;
   int process_wide_changes_ = 0;
   std::vector<std::function<void()>> drain_waiters_;

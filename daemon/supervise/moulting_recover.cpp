@@ -81,6 +81,7 @@ void Moulting::look_again() {
     });
     return;
   }
+  if (move_to_process()) return;
   for (const auto& interpreter : active_->interpreters()) {
     const Host* host = interpreter->host();
     if (host != nullptr && !host->recycling) continue;

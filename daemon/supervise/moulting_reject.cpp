@@ -102,6 +102,7 @@ void Moulting::reject(Rejection rejection) {
   if (active_ != nullptr) data.emplace_back("serving", static_cast<std::int64_t>(active_->number()));
   services_.events.event("generation.rejected", config_.name, std::move(data));
   const std::unique_ptr<Attempt> attempt = std::move(attempt_);
+  if (attempt->cause.kind == CauseKind::isolation) stay_in_interpreter();
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   save_record();
   try_again_after(*attempt, rejection);

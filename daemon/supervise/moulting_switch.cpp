@@ -1,3 +1,4 @@
+#include "daemon/supervise/ladder.h"
 #include "daemon/supervise/moulting.h"
 #include "ipc/base/count_of.h"
 
@@ -25,6 +26,8 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
     standby_end_.stop();
   }
   generation.activate();
+  if (wanted_process_ && generation.is_in_process()) record_.verdict_reason = describe(*wanted_process_);
+  wanted_process_.reset();
   dispatcher_.set_active(&generation);
   recover_.stop();
   lost_.reset();
@@ -128,6 +131,7 @@ void Moulting::stop() {
   stopping_ = true;
   recover_.stop();
   lost_.reset();
+  wanted_process_.reset();
   std::vector<Waiter> left = call_off("the app is being stopped");
   if (way_back_) {
     hooks_.reset();

@@ -39,6 +39,7 @@ void WarmUp::next() {
   path_ = target.substr(0, question);
   query_ = question == std::string::npos ? "" : target.substr(question + 1);
   call_.client = this;
+  call_.tied = true;
   call_.head = {};
   call_.head.call = at_ + 1;
   call_.head.flags = lane::kWarmup;
@@ -78,7 +79,8 @@ void WarmUp::on_file(Call&, Fd, std::uint64_t, std::uint64_t, End end) { on_end(
 
 void WarmUp::on_want_body(Call&) {}
 
-void WarmUp::on_failure(Call&, CallFailure, std::string_view detail) {
+void WarmUp::on_failure(Call&, CallFailure failure, std::string_view detail) {
+  if (failure == CallFailure::app_moving) return;  // what refuses the interpreter is told of the generation
   finish(Rejection{
       "warmup", fmt::format("warm-up request {} failed", targets_[at_]), std::string(detail), {}, 0, {}});
 }

@@ -138,6 +138,10 @@ bool Worker::on_packet(lane::Received& received) {
         }
         break;
       case lane::FrameType::failed:
+        if ((chunk->flags & lane::kMoved) != 0) {
+          owner_.on_call_moved(*call);
+          break;
+        }
         failed = true;
         call->client->on_failure(*call, interrupts > 0 ? CallFailure::call_timeout : CallFailure::app_error,
                                  chunk->data);

@@ -29,6 +29,8 @@ class Worker {
     virtual void on_worker_idle(Worker& worker) = 0;
     // The other end is closed. A call in flight is still attached: the owner decides its fate.
     virtual void on_worker_closed(Worker& worker) = 0;
+    // Its interpreter cannot serve this call, which belongs to nobody now.
+    virtual void on_call_moved(Call& call) = 0;
   };
 
   enum class State {

@@ -2,16 +2,23 @@
 
 import importlib.machinery
 import os
+import re
 import sys
 
 import _moult
+from _moult import verdict
 
 # Made by PyModule_Create, and yet safe in several interpreters once the main one has it: their C
 # state is the same for all.
 KNOWN_GOOD = {"markupsafe._speedups"}
 
+# Of the dynamic linker, dlopen(3): the file is at fault, and would be in any process.
+BROKEN_FILE = re.compile(
+    "cannot open shared object|undefined symbol|invalid ELF|wrong ELF|file too short|not found \\(required by|"
+    "failed to map|cannot allocate memory in static TLS"
+)
+
 loaded = []  # (module, path, kind)
-refused = []  # (module, path, error)
 
 
 def install(mode, preimported):
@@ -50,7 +57,7 @@ def install(mode, preimported):
 
     def refusal(name, path):
         text = f"module {name} does not support loading in subinterpreters"
-        refused.append((name, path, text))
+        verdict.process_wanted(name, text, path)
         return ImportError(text, name=name, path=path)
 
     def exec_module(self, module):
@@ -59,12 +66,18 @@ def install(mode, preimported):
     def watched(function, self, argument):
         try:
             return function(self, argument)
-        except BaseException as error:
-            refused.append((self.name, str(self.path), f"{type(error).__name__}: {error}"[:500]))
+        except Exception as error:
+            if not is_broken(error):
+                verdict.process_wanted(self.name, f"{type(error).__name__}: {error}"[:500], str(self.path))
             raise
 
     loader_type.create_module = create_module
     loader_type.exec_module = exec_module
+
+
+def is_broken(error):
+    """Would it fail in a process of its own as well? Then the interpreter is not to blame."""
+    return isinstance(error, ModuleNotFoundError) or BROKEN_FILE.search(str(error)) is not None
 
 
 def kind_in_file(path):

@@ -4,7 +4,7 @@ import importlib.machinery
 import sys
 
 import _moult
-from _moult import extensions, importer
+from _moult import importer, verdict
 
 KINDS = (
     (importlib.machinery.ExtensionFileLoader, "extension"),
@@ -29,8 +29,8 @@ def rows():
     # What was refused and is not there in spite of it, as a fall-back of another loader would be.
     refused = [
         (name, path, "extension", "", -1.0, -1.0, "", "", "one", error)
-        for name, path, error in extensions.refused
-        if sys.modules.get(name) is None
+        for name, path, error, *_ in verdict.notes.values()
+        if path and sys.modules.get(name) is None
     ]
     found = [row(name, *times.get(name, (-1.0, -1.0))) for name in names[:MOST]]
     return len(names) - len(found), [one for one in found if one] + refused[:MOST]

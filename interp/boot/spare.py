@@ -8,7 +8,7 @@ import sys
 import time
 
 import _moult
-from _moult import importer, shelf, start
+from _moult import importer, shelf, start, verdict
 
 # Modules of Moult and of the interpreter itself, which each interpreter has from the beginning.
 OWN = frozenset(("_moult", "moult", "__main__", "sys", "builtins"))
@@ -160,5 +160,6 @@ def begin(generation, cause):
 
     on_demand.facts.update(generation=generation, cause=cause)
     sys.path_importer_cache.clear()  # folders may have changed since
+    verdict.notes.clear()  # what a spare has met is not the app's
     shelf.open_for_app()
     del sys.modules["_moult.spare"], _moult.spare

@@ -5,7 +5,7 @@ import os
 import sys
 
 import _moult
-from _moult import environment, errors, extensions, guards, importer, on_demand, shutdown, streams
+from _moult import environment, errors, extensions, guards, importer, on_demand, shutdown, streams, verdict
 
 
 def boot(spec):
@@ -103,9 +103,9 @@ def spec_lib(prefix):
 
 
 def report():
-    """(module count, imported files, loaded extensions, refused extensions, kinds of hooks)."""
+    """(module count, imported files, loaded extensions, what wants a process, kinds of hooks)."""
     global reported
     reported = True
     hooks = sys.modules.get("_moult.hooks")
     kinds = hooks.names() if hooks else []
-    return len(sys.modules), new_files(), list(extensions.loaded), list(extensions.refused), kinds
+    return len(sys.modules), new_files(), list(extensions.loaded), verdict.take_notes(), kinds

@@ -197,6 +197,10 @@ void CallServer::send_fault(const py::Attached& py, const CallFault& fault) {
 }
 
 void CallServer::send_answer(const py::Attached& py, std::string_view reason, std::string_view bytes) {
+  if (call_.is_moved() && !head_sent_) {
+    call_.fail(py, {});
+    return;
+  }
   const std::string_view first = bytes.substr(0, lane::kChunkMax);
   bytes.remove_prefix(first.size());
   send_head(py, reason, first, bytes.empty() ? lane::kEnd : 0);
@@ -217,6 +221,7 @@ void CallServer::send_head(const py::Attached& py, std::string_view reason, std:
                            std::uint8_t flags) {
   if (head_sent_) return;
   head_sent_ = true;
+  call_.begin_answer();
   lane::Head head;
   head.call = call_.number();
   head.flags = flags;

@@ -14,7 +14,8 @@ namespace moult {
 // no exception pending.
 class CallServer {
  public:
-  CallServer(int lane, Natives& natives) : natives_(natives), call_(lane), body_(call_) {}
+  CallServer(int lane, Natives& natives)
+      : natives_(natives), call_(lane, natives.book.here().scope), body_(call_) {}
 
   void serve(const py::Attached& py, const lane::Request& request);
 

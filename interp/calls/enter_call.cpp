@@ -72,8 +72,8 @@ EnteredResult enter_call(const py::Attached& py, Natives& natives, const std::sh
     PyThreadState_SetAsyncExc(calls.thread(), nullptr);
     PyErr_SetNone(natives.entrance->interrupted());
     result.ended = Ended::raised;
-  } else if (is_stream) {
-    result.ended = Ended::stream;
+  } else if (is_stream || popped.moved) {
+    result.ended = Ended::far;
   } else if (fault) {
     result = {Ended::failed, {}, std::move(*fault)};
   } else {

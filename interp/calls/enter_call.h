@@ -14,7 +14,7 @@ enum class Ended {
   raised,  // an exception is pending
   failed,  // the fault is set
   closed,  // the target takes no calls: it is another one's turn now, look again
-  stream,  // the function yields items: it is called by a caller lane
+  far,     // it is called by a caller lane: the function yields items, or wants a process of its app's own
 };
 struct EnteredResult {
   Ended ended = Ended::closed;

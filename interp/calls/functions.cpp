@@ -111,7 +111,7 @@ PyObject* call_near(const py::Attached& py, Natives& natives, const Outgoing& ca
       case Ended::done: return result.value.release();
       case Ended::raised: return nullptr;
       case Ended::failed: return raise_for(py, call, result.fault);
-      case Ended::stream: far = true; return nullptr;
+      case Ended::far: far = true; return nullptr;
       case Ended::closed: arguments.release(py); break;
     }
     // Its generation was replaced between the look and the step; the route follows at once.

@@ -87,7 +87,7 @@ PyObject* scratch_call(PyObject* self, PyObject* arguments) {
     case Ended::done: return result.value.release();
     case Ended::raised: return nullptr;
     case Ended::failed: return raise_fault(py, result.fault, "Interpreter", function, nullptr);
-    case Ended::stream:
+    case Ended::far:
       PyErr_Format(PyExc_TypeError, "%s yields items: give them back as a list from a scratch interpreter",
                    function);
       return nullptr;

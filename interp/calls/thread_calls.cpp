@@ -41,6 +41,7 @@ ThreadCalls::Popped ThreadCalls::pop() {
   const bool all = interrupted_.load(std::memory_order_relaxed);
   Popped popped;
   popped.interrupted = all || entered_.back().interrupted;
+  popped.moved = entered_.back().moved;
   last = std::move(entered_.back().target);
   entered_.pop_back();
   popped.caller_interrupted = all || (!entered_.empty() && entered_.back().interrupted);
@@ -69,6 +70,13 @@ ThreadCalls::ResultSlot::ResultSlot(ThreadCalls& calls) : messages_(calls.withou
 ThreadCalls::ResultSlot::~ResultSlot() { messages_.has_result = false; }
 
 Payload& ThreadCalls::ResultSlot::payload() const { return messages_.result; }
+
+bool ThreadCalls::move() {
+  const std::scoped_lock lock(mutex_);
+  if (!entered_.empty()) return entered_.back().moved = true;
+  if (scope.interp == 0 || scope.number == 0 || scope.answered) return false;
+  return scope.moved = true;
+}
 
 bool ThreadCalls::must_end() const {
   if (interrupted_.load(std::memory_order_relaxed)) return true;

@@ -20,6 +20,8 @@ struct CallScope {
   int depth = 0;             // calls above this one, and it
   std::uint64_t number = 0;  // of its lane
   InterpNumber interp = 0;   // whose worker serves it; 0: none does
+  bool answered = false;     // a part of its answer has been sent
+  bool moved = false;        // it is to be served by another interpreter, and nothing of it here
 };
 
 // One function that a thread runs in an interpreter which it entered.
@@ -33,6 +35,7 @@ struct EnteredCall {
   SteadyTime began{};
   int depth = 0;
   bool interrupted = false;
+  bool moved = false;  // as in CallScope
 };
 
 // One OS thread as far as calls go: the interpreters it has entered, outermost first, its thread
@@ -59,6 +62,7 @@ class ThreadCalls {
   struct Popped {
     bool interrupted = false;         // the call that ended
     bool caller_interrupted = false;  // the one that goes on
+    bool moved = false;               // the call that ended
   };
   Popped pop();
   std::size_t entered() const { return entered_.size(); }
@@ -79,6 +83,10 @@ class ThreadCalls {
    private:
     Messages& messages_;
   };
+
+  // Marks what runs now, the innermost call or else what the thread serves, as `moved`. False: there is
+  // nothing, or its answer has begun.
+  bool move();
 
   // What the thread itself serves (a worker's call) is to end. Cleared when the next one begins.
   bool must_end() const;  // that, or the innermost call

@@ -61,6 +61,8 @@ class GenerationBench : public HostBench, public Generation::Owner {
     dispatcher.on_worker_idle(generation, interpreter, worker);
   }
   void on_call_lost(Generation&, Call& call) override { dispatcher.on_call_lost(call); }
+  void on_call_moved(Call& call) override { dispatcher.on_call_moved(call); }
+  void on_refused(Generation&, const ExtensionNote& what) override { refused.push_back(what); }
   void on_files_used(Generation&, const std::vector<std::string>& used) override {
     files.insert(files.end(), used.begin(), used.end());
   }
@@ -76,6 +78,7 @@ class GenerationBench : public HostBench, public Generation::Owner {
   std::vector<std::string> told;
   std::vector<std::string> files;
   std::vector<HostEvent> notices;
+  std::vector<ExtensionNote> refused;
   std::vector<std::string> lines;
 };
 
