@@ -52,7 +52,11 @@ Json compat_page(const App& app) {
   Json fallbacks = Json::array();
   if (active != nullptr) {
     for (const ExtensionNote& note : active->fell_back()) {
-      fallbacks.push_back({{"module", note.module}, {"error", note.error}, {"used", ""}});
+      fallbacks.push_back({{"module", note.module},
+                           {"error", note.error},
+                           {"used", ""},
+                           {"file", note.file},
+                           {"line", note.line}});
     }
   }
   Json process_wide = Json::array();
@@ -71,6 +75,7 @@ Json compat_page(const App& app) {
                                                                : "shared"},
           {"reason", reason},
           {"remembered", remembered},
+          {"price", price_of(app)},
           {"extensions", extensions},
           {"fallbacks", fallbacks},
           {"process_wide", process_wide}};

@@ -85,6 +85,17 @@ std::vector<std::string> warnings_of(const App& app) {
 
 }  // namespace
 
+Json price_of(const App& app) {
+  const Generation* active = app.moulting().active();
+  if (active == nullptr) return nullptr;
+  std::uint64_t bytes = 0;
+  for (const auto& interpreter : active->interpreters()) {
+    const Host* host = interpreter->host();
+    if (host != nullptr) bytes += host->resident_bytes() / std::max<std::size_t>(host->interpreters(), 1);
+  }
+  return {{"memory_bytes", bytes}, {"make_seconds", active->record().make_seconds}};
+}
+
 Json nullable(std::uint64_t number) { return number == 0 ? Json(nullptr) : Json(number); }
 
 std::string gil_word(const std::string& isolation) {
@@ -224,6 +235,11 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["rejected"] = moulting.last_rejected() ? rejection_row(*moulting.last_rejected()) : Json(nullptr);
   page["generations"] = generation_rows(app);
   const WatchStatus watch = app.watch_status();
+  page["verdict"] = nullptr;
+  if (active != nullptr && active->is_in_process() && moulting.record().verdict == Verdict::needs_process) {
+    page["verdict"] = price_of(app);
+    page["verdict"]["reason"] = moulting.record().verdict_reason;
+  }
   page["watch_note"] =
       config.reload == Toggle::on ? watch.note : "changes are not acted on (reload = \"off\")";
   page["watched_files"] = watch.files;

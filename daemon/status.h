@@ -36,6 +36,8 @@ control::Json rejection_more(const std::string& app, const AttemptOutcome& outco
 Error rejection_error(const AttemptOutcome& outcome);
 
 // "shared" or "own", for the word of an isolation.
+// What an app takes where it runs: {"memory_bytes", "make_seconds"}; null when nothing serves.
+control::Json price_of(const App& app);
 std::string gil_word(const std::string& isolation);
 
 // What the protocol calls a cause.

@@ -28,6 +28,7 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  services.events,
                  services.main_thread,
                  services.code,
+                 services.extensions,
                  make.mode == py::Mode::main,
                  services.boot,
                  services.directory,

@@ -2,6 +2,7 @@
 
 #include "interp/boot_code.h"
 #include "interp/calls/directory.h"
+#include "interp/extension_files.h"
 #include "interp/natives.h"
 #include "interp/turns.h"
 #include "interp/worker.h"
@@ -22,6 +23,7 @@ struct HostServices {
   Directory& directory;
   CallBook& book;
   Turns& turns;
+  ExtensionFiles& extensions;
   // Making an interpreter with its first imports, and ending one, happen one at a time.
   std::timed_mutex& lifecycle;
   std::string module_dir;

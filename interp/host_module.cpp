@@ -74,11 +74,12 @@ std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given
   });
   Directory directory;
   CallBook book;
+  ExtensionFiles extensions;
   py::can_swap();  // finds out, on a thread with a state
   std::timed_mutex lifecycle;
   Host* commanded = nullptr;
   Turns turns([&commanded] { commanded->take_turns(); });
-  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, lifecycle, folder,
+  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, extensions, lifecycle, folder,
                                   timezone_of_process()});
   commanded = &host;
   turns.start();

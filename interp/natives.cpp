@@ -228,6 +228,23 @@ PyObject* preimport(PyObject* self, PyObject* args) {
   return PyUnicode_FromStringAndSize(why.data(), static_cast<Py_ssize_t>(why.size()));
 }
 
+PyObject* extensions_below(PyObject* self, PyObject* folder) {
+  const auto py = py::Attached::by_caller();
+  Natives& natives = natives_of(self);
+  const std::string path = py::text_of(py, folder);
+  std::vector<ExtensionFiles::Found> found;
+  {
+    const py::DetachScope detached(py);
+    found = natives.extensions.objections_below(path);
+  }
+  py::Ref list = py::Ref::steal(PyList_New(0));
+  for (const ExtensionFiles::Found& file : found) {
+    const py::Ref item = py::Ref::steal(Py_BuildValue("ss", file.path.c_str(), file.objection.data()));
+    if (!list || !item || PyList_Append(list.get(), item.get()) != 0) return nullptr;
+  }
+  return list.release();
+}
+
 PyObject* boot_code(PyObject* self, PyObject* name) {
   const std::string* const code =
       natives_of(self).boot.on_demand(py::text_of(py::Attached::by_caller(), name));
@@ -271,6 +288,8 @@ PyMethodDef kFunctions[] = {
     {"module_support", module_support, METH_O, "module_support(module): the interpreters that it can be in."},
     {"import_times", import_times, METH_NOARGS, "import_times(): {module: (seconds, seconds of its own)}."},
     {"compiled_here", compiled_here, METH_O, "compiled_here(path): was its source compiled here?"},
+    {"extensions_below", extensions_below, METH_O,
+     "extensions_below(folder): [(file, what speaks against sub-interpreters)]."},
     {"boot_code", boot_code, METH_O, "boot_code(name) -> bytes or None"},
     {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},

@@ -6,6 +6,7 @@
 #include "interp/calls/thread_calls.h"
 #include "interp/code_cache.h"
 #include "interp/events.h"
+#include "interp/extension_files.h"
 #include "interp/import_book.h"
 #include "interp/log_pipe.h"
 #include "interp/main_thread.h"
@@ -32,6 +33,7 @@ struct Natives {
   Events& events;
   MainThread& main_thread;
   CodeCache& code;
+  ExtensionFiles& extensions;
   bool is_main = false;
   // Calls of functions of other apps, and of this one's.
   const BootCode& boot;

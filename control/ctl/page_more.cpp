@@ -77,6 +77,10 @@ std::string compat_page(const Json& result, const Look& look) {
                       flag_at(result, "remembered") ? " (remembered verdict)" : "");
   if (!text_at(result, "reason").empty())
     text += fmt::format("  because      {}\n", printable(text_at(result, "reason")));
+  if (const Json& price = object_at(result, "price"); !price.empty())
+    text += fmt::format("  takes        {} of memory, {} for a change\n",
+                        human_bytes(number_at(price, "memory_bytes")),
+                        human_seconds(number_at(price, "make_seconds")));
   std::vector<std::string> lines;
   for (const Json& one : list_at(result, "extensions")) {
     const std::string note = text_at(one, "note");
@@ -90,8 +94,10 @@ std::string compat_page(const Json& result, const Look& look) {
     const std::string used = text_at(one, "used");
     lines.push_back(fmt::format("{} was refused: {}{}", text_at(one, "module"), text_at(one, "error"),
                                 used.empty() ? "" : "; " + used + " is used"));
+    if (const std::string file = text_at(one, "file"); !file.empty())
+      lines.back() += fmt::format(" ({}:{})", file, label_at(one, "line"));
   }
-  text += items("slower fall-backs", lines);
+  text += items("what the app does without", lines);
   lines.clear();
   for (const Json& one : list_at(result, "process_wide")) {
     const std::string file = text_at(one, "file");

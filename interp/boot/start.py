@@ -37,15 +37,18 @@ reported = False  # the daemon knows what was loaded
 
 
 def load(kind, target, callable_name):
-    from _moult import entry
+    from _moult import entry, lookahead
 
     with FewCollections():
         for name in preload:
             entry.import_preloaded(name)
         loaded = entry.load(kind, target, callable_name)
+    lookahead.look()
     importer.ready.clear()
     # Nobody needs it again.
-    del sys.modules["_moult.entry"], _moult.entry
+    for name in ("entry", "lookahead"):
+        del sys.modules["_moult." + name]
+        delattr(_moult, name)
     if configured:
         from _moult import calls
 

@@ -1,6 +1,7 @@
 // Deaths and hangs: what a killed process, a stuck thread or a crashing extension costs, and how the
 // apps come back.
 
+#include "tests/integration/extensions.h"
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
@@ -27,19 +28,6 @@ pid_t host_of(const DaemonProcess& daemon, const std::string& app) {
 
 bool is_alive(pid_t pid) { return ::kill(pid, 0) == 0; }
 
-// One of the modules in tests/apps/extensions that the build made for this Python, put into `tree`.
-void copy_extension(const std::string& name, const AppTree& tree) {
-  const Finished asked =
-      run({{test_python(), "-I", "-c", "import _imp; print(_imp.extension_suffixes()[0], end='')"},
-           {},
-           {},
-           {},
-           {}},
-          tree.path().string());
-  const std::string file = name + asked.output;
-  std::filesystem::copy_file(std::filesystem::path(MOULT_EXTENSIONS_DIR) / file, tree / file);
-}
-
 // An app.py that answers with what the function answer() of an extension gives.
 std::string answers_with(const std::string& extension) {
   return "import " + extension +
@@ -49,9 +37,6 @@ std::string answers_with(const std::string& extension) {
          "    return [str(" +
          extension + ".answer()).encode()]\n";
 }
-
-// By `auto`; on 3.12 every app gets a process.
-bool has_subinterpreters() { return python_version() != std::pair{3, 12}; }
 
 }  // namespace
 

@@ -52,6 +52,7 @@ MakeCommand make_command() {
   command.spec.exports = {"shop.api:total"};
   command.spec.max_payload = 16'777'216;
   command.spec.scratch_interpreters = 4;
+  command.spec.may_move = true;
   return command;
 }
 
@@ -68,7 +69,7 @@ TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
       "multiprocess": true, "preimport": ["/usr/lib/x.so"], "warnings": ["default"], "signals": "error",
       "python_flags": ["-O"], "cause": "change", "log_imports": "first load", "host": 2,
       "preload": ["shop.models"], "exports": ["shop.api:total"],
-      "max_payload": 16777216, "scratch_interpreters": 4}})"));
+      "max_payload": 16777216, "scratch_interpreters": 4, "may_move": true}})"));
 }
 
 TEST_CASE("the make of a spare says what it should have at hand") {

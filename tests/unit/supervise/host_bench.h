@@ -287,6 +287,8 @@ class LanePart {
   void fail(std::uint64_t id, std::string_view traceback) {
     prefixed(lane::FrameType::failed, id, 0, traceback);
   }
+  // The call is to be served by another generation.
+  void move(std::uint64_t id) { prefixed(lane::FrameType::failed, id, lane::kMoved, {}); }
   void close() { fd_.reset(); }
 
   bool closed = false;

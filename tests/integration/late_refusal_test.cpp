@@ -1,0 +1,160 @@
+// What refuses a sub-interpreter when the app serves already: the app moves to a process of its own, and
+// the request that met it is answered from there.
+
+#include "tests/integration/extensions.h"
+#include "tests/integration/sources.h"
+#include "tests/support/daemon_process.h"
+#include "tests/support/load_client.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace moult::testing;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+// /late imports what refuses, /caught does so and goes on without, /begun when its answer has begun; the
+// rest does not need it. POST: the body comes back before the answer.
+constexpr const char* kApp = R"(
+import os
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    body = environ['wsgi.input'].read().decode()
+    if path == '/begun':
+        write = start_response('200 OK', [('Content-Length', '6')])
+        write(b'begun ')
+        import single_phase
+        return []
+    answer = 'plain'
+    if path == '/caught':
+        try:
+            import single_phase
+            answer = 'with'
+        except ImportError:
+            answer = 'without'
+    elif path == '/bare':
+        try:
+            import single_phase
+            answer = 'with'
+        except:
+            answer = 'without'
+    elif path == '/late':
+        import single_phase
+        answer = str(single_phase.answer())
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [(body + answer).encode()]
+)";
+
+struct Served {
+  DaemonProcess daemon;
+  explicit Served(std::string_view settings = "", std::string_view source = kApp) {
+    const AppTree app = daemon.add_app("blog", settings);
+    copy_extension("single_phase", app);
+    app.write("app.py", source);
+    daemon.start();
+  }
+  std::string isolation() const { return daemon.status("blog").text("/isolation"); }
+};
+
+}  // namespace
+
+TEST_CASE("a view that imports what refuses sub-interpreters is answered from a process, caught or not") {
+  if (!has_subinterpreters()) return;
+  for (const auto& [path, answer] : {std::pair{"/late", "42"}, {"/caught", "with"}, {"/bare", "with"}}) {
+    CAPTURE(path);
+    Served served;
+    REQUIRE(served.isolation() != "process");
+    CHECK(served.daemon.get("/").body == "plain");
+    CHECK(served.daemon.get(path).body == answer);
+    CHECK(served.isolation() == "process");
+    CHECK(served.daemon.get(path).body == answer);
+    CHECK(served.daemon.status("blog").number("/counters/errors_5xx") == 0);
+    CHECK(served.daemon.status("blog").text("/active/cause") == "isolation");
+    const Answer compat = served.daemon.call("compat", R"({"app":"blog"})");
+    CHECK_MESSAGE(contains(compat.text("/reason"), "single_phase refuses sub-interpreters"), compat.raw());
+    CHECK_MESSAGE(contains(compat.text("/reason"), "app.py:"), compat.raw());
+
+    // It is remembered: a restart begins there.
+    CHECK(served.daemon.stop() == 0);
+    served.daemon.start();
+    CHECK(served.isolation() == "process");
+    CHECK(served.daemon.status("blog").text("/active/cause") == "start");
+    CHECK(served.daemon.get(path).body == answer);
+  }
+}
+
+TEST_CASE("a POST whose body is held is served from the process, with its body") {
+  if (!has_subinterpreters()) return;
+  Served served;
+  const std::string body(60'000, 'x');
+  CHECK(post(served.daemon.address(), "/late", body).body == body + "42");
+  CHECK(served.isolation() == "process");
+}
+
+TEST_CASE("a POST whose body has gone to the app is told to try again, and then served") {
+  if (!has_subinterpreters()) return;
+  Served served;
+  const std::string body(300'000, 'x');
+  const HttpResponse first = post(served.daemon.address(), "/late", body);
+  CHECK(first.status == 503);
+  CHECK(first.header("retry-after") == "1");
+  CHECK(eventually([&] { return served.isolation() == "process"; }));
+  CHECK(post(served.daemon.address(), "/late", body).body == body + "42");
+}
+
+TEST_CASE("an answer that has begun ends as the app ends it, and the next is whole") {
+  if (!has_subinterpreters()) return;
+  Served served;
+  CHECK(served.daemon.get("/begun").status == 200);
+  CHECK(eventually([&] { return served.isolation() == "process"; }));
+  CHECK(served.daemon.get("/late").body == "42");
+}
+
+TEST_CASE("promise 1: under load no request is lost when an app moves to a process") {
+  if (!has_subinterpreters()) return;
+  Served served("queue = 1000\n");
+  LoadClient load(served.daemon.address(), "/", 4, [](const HttpResponse& response, const std::string&) {
+    return response.status == 200 && response.body == "plain" ? std::string() : response.body;
+  });
+  LoadClient late(served.daemon.address(), "/late", 4, [](const HttpResponse& response, const std::string&) {
+    return response.status == 200 && response.body == "42" ? std::string() : response.body;
+  });
+  CHECK(eventually([&] { return served.isolation() == "process" && late.answered() > 20; }));
+  load.stop();
+  late.stop();
+  CHECK_MESSAGE(load.failed() == 0, load.failures());
+  CHECK_MESSAGE(late.failed() == 0, late.failures());
+}
+
+TEST_CASE("a refusal that the app catches while it is loaded is a verdict too") {
+  if (!has_subinterpreters()) return;
+  Served served("", std::string("try:\n    import single_phase\nexcept ImportError:\n    pass\n") + kApp);
+  CHECK(served.isolation() == "process");
+  CHECK(served.daemon.status("blog").number("/counters/rejected") == 0);
+}
+
+TEST_CASE("isolation = interpreter: the app falls back by design, and compat tells what it does without") {
+  if (!has_subinterpreters()) return;
+  Served served("isolation = \"interpreter\"\n");
+  CHECK(served.daemon.get("/caught").body == "without");
+  CHECK(served.daemon.get("/late").status == 500);
+  CHECK(served.isolation() != "process");
+  const auto told = [&] {
+    const Answer compat = served.daemon.call("compat", R"({"app":"blog"})");
+    return contains(compat.raw(), "\"module\":\"single_phase\"");
+  };
+  CHECK(eventually(told));
+}
+
+TEST_CASE("an app for which there is no process stays where it is, and is told what refuses it") {
+  if (!has_subinterpreters()) return;
+  Served served("", std::string("import _moult\nif not _moult.may_move():\n    raise RuntimeError('no process')\n") +
+                        kApp);
+  CHECK(served.daemon.get("/caught").body == "without");
+  CHECK(served.daemon.get("/").body == "plain");
+  CHECK(served.isolation() != "process");
+  CHECK(served.daemon.get("/caught").body == "without");
+}
