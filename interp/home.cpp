@@ -223,10 +223,12 @@ bool Home::is_retiring() {
 }
 
 // From here on nobody hurries the import, and what was raised for it and not yet seen is void.
-void Home::end_import(const py::Attached&) {
-  const std::scoped_lock lock(mutex_);
-  importing_ = false;
-  PyThreadState_SetAsyncExc(home_thread_, nullptr);
+void Home::end_import(const py::Attached& py) {
+  {
+    const std::scoped_lock lock(mutex_);
+    importing_ = false;
+  }
+  py::forget_raise(py);
 }
 
 void Home::make_workers(const py::Attached& py) {

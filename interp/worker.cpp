@@ -1,8 +1,11 @@
 #include "interp/worker.h"
 
 #include "interp/py/error.h"
+#include "interp/py/interpreter.h"
 
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace moult {
 
@@ -103,12 +106,15 @@ void Worker::begin_call(const py::Attached&, std::uint64_t call) {
   unwanted_.reset();
 }
 
-void Worker::end_call(const py::Attached&) {
-  const std::scoped_lock lock(mutex_);
-  serving_.reset();
+void Worker::end_call(const py::Attached& py) {
+  bool interrupted = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    serving_.reset();
+    interrupted = std::exchange(interrupted_, false);
+  }
   // An exception that was set and not yet raised must not hit the next call.
-  if (interrupted_) PyThreadState_SetAsyncExc(thread_id_, nullptr);
-  interrupted_ = false;
+  if (interrupted) py::forget_raise(py);
 }
 
 std::shared_ptr<ThreadCalls> Worker::interrupt(const py::Attached&, std::uint64_t call) {

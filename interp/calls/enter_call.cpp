@@ -1,6 +1,7 @@
 #include "interp/calls/enter_call.h"
 
 #include "interp/calls/run_export.h"
+#include "interp/py/interpreter.h"
 #include "interp/py/swap.h"
 
 #include <algorithm>
@@ -63,13 +64,13 @@ EnteredResult enter_call(const py::Attached& py, Natives& natives, const std::sh
   const ThreadCalls::Popped popped = calls.pop();
   --calls.scope.depth;
   // What was raised here and not yet seen must not hit the next call.
-  if (popped.interrupted) PyThreadState_SetAsyncExc(calls.thread(), nullptr);
+  if (popped.interrupted) py::forget_raise(py);
   move_to(here);
   arguments.release(py);
   EnteredResult result;
   if (popped.interrupted && popped.caller_interrupted) {
     // Whatever became of the call: it was in the way of the exception, which is due here, once.
-    PyThreadState_SetAsyncExc(calls.thread(), nullptr);
+    py::forget_raise(py);
     PyErr_SetNone(natives.entrance->interrupted());
     result.ended = Ended::raised;
   } else if (is_stream || popped.moved) {

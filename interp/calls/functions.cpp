@@ -4,6 +4,7 @@
 #include "interp/calls/caller_lane.h"
 #include "interp/calls/enter_call.h"
 #include "interp/calls/outgoing.h"
+#include "interp/py/interpreter.h"
 #include "interp/py/swap.h"
 #include "interp/py/types.h"
 
@@ -25,7 +26,7 @@ PyObject* raise_far(const py::Attached& py, Natives& natives, const Outgoing& ca
   if (fault.reason == "pending") return nullptr;
   if (fault.reason == "interrupted") {
     // It is raised here, and not once more in the handlers that it passes.
-    PyThreadState_SetAsyncExc(natives.book.here().thread(), nullptr);
+    py::forget_raise(py);
     PyErr_SetNone(natives.entrance->interrupted());
     return nullptr;
   }

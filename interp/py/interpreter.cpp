@@ -1,5 +1,7 @@
 #include "interp/py/interpreter.h"
 
+#include "interp/py/ref.h"
+
 #include <fmt/format.h>
 
 namespace moult::py {
@@ -127,6 +129,33 @@ void end_interpreter(PyThreadState* state) {
   Py_EndInterpreter(state);
   PyThreadState_Swap(main);
   delete_attached(main);
+}
+
+#endif
+
+#if PY_VERSION_HEX >= 0x030D0000
+
+void forget_raise(const Attached&) { PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr); }
+
+#else
+
+// To set none instead would leave the eval breaker of the interpreter set for ever, and with a trace or
+// profile function 3.11 then never gets beyond the first instruction of the next function, holding the GIL. So
+// it is raised where nobody sees it.
+void forget_raise(const Attached&) {
+  PyThreadState* const state = PyThreadState_Get();
+  if (state->async_exc == nullptr) return;
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyThreadState_EnterTracing(state);
+  {
+    const Ref code = Ref::steal(Py_CompileString("None", "<moult>", Py_eval_input));
+    const Ref globals = Ref::steal(PyDict_New());
+    PyThreadState_SetAsyncExc(state->thread_id, PyExc_SystemExit);  // another one may have taken the signal
+    if (code && globals) Ref::steal(PyEval_EvalCode(code.get(), globals.get(), globals.get()));
+  }
+  PyThreadState_LeaveTracing(state);
+  PyErr_Restore(type, value, traceback);
 }
 
 #endif

@@ -35,6 +35,10 @@ void end_interpreter(PyThreadState* state);
 // The thread identifiers of all states of the attached interpreter but the attached one.
 std::vector<unsigned long> other_threads(const Attached& py);
 
+// What another thread wanted to raise in this one (PyThreadState_SetAsyncExc) and that was not raised yet
+// is void. No lock is held: Python code runs, and an exception that is pending stays.
+void forget_raise(const Attached& py);
+
 // Can this build have sub-interpreters at all? Free-threaded builds get process isolation only.
 constexpr bool has_subinterpreters() {
 #ifdef Py_GIL_DISABLED
