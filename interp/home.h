@@ -91,7 +91,10 @@ class Home : public std::enable_shared_from_this<Home> {
   std::vector<std::string> quiesce(const py::Attached& py);
   bool wait_for_callers(const py::Attached& py);
   std::vector<std::string> wait_for_workers(const py::Attached& py);
-  std::vector<std::string> call_with_seconds(const py::Attached& py, const char* function, Seconds seconds);
+  py::Ref call_shutdown(const py::Attached& py, const char* function, Seconds seconds);
+  void run_atexit(const py::Attached& py);
+  void hurry_atexit(SteadyTime due);
+  std::vector<std::string> left_running(const py::Attached& py);
   bool interrupt_leftovers(const py::Attached& py);
   void release_objects(const py::Attached& py);
   Seconds remaining(Seconds least) const;
@@ -123,6 +126,7 @@ class Home : public std::enable_shared_from_this<Home> {
   std::condition_variable changed_;
   Phase phase_ = Phase::making;
   bool importing_ = true;  // or not even begun
+  bool in_atexit_ = false;
   bool retire_asked_ = false;
   bool turn_asked_ = false;
   std::optional<LoadCommand> code_;  // of a spare that waits for it

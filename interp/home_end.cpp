@@ -2,6 +2,7 @@
 
 #include "interp/py/error.h"
 #include "interp/scratch.h"
+#include "interp/spec_object.h"
 
 #include <fmt/ranges.h>
 
@@ -142,15 +143,58 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
   std::vector<std::string> stuck = wait_for_workers(py);
   if (!stuck.empty()) return stuck;
   natives_.entrance->clear_states(py);
-  std::vector<std::string> names = call_with_seconds(py, "quiesce", remaining(Seconds(0.05)));
-  if (!interrupt_leftovers(py)) {
-    if (names.empty()) names.push_back("a thread without a name");
-    return names;
-  }
-  call_with_seconds(py, "run_atexit", remaining(kAtexitTimeout));
+  // The order of python3: what ends threads of the app (an atexit function that stops a worker) comes before
+  // their end.
+  call_shutdown(py, "quiesce", remaining(Seconds(0.05)));
+  run_atexit(py);
   log_rest(py, natives_);
-  if (!interrupt_leftovers(py)) return {"moult-atexit"};
-  return {};
+  std::vector<std::string> names = left_running(py);
+  if (make_.mode == py::Mode::main) return names;
+  if (interrupt_leftovers(py)) return {};
+  if (names.empty()) names.push_back("a thread without a name");
+  return names;
+}
+
+// On the thread that imported the app, as in python3: what belongs to that thread (a connection of sqlite3)
+// can be used. A function that takes too long is interrupted, then the next one runs.
+void Home::run_atexit(const py::Attached& py) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (phase_ == Phase::abandoned) return;
+    in_atexit_ = true;
+  }
+  std::thread hurry([this, due = after(remaining(kAtexitTimeout))] { hurry_atexit(due); });
+  call_shutdown(py, "run_atexit", {});
+  {
+    const std::scoped_lock lock(mutex_);
+    in_atexit_ = false;
+    changed_.notify_all();
+  }
+  {
+    const py::DetachScope detached(py);
+    hurry.join();
+  }
+  py::forget_raise(py);
+}
+
+void Home::hurry_atexit(SteadyTime due) {
+  std::unique_lock lock(mutex_);
+  const auto is_over = [&] { return !in_atexit_; };
+  for (SteadyTime next = due; !changed_.wait_until(lock, next, is_over); next += kInterruptAgain) {
+    lock.unlock();
+    if (next - due > kLeftoversTimeout) {
+      constexpr const char* kWhy = "an atexit function did not end";
+      if (make_.mode == py::Mode::main) leave_process(kWhy);
+      return abandon(kWhy, {});
+    }
+    {
+      const Turns::Wanted wanted(services_.turns);
+      const py::VisitScope scope(interpreter_);
+      const std::scoped_lock again(mutex_);
+      if (in_atexit_) PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
+    }
+    lock.lock();
+  }
 }
 
 // Calls of other apps that are still in here have had the time of the drain; those of a scratch
@@ -197,20 +241,19 @@ std::vector<std::string> Home::wait_for_workers(const py::Attached& py) {
 
 Seconds Home::remaining(Seconds least) const { return std::max<Seconds>(least, deadline_ - Steady::now()); }
 
-std::vector<std::string> Home::call_with_seconds(const py::Attached& py, const char* function,
-                                                 Seconds seconds) {
-  std::vector<std::string> names;
+py::Ref Home::call_shutdown(const py::Attached& py, const char* function, Seconds seconds) {
   const py::Ref callable = py::boot_function(py, "shutdown", function);
-  const py::Ref result =
+  py::Ref result =
       callable ? py::Ref::steal(PyObject_CallFunction(callable.get(), "d", seconds.count())) : py::Ref();
-  if (!result) {
-    log_text(py, natives_, 'e', fmt::format("moult: {}\n", py::take_error(py).traceback));
-  } else if (PyList_Check(result.get())) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(result.get()); ++i) {
-      names.push_back(py::text_of(py, PyList_GET_ITEM(result.get(), i)));
-    }
-  }
-  return names;
+  if (!result) log_text(py, natives_, 'e', fmt::format("moult: {}\n", py::take_error(py).traceback));
+  return result;
+}
+
+// The names of the app's threads that are not over; of daemons only where the process goes on.
+std::vector<std::string> Home::left_running(const py::Attached& py) {
+  const bool daemons = make_.mode != py::Mode::main;
+  const py::Ref names = call_shutdown(py, daemons ? "left_running" : "left_undone", {});
+  return names ? texts_of(py, names.get()) : std::vector<std::string>();
 }
 
 // Daemon threads, and threads without an object: SystemExit until they are gone, also from the
@@ -218,6 +261,8 @@ std::vector<std::string> Home::call_with_seconds(const py::Attached& py, const c
 bool Home::interrupt_leftovers(const py::Attached& py) {
   const SteadyTime end = after(kLeftoversTimeout);
   SteadyTime again{};
+  PyEval_SetTrace(nullptr, nullptr);  // 3.11 gets nowhere with one while another thread does not see what is
+  PyEval_SetProfile(nullptr, nullptr);  // raised in it: forget_raise
   for (;;) {
     const std::vector<unsigned long> others = py::other_threads(py);
     if (others.empty()) return true;
@@ -225,6 +270,7 @@ bool Home::interrupt_leftovers(const py::Attached& py) {
     if (now > end) return false;
     if (now >= again) {  // not at once: a handler of the first one may be at work
       for (const unsigned long thread : others) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+      call_shutdown(py, "wake", {});
       again = now + kInterruptAgain;
     }
     const py::DetachScope detached(py);

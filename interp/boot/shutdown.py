@@ -8,8 +8,8 @@ import _moult
 
 
 def quiesce(seconds):
-    """Runs retire hooks, lets thread pools finish and joins the app's own threads. Returns the names
-    of those that are still there. threading._shutdown() is not used: it waits for ever."""
+    """Runs retire hooks, lets thread pools finish and joins the app's own threads, as Python does before
+    the atexit functions. threading._shutdown() is not used: it waits for ever."""
     end = time.monotonic() + seconds
     hooks = sys.modules.get("_moult.hooks")
     if hooks and hooks.retire_hooks:
@@ -22,8 +22,6 @@ def quiesce(seconds):
                 thread.join(max(0.0, end - time.monotonic()))
             except BaseException:
                 report("joining a thread")
-    forget_dummy_threads()
-    return [thread.name for thread in app_threads()]
 
 
 def run_bounded(function, end):
@@ -40,14 +38,31 @@ def guarded(function):
         report("a shutdown function")
 
 
-def run_atexit(seconds):
-    """Runs the app's atexit functions; they may block, so they too get a deadline. True: done."""
+def run_atexit(_):
+    """The app's atexit functions. One that takes too long is interrupted by whoever called this."""
     import atexit
 
-    runner = threading.Thread(target=guarded, args=(atexit._run_exitfuncs,), name="moult-atexit", daemon=True)
-    runner.start()
-    runner.join(seconds)
-    return not runner.is_alive()
+    guarded(atexit._run_exitfuncs)
+
+
+def left_running(_):
+    forget_dummy_threads()
+    return [thread.name for thread in app_threads()]
+
+
+def left_undone(_):
+    return [thread.name for thread in app_threads() if not thread.daemon]
+
+
+def wake(_):
+    """Lets go the threads that wait for a condition (an event, a queue, a semaphore): they block in C, and
+    see only afterwards that they are to end."""
+    wait = threading.Condition.wait.__code__
+    for _, frame in _moult.frames():
+        if frame.f_code is wait:
+            waiter = frame.f_locals.get("waiter")
+            if waiter is not None and waiter.locked():
+                waiter.release()
 
 
 def app_threads():

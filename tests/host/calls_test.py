@@ -571,7 +571,7 @@ class Scratch(case.HostCase):
         self.addCleanup(host.close)
         interp = self.serve(CALLER + """
     def stuck():
-        i = moult.Interpreter('import threading\\ndef block():\\n    threading.Thread(target=threading.Event().wait).start()')
+        i = moult.Interpreter('import threading\\nlock = threading.Lock()\\ndef block():\\n    lock.acquire()\\n    threading.Thread(target=lock.acquire).start()')
         i.call('block')
         return i.close()
 """, name="stuck.py", host=host, scratch_interpreters=1)

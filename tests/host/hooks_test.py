@@ -146,7 +146,7 @@ class Abandoning(unittest.TestCase):
         self.addCleanup(host.close)
         tree = case.Tree()
         self.addCleanup(tree.remove)
-        tree.write({"app.py": HELLO + "import moult, threading\nmoult.retire(threading.Event().wait)\n"})
+        tree.write({"app.py": HELLO + "import moult, threading\nlock = threading.Lock()\nlock.acquire()\nmoult.retire(lock.acquire)\n"})
         event = host.make(tree, tree / "app.py").retire(timeout=0.3)
         self.assertEqual((event["event"], event["threads"]), ("abandoned", ["moult-shutdown"]))
 

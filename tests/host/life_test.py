@@ -325,7 +325,8 @@ class Abandoning(unittest.TestCase):
     def test_a_thread_that_never_ends(self):
         interp = self.make(HELLO + """
 import threading
-threading.Thread(target=threading.Event().wait, name='stuck-one').start()
+lock = threading.Lock(); lock.acquire()
+threading.Thread(target=lock.acquire, name='stuck-one').start()
 """)
         event = interp.retire(timeout=0.3)
         self.assertEqual(event["event"], "abandoned")
