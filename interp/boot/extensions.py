@@ -11,6 +11,8 @@ from _moult import verdict
 # Made by PyModule_Create, and yet safe in several interpreters once the main one has it: their C
 # state is the same for all.
 KNOWN_GOOD = {"markupsafe._speedups"}
+# The same of the standard library, beside those that preimport.py has in any case.
+STANDARD_STATE = {"_curses", "_tkinter", "ossaudiodev"}
 
 # Of the dynamic linker, dlopen(3): the file is at fault, and would be in any process.
 BROKEN_FILE = re.compile(
@@ -38,13 +40,14 @@ def install(mode, preimported):
 
     def create_module(self, spec):
         path = str(self.path)
-        if is_standard(path):
-            return watched(create, self, spec)
-        if mode == "shared" and spec.name in KNOWN_GOOD:
+        known = STANDARD_STATE if is_standard(path) else KNOWN_GOOD
+        if mode == "shared" and spec.name in known:
             # First in the main interpreter: the module would else belong to this one and die with it.
             why = _moult.preimport(path, spec.name)
             if why:
                 _moult.notice("warning", f"{spec.name} could not be loaded into the main interpreter: {why}")
+        if is_standard(path):
+            return watched(create, self, spec)
         is_checked = checks and spec.name not in KNOWN_GOOD and os.path.realpath(path) not in trusted
         if is_checked and kind_in_file(path) == "single-phase":
             raise refusal(spec.name, path)

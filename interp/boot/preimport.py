@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 
-STANDARD = ("datetime", "decimal", "ctypes", "_elementtree", "pyexpat")
+STANDARD = ("datetime", "decimal", "ctypes", "_socket", "_elementtree", "pyexpat")
 
 done = set()
 
@@ -23,7 +23,11 @@ def standard(path="", name=""):
             importlib.import_module(module)
         except ImportError:
             pass
-    if sys.version_info >= (3, 13):
+    if sys.version_info < (3, 13):
+        import datetime
+
+        datetime.datetime.strptime("1", "%d")  # _datetime keeps the module _strptime of who calls it first
+    else:
         import syslog
 
         syslog.openlog()  # a sub-interpreter may not, and its syslog() needs it

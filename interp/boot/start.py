@@ -5,7 +5,7 @@ import os
 import sys
 
 import _moult
-from _moult import environment, errors, extensions, guards, importer, on_demand, shutdown, streams, verdict
+from _moult import c_state, environment, errors, extensions, guards, importer, on_demand, shutdown, streams, verdict
 
 
 def boot(spec):
@@ -22,6 +22,7 @@ def boot(spec):
     errors.install()
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
+    c_state.install(spec["mode"])
     on_demand.install(spec)
     if spec["log_imports"]:
         from _moult import import_log
@@ -44,6 +45,7 @@ def load(kind, target, callable_name):
             entry.import_preloaded(name)
         loaded = entry.load(kind, target, callable_name)
     lookahead.look()
+    c_state.check_after_import()
     importer.ready.clear()
     # Nobody needs it again.
     for name in ("entry", "lookahead"):

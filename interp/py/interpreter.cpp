@@ -99,6 +99,26 @@ void end_interpreter(PyThreadState* state) {
 
 #else  // 3.11
 
+namespace {
+
+// The first members of an interpreter: C++ cannot read pycore_interp.h.
+struct InterpreterHead {
+  PyInterpreterState* next;
+  std::uint64_t last_thread;
+};
+
+// Threads are numbered within their interpreter, and a ContextVar remembers by that number for whom it
+// looked up its value. The one of decimal belongs to all interpreters: without numbers of their own a thread
+// would compute in the context of a thread of another app, or in one that is freed.
+void number_threads_apart(PyThreadState* state) {
+  PyInterpreterState* const interpreter = PyThreadState_GetInterpreter(state);
+  auto* const head = reinterpret_cast<InterpreterHead*>(interpreter);
+  if (head->last_thread != state->id) return;  // not the layout that we know
+  head->last_thread = static_cast<std::uint64_t>(PyInterpreterState_GetID(interpreter)) << 32;
+}
+
+}  // namespace
+
 Result<PyThreadState*> create_interpreter(Mode mode) {
   if (mode != Mode::shared) {
     return fail(Error{ErrorCode::failed,
@@ -116,6 +136,7 @@ Result<PyThreadState*> create_interpreter(Mode mode) {
   // callbacks of C libraries (ctypes, sqlite3) run where they belong.
   PyThreadState_Clear(main);
   PyThreadState_Delete(main);
+  number_threads_apart(state);
   PyThreadState* const bound = PyThreadState_New(PyThreadState_GetInterpreter(state));
   PyThreadState_Swap(bound);
   PyThreadState_Clear(state);
