@@ -6,6 +6,7 @@ import sys
 import time
 
 import _moult
+from _moult import streams
 
 ISOLATED = "{} not supported for isolated subinterpreters"
 
@@ -19,6 +20,7 @@ class Interrupted(BaseException):
 def install(spec, is_main):
     if is_main:
         guard_main_signals(spec["wake_fd"])
+        give_faulthandler_a_descriptor()
         return
     guard_timezone(spec["host_tz"])
     guard_locale()
@@ -139,6 +141,40 @@ def guard_main_signals(wake_fd):
         return _signal.getsignal(signalnum)
 
     _signal.signal = signal
+
+
+def give_faulthandler_a_descriptor():
+    """An app's log has none: what the C module writes there goes to the host's stderr. A stack that is asked for
+    at once goes to the log."""
+    import faulthandler
+
+    def descriptor(file):
+        file = sys.stderr if file is None else file
+        try:
+            return file if isinstance(file, int) else file.fileno()
+        except (AttributeError, OSError, ValueError):
+            return None
+
+    def usable(file):
+        found = descriptor(file)
+        return 2 if found is None else found
+
+    enable, later, register = faulthandler.enable, faulthandler.dump_traceback_later, faulthandler.register
+    at_once = faulthandler.dump_traceback
+
+    def dump_traceback(file=None, all_threads=True):
+        if descriptor(file) is not None:
+            return at_once(descriptor(file), all_threads)
+        from _moult.faulthandler import dump_traceback
+
+        dump_traceback(file, all_threads)
+
+    faulthandler.enable = lambda file=None, *args, **options: enable(usable(file), *args, **options)
+    faulthandler.register = lambda signum, file=None, *args, **options: register(signum, usable(file), *args, **options)
+    faulthandler.dump_traceback_later = lambda timeout, repeat=False, file=None, exit=False: later(
+        timeout, repeat, usable(file), exit
+    )
+    faulthandler.dump_traceback = dump_traceback
 
 
 def forbid_fork_and_exec():

@@ -183,6 +183,84 @@ class State(case.HostCase):
         )
 
 
+class Diagnostics(case.HostCase):
+    """Modules that look into the whole process: an app has what concerns itself."""
+
+    def test_tracemalloc(self):
+        interp = self.serve(self.RUNS)
+        told = self.run_in(interp, """
+            import tracemalloc, warnings
+            result = [tracemalloc.is_tracing(), tracemalloc.get_traced_memory(), tracemalloc.get_object_traceback(result if False else [])]
+            tracemalloc.stop()
+            try: tracemalloc.start(5)
+            except RuntimeError as error: result.append(str(error))
+            try: tracemalloc.take_snapshot()
+            except RuntimeError as error: result.append(str(error))
+            """)
+        self.assertEqual(told[:3], [False, (0, 0), None])
+        self.assertIn('isolation = "process"', told[3])
+        self.assertIn("must be tracing", told[4])
+        self.serve(self.RUNS, name="next.py")
+
+    FAULTS = """
+        import faulthandler, os, sys, tempfile, time
+        faulthandler.enable()
+        def application(env, start):
+            start('200 OK', [])
+            faulthandler.dump_traceback()
+            with tempfile.TemporaryFile() as file:
+                faulthandler.dump_traceback(file, all_threads=False)
+                faulthandler.dump_traceback(file=file.fileno())
+                file.seek(0)
+                there = file.read().decode()
+            faulthandler.dump_traceback_later(60)
+            faulthandler.cancel_dump_traceback_later()
+            return [repr((faulthandler.is_enabled(), faulthandler.disable(), faulthandler.is_enabled(), there)).encode()]
+        """
+
+    def check_faults(self, interp):
+        enabled, was, after, there = eval(interp.get().body)
+        self.assertEqual((enabled, was, after), (True, True, False))
+        self.assertTrue(there.startswith("Stack (most recent call first):\n  File "), there)
+        self.assertIn("in application\n", there)
+        self.assertIn("Current thread 0x", there)
+        interp.log.wait_for("most recent call first")
+        interp.log.wait_for("in application")
+
+    def test_faulthandler(self):
+        self.check_faults(self.serve(self.FAULTS))
+
+    def test_faulthandler_in_a_process(self):
+        host = Host()
+        self.addCleanup(host.close)
+        interp = self.serve(self.FAULTS, host=host, mode="main")
+        self.check_faults(interp)
+        self.assertEqual(interp.retire()["event"], "retired")
+
+    def test_faulthandler_later(self):
+        interp = self.serve(self.RUNS)
+        told = self.run_in(interp, """
+            import faulthandler, threading
+            class File:
+                written = threading.Event()
+                def write(self, text): self.text = text; self.written.set()
+            file = File()
+            faulthandler.dump_traceback_later(0.01, file=file)
+            file.written.wait(20)
+            result = file.text
+            """)
+        self.assertTrue(told.startswith("Timeout (0:00:00.010000)!\nThread 0x"), told)
+        self.assertIn("in application\n", told)
+        refused = self.run_in(interp, """
+            import faulthandler, signal
+            faulthandler.register(signal.SIGUSR1)
+            try: faulthandler.dump_traceback_later(5, exit=True)
+            except RuntimeError as error: result = str(error)
+            """)
+        self.assertIn('isolation = "process"', refused)
+        self.run_in(interp, "import faulthandler; faulthandler.dump_traceback_later(1000, repeat=True); result = 0")
+
+
 class Tracing(case.HostCase):
     """Trace and profile functions that are left on."""
 
