@@ -18,13 +18,19 @@ namespace moult {
 namespace {
 
 // The daemon decides when a host ends (the channel closes), also when a terminal or systemd
-// signals the whole group. Handlers, not SIG_IGN, because children would inherit that.
+// signals the whole group, and those that a program sends to itself (a timer's, SIGUSR1) have no handler in a
+// sub-interpreter. Handlers, not SIG_IGN, because children would inherit that.
 void take_signals() {
   struct sigaction nothing {};
   nothing.sa_handler = [](int) {};
   nothing.sa_flags = SA_RESTART;
   ::sigaction(SIGTERM, &nothing, nullptr);
   ::sigaction(SIGINT, &nothing, nullptr);
+  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) {
+    struct sigaction before {};
+    ::sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &nothing, nullptr);  // nohup's stays, for children too
+  }
   std::signal(SIGPIPE, SIG_IGN);
 }
 

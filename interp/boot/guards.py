@@ -3,10 +3,11 @@
 import _signal
 import os
 import sys
+import threading
 import time
 
 import _moult
-from _moult import streams
+from _moult import streams, verdict
 
 ISOLATED = "{} not supported for isolated subinterpreters"
 
@@ -26,6 +27,7 @@ def install(spec, is_main):
     guard_locale()
     if spec["signals"] != "error":
         guard_signals()
+    guard_timers()
     if sys.version_info < (3, 12):
         forbid_fork_and_exec()
     spawn_by_default()
@@ -99,8 +101,10 @@ def guard_locale():
 
 
 def guard_signals():
-    """Signal handlers belong to the main thread of the main interpreter, which is not this one."""
+    """Signal handlers belong to the main thread of the main interpreter, which is not this one. A worker could
+    not set one in Python either; it is told where it would wait for a timer that never comes."""
     told = set()
+    home = threading.get_ident()
 
     def ignored(what):
         place = caller()
@@ -109,6 +113,8 @@ def guard_signals():
             _moult.notice("warning", f"{what} has no effect in a sub-interpreter", *place)
 
     def signal(signalnum, handler, /):
+        if signalnum in TIMERS and callable(handler) and threading.get_ident() != home:
+            raise ValueError("signal only works in main thread of the main interpreter")
         ignored("signal.signal()")
         return _signal.getsignal(signalnum)
 
@@ -123,6 +129,29 @@ def guard_signals():
     _signal.signal = signal
     _signal.siginterrupt = siginterrupt
     _signal.set_wakeup_fd = set_wakeup_fd
+
+
+TIMERS = {_signal.SIGALRM, _signal.SIGVTALRM, _signal.SIGPROF}
+
+
+def guard_timers():
+    """Their handlers run in the main interpreter only, so who relies on one would wait for ever."""
+
+    def guarded(name):
+        real = getattr(_signal, name)
+
+        def call(*args):
+            seconds = args[1:2] if name == "setitimer" else args[:1]
+            if seconds and isinstance(seconds[0], (int, float)) and seconds[0] > 0:
+                what = f"signal.{name}()"
+                verdict.process_wanted(what, "signal handlers run in the main interpreter of a process only")
+                raise ValueError(f'{what} only works in the main interpreter: set isolation = "process" for this app')
+            return real(*args)
+
+        setattr(_signal, name, call)
+
+    for name in ("alarm", "setitimer"):
+        guarded(name)
 
 
 def guard_main_signals(wake_fd):

@@ -325,5 +325,50 @@ class Tracing(case.HostCase):
         self.assertEqual(eval(other.body), (True, True))
 
 
+class Signals(case.HostCase):
+    def test_signals_to_oneself_do_not_end_the_host(self):
+        interp = self.serve(self.RUNS)
+        self.run_in(interp, """
+            import os, signal, time
+            for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF"):
+                os.kill(os.getpid(), getattr(signal, name))
+                signal.raise_signal(getattr(signal, name))
+            import subprocess, sys
+            code = "import signal; print([signal.getsignal(s).name for s in (signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1)])"
+            result = subprocess.check_output([sys.executable, "-I", "-c", code], text=True)
+            """)
+        self.assertEqual(self.run_in(interp, "result = 1"), 1)
+
+    def test_timers_are_refused_where_their_handler_would_never_run(self):
+        interp = self.serve("import signal\nsignal.signal(signal.SIGALRM, print)\n" + "".join(line[8:] for line in self.RUNS.splitlines(True)))
+        refused = self.run_in(interp, """
+            import signal
+            result = []
+            for call in (lambda: signal.alarm(1), lambda: signal.setitimer(signal.ITIMER_REAL, 0.1), lambda: signal.signal(signal.SIGALRM, print)):
+                try: result.append(call())
+                except ValueError as error: result.append(str(error))
+            result += [signal.alarm(0), signal.setitimer(signal.ITIMER_PROF, 0), signal.signal(signal.SIGALRM, signal.SIG_DFL) is not None]
+            """)
+        self.assertIn('isolation = "process"', refused[0])
+        self.assertIn('isolation = "process"', refused[1])
+        self.assertIn("only works in main thread", refused[2])
+        self.assertEqual(refused[3:], [0, (0.0, 0.0), True])
+
+    def test_timers_in_a_process(self):
+        host = Host()
+        self.addCleanup(host.close)
+        interp = self.serve("""
+            import signal, threading
+            rang = threading.Event()
+            signal.signal(signal.SIGALRM, lambda *args: rang.set())
+            def application(env, start):
+                rang.clear()
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                start('200 OK', []); return [repr(rang.wait(20)).encode()]
+            """, host=host, mode="main")
+        self.assertEqual([interp.get().body for _ in range(3)], [b"True"] * 3)
+        self.assertEqual(interp.retire()["event"], "retired")
+
+
 if __name__ == "__main__":
     unittest.main()
