@@ -152,7 +152,8 @@ bool Home::boot(const py::Attached& py) {
   const py::Ref natives = add_native_module(py, natives_);
   const py::Ref spec =
       spec_object(py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1});
-  if (natives && spec && services_.boot.run_all(py)) {
+  const bool sleeps = make_.mode == py::Mode::main || natives_.sleepers.install(py);
+  if (natives && spec && sleeps && services_.boot.run_all(py)) {
     const py::Ref boot = py::boot_function(py, "start", "boot");
     const py::Ref booted = boot ? py::Ref::steal(PyObject_CallOneArg(boot.get(), spec.get())) : py::Ref();
     if (booted) {

@@ -192,6 +192,7 @@ void Home::hurry_atexit(SteadyTime due) {
       const py::VisitScope scope(interpreter_);
       const std::scoped_lock again(mutex_);
       if (in_atexit_) PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
+      natives_.sleepers.wake(home_thread_);
     }
     lock.lock();
   }
@@ -271,6 +272,7 @@ bool Home::interrupt_leftovers(const py::Attached& py) {
     if (now >= again) {  // not at once: a handler of the first one may be at work
       for (const unsigned long thread : others) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
       call_shutdown(py, "wake", {});
+      natives_.sleepers.wake(0);
       again = now + kInterruptAgain;
     }
     const py::DetachScope detached(py);

@@ -196,6 +196,7 @@ void Home::hurry_import() {
       const py::VisitScope scope(interpreter_);
       const std::scoped_lock lock(mutex_);
       if (importing_) PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
+      natives_.sleepers.wake(home_thread_);
     }
     std::this_thread::sleep_for(Milliseconds(50));
   }

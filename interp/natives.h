@@ -12,6 +12,7 @@
 #include "interp/main_thread.h"
 #include "interp/opened_files.h"
 #include "interp/py/ref.h"
+#include "interp/sleepers.h"
 #include "interp/snapshot_map.h"
 
 #include <atomic>
@@ -47,6 +48,7 @@ struct Natives {
   bool told_exports = false;       // the daemon knows that there are some
   Py_ssize_t modules_seen = 0;     // the size of sys.modules when it was last looked through
   ImportBook imports{};
+  Sleepers sleepers{};
   std::atomic<bool> may_move = false;  // what refuses this interpreter moves the app to a process
 };
 

@@ -123,6 +123,7 @@ std::shared_ptr<ThreadCalls> Worker::interrupt(const py::Attached&, std::uint64_
     interrupted_ = true;
     calls_->set_interrupted(true);
     PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
+    shared_.natives.sleepers.wake(thread_id_);
     return calls_;
   }
   // Its request may still lie on the lane. If it is over already, its number never comes again.

@@ -108,6 +108,7 @@ class Ending(case.HostCase):
             def often():
                 while True: time.sleep(0.01)
             start(often)
+            start(time.sleep, 3600)
             blocked = threading.Thread(target=threading.Event().wait, daemon=True); blocked.start()
             start(blocked.join)
             atexit.register(print, 'bye')

@@ -224,6 +224,7 @@ class Interrupting(case.HostCase):
                 while True: pass
             if env['PATH_INFO'] == '/sleep':
                 for i in range(2000): time.sleep(0.01)
+            if env['PATH_INFO'] == '/long': time.sleep(3600)
             if env['PATH_INFO'] == '/stubborn':
                 while True:
                     try:
@@ -237,7 +238,7 @@ class Interrupting(case.HostCase):
 
     def test_calls_that_do_not_end(self):
         interp = self.serve(self.LOOP)
-        for path in ("/loop", "/sleep", "/stubborn"):
+        for path in ("/loop", "/sleep", "/stubborn", "/long"):
             call = interp.lane.send_request(path)
             time.sleep(0.05)  # into the loop; an interrupt before it would do as well
             self.interrupt(interp, call)

@@ -1,9 +1,10 @@
 """What C modules of the standard library keep does not go from one interpreter to another, nor with its end."""
 
+import subprocess
 import unittest
 
 import case
-from host_driver import Host, VERSION
+from host_driver import PYTHON, Host, VERSION
 
 
 class State(case.HostCase):
@@ -368,6 +369,28 @@ class Signals(case.HostCase):
             """, host=host, mode="main")
         self.assertEqual([interp.get().body for _ in range(3)], [b"True"] * 3)
         self.assertEqual(interp.retire()["event"], "retired")
+
+
+class Sleeping(case.HostCase):
+    def test_sleep_is_that_of_python(self):
+        """It is ours in a sub-interpreter, where it can be interrupted."""
+        source = """
+            import pickle, time
+            from fractions import Fraction
+            def tried(value):
+                try: return time.sleep(value)
+                except Exception as error: return f"{type(error).__name__}: {error}"
+            class Index:
+                def __index__(self): return 0
+            class Class: sleep = time.sleep
+            began = time.monotonic(); time.sleep(0.05); took = time.monotonic() - began
+            result = [tried(value) for value in (0, 0.0, True, Index(), -1, -0.5, "1", None, Fraction(1), float("nan"))]
+            result += [tried(value).partition(":")[0] for value in (1e20, 10**30, float("inf"))]
+            result += [took >= 0.05, pickle.loads(pickle.dumps(time.sleep)) is time.sleep, Class().sleep(0), repr(time.sleep)[:30]]
+            """
+        script = case.textwrap.dedent(source) + "print(repr(result))"
+        python = subprocess.check_output([PYTHON, "-I", "-c", script], text=True).strip()
+        self.assertEqual(repr(self.run_in(self.serve(self.RUNS), source)), python)
 
 
 if __name__ == "__main__":
