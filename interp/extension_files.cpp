@@ -91,6 +91,13 @@ std::string_view objection_in(std::string_view content) {
   return single ? "it was made for one interpreter (PyModule_Create)" : "";
 }
 
+std::string_view ExtensionFiles::objection(const std::string& file) {
+  const std::scoped_lock lock(mutex_);
+  const auto [known, is_new] = files_.try_emplace(file);
+  if (is_new) known->second = objection_in(MappedFile(file).content());
+  return known->second;
+}
+
 std::vector<ExtensionFiles::Found> ExtensionFiles::objections_below(const std::string& folder) {
   const std::scoped_lock lock(mutex_);
   if (const auto known = known_.find(folder); known != known_.end()) return known->second;

@@ -22,6 +22,8 @@ class ExtensionFiles {
     std::string path;
     std::string_view objection;
   };
+  // Of one file, read when it is asked for the first time.
+  std::string_view objection(const std::string& file);
   // Those below `folder` that have an objection. Not in folders of tests, at most kFilesMax entries deep
   // into the package. What cannot be read has none.
   std::vector<Found> objections_below(const std::string& folder);
@@ -29,6 +31,7 @@ class ExtensionFiles {
  private:
   std::mutex mutex_;
   std::map<std::string, std::vector<Found>> known_;  // by folder
+  std::map<std::string, std::string_view> files_;
 };
 
 }  // namespace moult

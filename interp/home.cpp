@@ -3,6 +3,7 @@
 #include "interp/py/error.h"
 #include "interp/scratch.h"
 #include "interp/spec_object.h"
+#include "interp/verdict_natives.h"
 
 #include <fmt/format.h>
 

@@ -6,6 +6,7 @@
 #include "interp/payload_natives.h"
 #include "interp/py/error.h"
 #include "interp/py/types.h"
+#include "interp/verdict_natives.h"
 #include "ipc/base/hex.h"
 
 #include <fmt/format.h>
@@ -162,22 +163,6 @@ PyObject* process_wide(PyObject* self, PyObject* args) {
   Py_RETURN_NONE;
 }
 
-PyObject* refused(PyObject* self, PyObject* args) {
-  const auto py = py::Attached::by_caller();
-  Natives& natives = natives_of(self);
-  if (const auto refusal = refusal_from(py, args)) {
-    const py::DetachScope detached(py);
-    natives.events.refused(natives.interp, *refusal);
-  }
-  Py_RETURN_NONE;
-}
-
-PyObject* may_move(PyObject* self, PyObject*) { return PyBool_FromLong(natives_of(self).may_move); }
-
-PyObject* move_call(PyObject* self, PyObject*) {
-  return PyBool_FromLong(natives_of(self).book.here().move());
-}
-
 PyObject* opened(PyObject* self, PyObject* files) {
   const auto py = py::Attached::by_caller();
   std::vector<std::string> paths;
@@ -192,22 +177,6 @@ PyObject* opened(PyObject* self, PyObject* files) {
     natives.events.opened(natives.interp, paths);
   }
   Py_RETURN_NONE;
-}
-
-// "multi-phase", "single-phase", or "" for what is no module. A module without a definition, or
-// whose definition has no slots, was made by PyModule_Create: one C state for all interpreters.
-PyObject* module_kind(PyObject*, PyObject* module) {
-  if (!PyModule_Check(module)) return PyUnicode_FromString("");
-  const PyModuleDef* const definition = PyModule_GetDef(module);
-  PyErr_Clear();
-#if PY_VERSION_HEX >= 0x030F0000
-  void* token = nullptr;  // of modules that are made from slots alone, too: PEP 793
-  if (definition == nullptr && PyModule_GetToken(module, &token) == 0 && token != nullptr)
-    return PyUnicode_FromString("multi-phase");
-  PyErr_Clear();
-#endif
-  const bool multi = definition != nullptr && definition->m_slots != nullptr;
-  return PyUnicode_FromString(multi ? "multi-phase" : "single-phase");
 }
 
 // preimport(path, name): has the main interpreter import this extension module. Returns "" or why
@@ -226,23 +195,6 @@ PyObject* preimport(PyObject* self, PyObject* args) {
     if (!natives.is_main) why = natives.main_thread.preimport("extension", path_text, name_text, Seconds(20));
   }
   return PyUnicode_FromStringAndSize(why.data(), static_cast<Py_ssize_t>(why.size()));
-}
-
-PyObject* extensions_below(PyObject* self, PyObject* folder) {
-  const auto py = py::Attached::by_caller();
-  Natives& natives = natives_of(self);
-  const std::string path = py::text_of(py, folder);
-  std::vector<ExtensionFiles::Found> found;
-  {
-    const py::DetachScope detached(py);
-    found = natives.extensions.objections_below(path);
-  }
-  py::Ref list = py::Ref::steal(PyList_New(0));
-  for (const ExtensionFiles::Found& file : found) {
-    const py::Ref item = py::Ref::steal(Py_BuildValue("ss", file.path.c_str(), file.objection.data()));
-    if (!list || !item || PyList_Append(list.get(), item.get()) != 0) return nullptr;
-  }
-  return list.release();
 }
 
 PyObject* boot_code(PyObject* self, PyObject* name) {
@@ -280,29 +232,16 @@ PyMethodDef kFunctions[] = {
     {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
     {"notice", notice, METH_VARARGS, "notice(level, text, file='', line=0): tells the daemon."},
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
-    {"refused", refused, METH_VARARGS, "refused(what, path, error, file, line): tells the daemon."},
-    {"may_move", may_move, METH_NOARGS, "may_move(): does a process of its own wait for the app?"},
-    {"move_call", move_call, METH_NOARGS, "move_call(): has what this thread serves it done there, if it can be."},
     {"opened", opened, METH_O, "opened(paths): files that belong to the app."},
-    {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
     {"module_support", module_support, METH_O, "module_support(module): the interpreters that it can be in."},
     {"import_times", import_times, METH_NOARGS, "import_times(): {module: (seconds, seconds of its own)}."},
     {"compiled_here", compiled_here, METH_O, "compiled_here(path): was its source compiled here?"},
-    {"extensions_below", extensions_below, METH_O,
-     "extensions_below(folder): [(file, what speaks against sub-interpreters)]."},
     {"boot_code", boot_code, METH_O, "boot_code(name) -> bytes or None"},
     {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
 };
 
 }  // namespace
-
-std::optional<Refusal> refusal_from(const py::Attached& py, PyObject* tuple) {
-  if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != 5) return std::nullopt;
-  const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(tuple, at)); };
-  return Refusal{field(0), field(1), field(2), field(3),
-                 static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(tuple, 4)))};
-}
 
 py::Ref add_native_module(const py::Attached& py, Natives& natives) {
   py::Ref module = py::Ref::steal(PyModule_New("_moult"));
@@ -316,7 +255,8 @@ py::Ref add_native_module(const py::Attached& py, Natives& natives) {
       !add_call_functions(py, module.get(), self.get()) ||
       !add_scratch_functions(py, module.get(), self.get()))
     return {};
-  if (!add_payload_functions(py, module.get())) return {};
+  if (!add_payload_functions(py, module.get()) || !add_verdict_functions(py, module.get(), self.get()))
+    return {};
   if (!start_import_clock(py, self.get())) PyErr_Clear();
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "_moult", module.get()) != 0) return {};
   return module;

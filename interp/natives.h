@@ -59,9 +59,6 @@ Natives& natives_of(PyObject* capsule);
 // Null with an exception pending.
 py::Ref add_native_module(const py::Attached& py, Natives& natives);
 
-// Of a tuple of boot/verdict.py.
-std::optional<Refusal> refusal_from(const py::Attached& py, PyObject* tuple);
-
 // Text for the app's log; waits as LogPipe says, with the GIL released.
 void log_text(const py::Attached& py, Natives& natives, char stream, std::string_view text);
 void log_rest(const py::Attached& py, Natives& natives);

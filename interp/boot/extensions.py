@@ -1,5 +1,6 @@
 """Watches which extension modules load and which refuse, and on 3.11 refuses for them."""
 
+import _imp
 import importlib.machinery
 import os
 import re
@@ -24,8 +25,9 @@ loaded = []  # (module, path, kind)
 
 
 def install(mode, preimported):
-    checks = mode == "shared" and sys.version_info < (3, 12)
-    if checks:
+    is_old = mode == "shared" and sys.version_info < (3, 12)
+    checks = is_old or mode in ("strict", "own")
+    if is_old:
         # Its tasks and loops are those of the whole process, in objects of the first interpreter that
         # used it (static variables of _asynciomodule.c). asyncio does without.
         sys.modules["_asyncio"] = None
@@ -41,27 +43,40 @@ def install(mode, preimported):
     def create_module(self, spec):
         path = str(self.path)
         known = STANDARD_STATE if is_standard(path) else KNOWN_GOOD
-        if mode == "shared" and spec.name in known:
+        if mode in ("shared", "strict") and spec.name in known:
             # First in the main interpreter: the module would else belong to this one and die with it.
             why = _moult.preimport(path, spec.name)
             if why:
                 _moult.notice("warning", f"{spec.name} could not be loaded into the main interpreter: {why}")
         if is_standard(path):
             return watched(create, self, spec)
+        if mode == "strict" and spec.name in KNOWN_GOOD:
+            return without_check(spec.name, path, self, spec)
         is_checked = checks and spec.name not in KNOWN_GOOD and os.path.realpath(path) not in trusted
-        if is_checked and kind_in_file(path) == "single-phase":
-            raise refusal(spec.name, path)
+        # Before any of it runs: NumPy's initialisation in a sub-interpreter crashes 3.11, and what Cython made works
+        # in the first interpreter of a process, so in one generation.
+        if is_checked and (why := _moult.extension_objection(path)):
+            raise refusal(spec.name, path, why)
         module = watched(create, self, spec)
         kind = _moult.module_kind(module)
-        if is_checked and kind == "single-phase":
-            raise refusal(spec.name, path)
+        if is_checked and is_old and kind == "single-phase":
+            raise refusal(spec.name, path, "it was made for one interpreter")
         loaded.append((spec.name, path, kind))
         return module
 
-    def refusal(name, path):
-        text = f"module {name} does not support loading in subinterpreters"
-        verdict.process_wanted(name, text, path)
-        return ImportError(text, name=name, path=path)
+    def without_check(name, path, loader, spec):
+        """CPython's own check refuses what PyModule_Create made, whatever it is."""
+        before = _imp._override_multi_interp_extensions_check(-1)
+        try:
+            module = watched(create, loader, spec)
+        finally:
+            _imp._override_multi_interp_extensions_check(before)
+        loaded.append((name, path, _moult.module_kind(module)))
+        return module
+
+    def refusal(name, path, why):
+        verdict.process_wanted(name, why, path)
+        return ImportError(f"module {name} does not support loading in subinterpreters: {why}", name=name, path=path)
 
     def exec_module(self, module):
         return watched(execute, self, module)
@@ -80,19 +95,11 @@ def install(mode, preimported):
 
 def is_broken(error):
     """Would it fail in a process of its own as well? Then the interpreter is not to blame."""
-    return isinstance(error, ModuleNotFoundError) or BROKEN_FILE.search(str(error)) is not None
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        # From 3.13 on a module of the old kind is initialised by the main interpreter, which does not find what
+        # this one has.
+        from importlib.util import find_spec
 
-
-def kind_in_file(path):
-    """How a module would be made, without running any of it (NumPy's initialisation in a
-    sub-interpreter crashes 3.11): its file names the API function that makes it. "" when unclear."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError:
-        return ""
-    multi = b"\0PyModuleDef_Init\0" in content
-    single = b"\0PyModule_Create2\0" in content
-    if multi == single:
-        return ""
-    return "multi-phase" if multi else "single-phase"
+        top = error.name.partition(".")[0]
+        return error.name not in sys.modules and (top != error.name or find_spec(top) is None)
+    return BROKEN_FILE.search(str(error)) is not None
