@@ -120,14 +120,30 @@ def refuse_flag(flag):
 def install_path(spec):
     venv = spec["venv"]
     if venv:
+        take_base_of(venv)
         sys.executable = os.path.join(venv, "bin", "python")
         if sys.version_info >= (3, 14):  # site insists on it there, and before that it spoils it
             sys.prefix = sys.exec_prefix = venv
     run_site(spec)
     first = [*spec["path"], spec["tree"]]
-    first += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if added := os.environ.get("PYTHONPATH"):
+        first += [os.path.abspath(entry) for entry in added.split(os.pathsep)]  # "" too, as python does
     own = spec["module_dir"]
     sys.path[:] = list(dict.fromkeys([*first, *(entry for entry in sys.path if entry not in ("", own))]))
+
+
+def take_base_of(venv):
+    """The host was started by the real path of the Python behind the environment, which may have been made by
+    way of a symlink (uv's are): it is named as the environment names it."""
+    try:
+        with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as file:
+            pairs = [line.partition("=") for line in file]
+    except (OSError, UnicodeDecodeError):
+        return
+    home = next((value.strip() for key, _, value in reversed(pairs) if key.strip().lower() == "home"), "")
+    base = os.path.dirname(home)
+    if base != sys.base_prefix and os.path.realpath(base) == os.path.realpath(sys.base_prefix):
+        sys.base_prefix = sys.base_exec_prefix = sys.prefix = sys.exec_prefix = base
 
 
 def run_site(spec):

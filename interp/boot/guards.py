@@ -10,6 +10,7 @@ import _moult
 from _moult import streams, verdict
 
 ISOLATED = "{} not supported for isolated subinterpreters"
+THE_WAY_OUT = 'isolation = "process" gives the app a process that can'
 
 
 class Interrupted(BaseException):
@@ -30,6 +31,7 @@ def install(spec, is_main):
     guard_timers()
     if sys.version_info < (3, 12):
         forbid_fork_and_exec()
+    name_the_setting()
     spawn_by_default()
 
 
@@ -217,6 +219,29 @@ def forbid_fork_and_exec():
 def forbidden(text):
     def call(*args):
         raise RuntimeError(text)
+
+    return call
+
+
+def name_the_setting():
+    """What refuses because of where the app runs says how it runs elsewhere."""
+    for name in ("fork", "forkpty", "execv", "execve"):
+        setattr(os, name, with_way_out(getattr(os, name)))
+    try:
+        import _posixsubprocess
+    except ImportError:
+        return
+    _posixsubprocess.fork_exec = with_way_out(_posixsubprocess.fork_exec)  # preexec_fn
+
+
+def with_way_out(function):
+    def call(*args, **options):
+        try:
+            return function(*args, **options)
+        except RuntimeError as error:
+            if "subinterpreter" not in str(error):
+                raise
+            raise RuntimeError(f"{error}: {THE_WAY_OUT}") from None
 
     return call
 
