@@ -273,7 +273,35 @@ void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog&
   serve_daemon_commands(methods, daemon);
 }
 
+namespace {
+
+std::string short_size(std::uint64_t bytes) {
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  const auto size = static_cast<double>(bytes);
+  return bytes < 1'000'000 ? fmt::format("{:.1f} kB", size / 1e3) : fmt::format("{:.1f} MB", size / 1e6);
+}
+
+std::string short_time(Seconds time) {
+  return time < Seconds(1) ? fmt::format("{:.1f} ms", time.count() * 1e3)
+                           : fmt::format("{:.2f} s", time.count());
+}
+
+// "GET /shop 200 1.2 kB 3.4 ms", the status in a colour where there are any.
+std::string brief_line(const AccessRecord& record, bool colour) {
+  constexpr const char* kColours[] = {"", "", "\x1b[32m", "\x1b[36m", "\x1b[33m", "\x1b[31m"};
+  const auto klass = static_cast<std::size_t>(record.status / 100);
+  std::string status = record.status == 0 ? "-" : std::to_string(record.status);
+  if (colour && klass < std::size(kColours)) status = fmt::format("{}{}\x1b[0m", kColours[klass], status);
+  return fmt::format("{} {} {} {} {}{}", record.method, record.target, status, short_size(record.bytes),
+                     short_time(record.duration), record.cut ? ", cut off" : "");
+}
+
+}  // namespace
+
 AccessLog access_log_to(Log& log) {
+  if (log.is_brief()) {
+    return [&log](const AccessRecord& record) { log.info(brief_line(record, log.has_colour())); };
+  }
   return [&log](const AccessRecord& record) {
     log.info(fmt::format("{} {}", record.method, record.target),
              {{"client", std::string(record.remote_addr)},

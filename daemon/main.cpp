@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
     return answer(check_config(options.config, config_folder(surroundings)));
 
   Log log(options.log_format, options.log_level);
+  if (options.command == DaemonCommand::run) log.make_brief();
   uv::set_background_threads(8);
   uv::Loop loop;
   Daemon daemon(loop, log, options, surroundings);

@@ -300,7 +300,9 @@ void App::on_state_changed() {
 void App::on_switched(Generation& active) {
   if (serving_since_ == SteadyTime{}) {
     serving_since_ = Steady::now();
-    services_.log.info("app ready", {{"app", config_.name}, {"generation", std::to_string(active.number())}});
+    if (!services_.log.is_brief())
+      services_.log.info("app ready",
+                         {{"app", config_.name}, {"generation", std::to_string(active.number())}});
   }
   watch_drains();
   watch(moulting_.packages());
@@ -315,7 +317,7 @@ void App::on_log_line(std::uint64_t generation, char stream, std::string_view li
   LogLine entry{std::chrono::system_clock::now(), generation, stream_name(stream), std::string(line)};
   if (services_.log_to_terminal) {
     const std::string whose = entry.generation == 0 ? "spare" : std::to_string(entry.generation);
-    services_.log.info(entry.text, {{"app", config_.name}, {"generation", whose}, {"stream", entry.stream}});
+    services_.log.print(entry.text, {{"app", config_.name}, {"generation", whose}, {"stream", entry.stream}});
   }
   log_.add(std::move(entry));
 }

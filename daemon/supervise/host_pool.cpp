@@ -101,9 +101,10 @@ void HostPool::recycle(Host& host, std::string reason) {
   host.recycling = true;
   host.recycle_reason = std::move(reason);
   ++recycled_;
-  log_.info("host is being recycled", {{"host", std::to_string(host.number())},
-                                       {"pid", std::to_string(host.pid())},
-                                       {"why", host.recycle_reason}});
+  log_.info(fmt::format("host is being recycled: {}", host.recycle_reason),
+            {{"host", std::to_string(host.number())},
+             {"pid", std::to_string(host.pid())},
+             {"why", host.recycle_reason}});
   owner_.on_recycle(host);
   if (host.interpreters() == 0) host.leave();
 }

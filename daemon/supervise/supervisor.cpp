@@ -162,6 +162,8 @@ void Supervisor::on_host_output(Host& host, std::string_view line) {
     const Generation* active = app->moulting().active();
     if (!host.dedicated || active == nullptr || !active->lives_on(host)) continue;
     app->log().add({std::chrono::system_clock::now(), active->number(), "stderr", std::string(line)});
+    if (services_.log_to_terminal)
+      services_.log.print(line, {{"app", name}, {"generation", std::to_string(active->number())}});
     return;
   }
   services_.log.info(line, {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});

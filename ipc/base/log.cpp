@@ -96,6 +96,14 @@ void Log::error(std::string_view text, std::initializer_list<LogField> fields) {
   write(LogLevel::error, text, fields);
 }
 
+void Log::print(std::string_view text, std::initializer_list<LogField> fields) {
+  if (brief_) {
+    write_line(LogLevel::info, text, std::string(text));
+  } else {
+    info(text, fields);
+  }
+}
+
 void Log::write(LogLevel level, std::string_view text, std::initializer_list<LogField> fields) {
   if (level < threshold_) return;
   std::string line;
@@ -105,7 +113,9 @@ void Log::write(LogLevel level, std::string_view text, std::initializer_list<Log
     line += ' ';
     if (level != LogLevel::info) line += fmt::format("{}: ", to_string(level));
     line += text;
-    for (const LogField& field : fields) line += fmt::format(" {}={}", field.key, field.value);
+    if (!brief_) {
+      for (const LogField& field : fields) line += fmt::format(" {}={}", field.key, field.value);
+    }
     if (colour_) line += "\x1b[0m";
   } else {
     line += fmt::format(R"({{"time":"{}","level":"{}","message":")", rfc3339_now(), to_string(level));
@@ -118,6 +128,10 @@ void Log::write(LogLevel level, std::string_view text, std::initializer_list<Log
     }
     line += '}';
   }
+  write_line(level, text, std::move(line));
+}
+
+void Log::write_line(LogLevel level, std::string_view text, std::string line) const {
   line += '\n';
   // A log that cannot be written must not stop the daemon; there is nowhere to say so either.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -33,15 +33,26 @@ class Log {
   void warning(std::string_view text, std::initializer_list<LogField> fields = {});
   void error(std::string_view text, std::initializer_list<LogField> fields = {});
 
+  // A line of an app's own, which stands as it is among brief lines.
+  void print(std::string_view text, std::initializer_list<LogField> fields);
+
+  // Human lines without their keys and values, for one who watches one app (`moultd run`). Lines that
+  // have to be understood say it in words. Not with LogLevel::debug, nor for JSON.
+  void make_brief() { brief_ = human_ && threshold_ != LogLevel::debug; }
+  bool is_brief() const { return brief_; }
+  bool has_colour() const { return human_ && colour_; }
+
   void set_threshold(LogLevel threshold) { threshold_ = threshold; }
   // Where lines go besides stderr ("moultctl events", tests). At most one.
   void set_tap(std::function<void(LogLevel, std::string_view)> tap) { tap_ = std::move(tap); }
 
  private:
   void write(LogLevel level, std::string_view text, std::initializer_list<LogField> fields);
+  void write_line(LogLevel level, std::string_view text, std::string line) const;
 
   bool human_;
   bool colour_;
+  bool brief_ = false;
   LogLevel threshold_;
   std::function<void(LogLevel, std::string_view)> tap_;
 };
