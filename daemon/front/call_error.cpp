@@ -58,7 +58,7 @@ CallError error_of(CallFailure failure, const std::string& app, std::string_view
     case CallFailure::app_stopped:
       return unavailable(fmt::format("{} is stopped", app), fmt::format("moultctl start {}", app));
     case CallFailure::app_unavailable:
-      return unavailable(fmt::format("{} has no generation that serves", app),
+      return unavailable(fmt::format("the code of {} is not loaded", app),
                          fmt::format("moultctl status {}", app));
     case CallFailure::app_moving:
       return unavailable(fmt::format("{} is being moved to a process of its own", app));

@@ -32,7 +32,7 @@ FailurePage page_of(CallFailure failure) {
       return {503, "This app had no time for the request. Try again soon.", "Retry-After: 1\r\n"};
     case CallFailure::app_stopped: return {503, "This app is stopped.", "Retry-After: 5\r\n"};
     case CallFailure::app_unavailable:
-      return {503, "This app does not run at the moment.", "Retry-After: 5\r\n"};
+      return {503, "This app's code is not loaded; `moultctl status {}` says why.", "Retry-After: 5\r\n"};
     case CallFailure::app_moving:
       return {503, "This app is being moved to a process of its own. Try again.", "Retry-After: 1\r\n"};
     case CallFailure::app_error: return {500, "The app failed while it answered this request.", {}};
@@ -218,8 +218,9 @@ void HttpConnection::on_failure(Call&, CallFailure failure, std::string_view det
     return;
   }
   const FailurePage page = page_of(failure);
-  const bool tells = debug_ && failure == CallFailure::app_error;
-  send_page(page.status, page.sentence, page.headers, tells ? detail : std::string_view());
+  const bool tells = debug_ && (failure == CallFailure::app_error || failure == CallFailure::app_unavailable);
+  send_page(page.status, fmt::format(fmt::runtime(page.sentence), app_), page.headers,
+            tells ? detail : std::string_view());
 }
 
 // ---- our own pages

@@ -286,7 +286,23 @@ int App::running() const {
   return calls;
 }
 
+// Calls wait while something comes that may serve them, and are answered at once when nothing does.
+void App::tell_prospect() {
+  if (moulting_.active() != nullptr) return;
+  SteadyTime soonest{};
+  if (state() == AppState::failed) {
+    // A change that settles is the next attempt.
+    soonest = settle_.next_deadline().value_or(SteadyTime::max());
+  } else if (const auto retry = moulting_.backing_off_until()) {
+    soonest = *retry;
+  }
+  const auto& rejected = moulting_.last_rejected();
+  const std::string& traceback = rejected ? rejected->rejection.traceback : std::string();
+  dispatcher_.set_prospect(soonest, traceback.empty() ? note() : traceback);
+}
+
 void App::on_state_changed() {
+  tell_prospect();
   const AppState now = state();
   if (now == told_state_) return;
   services_.events.event("app.state", config_.name,

@@ -85,6 +85,7 @@ class App final : public Moulting::Owner {
   void on_all_ended() override;
 
   void on_change(const Change& change);
+  void tell_prospect();
   void begin_start();
   void arm_settle();
   void ask_who_writes(std::vector<std::string> files);

@@ -80,6 +80,7 @@ void App::on_change(const Change& change) {
 }
 
 void App::arm_settle() {
+  tell_prospect();
   const SteadyTime now = Steady::now();
   if (settle_.is_due(now)) {
     if (now >= moulting_.not_before()) {

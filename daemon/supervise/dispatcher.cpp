@@ -1,5 +1,7 @@
 #include "daemon/supervise/dispatcher.h"
 
+#include <utility>
+
 namespace moult {
 
 Dispatcher::~Dispatcher() { set_intake(Intake::stopped); }
@@ -16,6 +18,18 @@ void Dispatcher::set_intake(Intake intake) {
   if (intake == Intake::open) return;
   while (!queue_.empty()) refuse(*queue_.first(), CallFailure::app_stopped);
   while (!moved_.empty()) refuse(*moved_.first(), CallFailure::app_stopped);
+}
+
+void Dispatcher::set_prospect(SteadyTime soonest, std::string why) {
+  prospect_ = soonest;
+  why_not_ = std::move(why);
+  for (CallQueue* queue : {&queue_, &moved_}) {
+    for (Call* call = queue->first(); call != nullptr;) {
+      const bool hopeless = is_hopeless(*call);
+      if (hopeless) refuse(*call, CallFailure::app_unavailable);
+      call = hopeless ? queue->first() : call->next;  // a refusal may change the queue
+    }
+  }
 }
 
 void Dispatcher::submit(Call& call) {
@@ -38,6 +52,10 @@ void Dispatcher::submit(Call& call) {
   }
   // Who came first is served first: with calls waiting a new one waits too.
   if (queue_.empty() && hand_out(call)) return;
+  if (is_hopeless(call)) {
+    refuse(call, CallFailure::app_unavailable);
+    return;
+  }
   if (queued() >= limits_.queue) {
     refuse(call, CallFailure::queue_full);
     return;
@@ -172,7 +190,8 @@ void Dispatcher::refuse(Call& call, CallFailure failure) {
   ++stats_.refused;
   if (failure == CallFailure::queue_full) ++stats_.queue_full;
   if (failure == CallFailure::queue_timeout) ++stats_.queue_late;
-  call.client->on_failure(call, failure, {});
+  const std::string why = failure == CallFailure::app_unavailable ? why_not_ : std::string();
+  call.client->on_failure(call, failure, why);
 }
 
 }  // namespace moult

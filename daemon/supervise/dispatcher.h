@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 namespace moult {
 
@@ -38,8 +39,12 @@ class Dispatcher final : public CallTarget {
   // Told whenever another generation serves, before it gets a call.
   void set_on_active(std::function<void(Generation*)> on_active) { on_active_ = std::move(on_active); }
 
-  // Where calls go from now on; queued ones are handed out at once. Null: nowhere, they wait.
+  // Where calls go from now on; queued ones are handed out at once. Null: nowhere, they wait for what
+  // set_prospect() promises.
   void set_active(Generation* generation);
+  // When something may serve again while nothing does; SteadyTime::max(): nothing is under way. A call
+  // that would wait in vain is answered at once with app_unavailable and `why`.
+  void set_prospect(SteadyTime soonest, std::string why);
   // Stopped: every call, queued ones too, gets app_stopped.
   enum class Intake { open, stopped };
   void set_intake(Intake intake);
@@ -71,6 +76,9 @@ class Dispatcher final : public CallTarget {
 
  private:
   bool hand_out(Call& call);
+  bool is_hopeless(const Call& call) const {
+    return active_ == nullptr && prospect_ > call.submitted + limits_.queue_timeout;
+  }
   void send_again(Call& call, CallQueue& queue);
   void hand_out_queued();
   void sweep(CallQueue& queue, SteadyTime now);
@@ -83,6 +91,8 @@ class Dispatcher final : public CallTarget {
   std::function<void(Generation*)> on_active_;
   bool swept_ = false;
   Generation* active_ = nullptr;
+  SteadyTime prospect_{};
+  std::string why_not_;
   Intake intake_ = Intake::open;
   CallQueue queue_;
   CallQueue moved_;  // wait for another generation than the active one

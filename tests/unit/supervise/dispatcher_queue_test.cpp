@@ -109,6 +109,48 @@ TEST_CASE("a call that waited too long for a worker is late") {
   bench.dispatcher.set_active(nullptr);
 }
 
+TEST_CASE("with nothing under way that may serve them calls are answered at once") {
+  Bench bench;
+  TestCall waiting(1);
+  bench.submit(waiting);
+  bench.dispatcher.set_prospect(SteadyTime::max(), "why it does not");
+  CHECK(waiting.failure == CallFailure::app_unavailable);
+  CHECK(waiting.detail == "why it does not");
+  TestCall coming(2);
+  bench.submit(coming);
+  CHECK(coming.failure == CallFailure::app_unavailable);
+  CHECK(coming.ends == 1);
+  CHECK(bench.stats.refused == 2);
+  bench.dispatcher.set_prospect({}, "");
+  TestCall next(3);
+  bench.submit(next);
+  CHECK(next.ends == 0);
+  CHECK(bench.dispatcher.queued() == 1);
+}
+
+TEST_CASE("calls wait for a recovery that comes before their queue_timeout, and for no other") {
+  Bench bench;
+  TestCall call(1);
+  bench.submit(call);
+  bench.dispatcher.set_prospect(later(29'000), "");
+  CHECK(call.ends == 0);
+  bench.dispatcher.set_prospect(later(31'000), "");
+  CHECK(call.failure == CallFailure::app_unavailable);
+}
+
+TEST_CASE("what serves makes no call hopeless") {
+  Bench bench;
+  GenerationBench unused;
+  Generation generation(unused.loop, unused, {}, nullptr, "");  // without a single worker
+  bench.dispatcher.set_active(&generation);
+  bench.dispatcher.set_prospect(SteadyTime::max(), "");
+  TestCall call(1);
+  bench.submit(call);
+  CHECK(bench.dispatcher.queued() == 1);
+  bench.dispatcher.cancel(call.call);
+  bench.dispatcher.set_active(nullptr);
+}
+
 TEST_CASE("a stopped app answers those that wait and those that come") {
   Bench bench;
   TestCall waiting(1);
