@@ -305,14 +305,16 @@ std::vector<std::string> Daemon::urls_of(const AppConfig& app) const {
 }
 
 void Daemon::tell_start() {
-  for (const ListenAddress& address : http_->addresses())
-    log_.info("listening", {{"address", to_string(address)}});
+  for (const ListenAddress& address : http_->addresses()) {
+    if (!log_.is_brief()) log_.info("listening", {{"address", to_string(address)}});
+  }
   log_.debug("control socket", {{"path", control_path_}});
   bridge_->event("daemon.started", "", {{"pid", static_cast<std::int64_t>(::getpid())}});
   if (options_.command == DaemonCommand::run) {
     const AppConfig& app = config_.apps.at(0);
     for (const std::string& url : urls_of(app))
       log_.info(fmt::format("serving {} of {} at {}", app.entry, app.tree, url));
+    log_.info(fmt::format("it runs in: {}", app.python_note.empty() ? python_of(app) : app.python_note));
   } else if (config_.apps.empty()) {
     log_.warning(fmt::format("no apps are configured: put one file per app into {}/apps", config_folder_));
   }

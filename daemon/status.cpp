@@ -196,6 +196,12 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
   page["entry"] = config.entry;
   page["callable"] = active != nullptr ? bare_name(active->record().callable) : config.callable;
   page["config_file"] = config.source_file;
+  const auto& environment = moulting.environment();
+  const auto python_path = environment.find("PYTHONPATH");
+  page["environment"] = {{"python", config.python_note},
+                         {"pythonpath", python_path == environment.end() ? "" : python_path->second},
+                         {"env_file", config.env_file},
+                         {"unread_env_file", moulting.unread_env_file()}};
   page["urls"] = urls;
   page["log_file"] = app.log().file();
   page["active"] = nullptr;

@@ -173,6 +173,13 @@ std::string status_page(const Json& app, const Look& look) {
   const Json& active = object_at(app, "active");
   text += active.empty() ? fact("serves", "nothing", look) + fact("code", text_at(app, "root"), look)
                          : serving_facts(app, active, look);
+  const Json& environment = object_at(app, "environment");
+  text += fact("python", text_at(environment, "python"), look);
+  text += fact("PYTHONPATH", text_at(environment, "pythonpath"), look);
+  text += fact("env file", text_at(environment, "env_file"), look);
+  if (const std::string unread = text_at(environment, "unread_env_file"); !unread.empty())
+    text += fact("env file", fmt::format("{} is not read; env_file = \"{}\" would do that", unread, unread),
+                 look);
   if (const Json& attempt = object_at(app, "attempt"); !attempt.empty()) {
     text += fact("next",
                  fmt::format("generation {}: {}, by {}", label_at(attempt, "generation"),

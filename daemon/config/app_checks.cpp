@@ -1,6 +1,7 @@
 #include "daemon/config/app_values.h"
 #include "daemon/config/draft.h"
 #include "daemon/config/entry.h"
+#include "daemon/config/python_choice.h"
 
 #include <fmt/format.h>
 
@@ -101,6 +102,8 @@ void finish_app(AppDraft& app, ConfigErrors& errors) {
     const auto there = entries_in(config.tree);
     config.entry = there.empty() ? entry_names().front() : there.front();
   }
+  // Neither what the daemon's shell has activated nor its PATH decides: one that cron starts has others.
+  if (good("python") && good("venv") && good("tree")) choose_python(config, {.folders = {config.tree}});
   if (config.settle > config.settle_max && good("settle") && good("settle_max")) {
     errors.push_back(
         config_error(app.origin(app.origins.count("settle") ? "settle" : "settle_max"),

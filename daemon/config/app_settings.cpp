@@ -34,6 +34,7 @@ std::vector<Setting<C>> code_settings() {
       list_setting("path", kNew, &C::path, read_path_entries),
       text_setting("cwd", kNew, &C::cwd, read_cwd),
       {"env", kNew, read_env, [](const C& from) { return toml_inline_table(from.env); }},
+      text_setting("env_file", kNew, &C::env_file, read_env_file_setting),
       list_setting("python_flags", kNew, &C::python_flags, read_python_flags),
       number_setting("threads", kNew, &C::threads, 1, kThreadsMax),
       number_setting("interpreters", kNew, &C::interpreters, 1, 64),

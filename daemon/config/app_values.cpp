@@ -1,8 +1,8 @@
 #include "daemon/config/app_values.h"
 
 #include "daemon/config/entry.h"
+#include "daemon/config/env_file.h"
 #include "daemon/config/setting.h"
-#include "ipc/base/fd.h"
 
 #include <fmt/format.h>
 
@@ -13,8 +13,6 @@ namespace moult {
 namespace {
 
 using Exists = ValueReader::Exists;
-
-constexpr std::size_t kVenvSettingsMax = 64 * 1024;
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -109,27 +107,8 @@ void read_python(ValueReader& reader, const Value& value, AppConfig& into) {
   set(into.python, reader.python(value));
 }
 
-// As site.py reads it: the last one counts, case does not.
-bool sees_system_packages(std::string_view settings) {
-  bool sees = false;
-  while (!settings.empty()) {
-    const std::size_t end = std::min(settings.find('\n'), settings.size());
-    std::string line(settings.substr(0, end));
-    std::erase_if(line, [](char c) { return c == ' ' || c == '\t' || c == '\r'; });
-    for (char& c : line) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    settings.remove_prefix(std::min(end + 1, settings.size()));
-    constexpr std::string_view kKey = "include-system-site-packages=";
-    if (line.starts_with(kKey)) sees = line == std::string(kKey) + "true";
-  }
-  return sees;
-}
-
 void read_venv(ValueReader& reader, const Value& value, AppConfig& into) {
   set(into.venv, reader.venv(value));
-  const auto settings = read_file(into.venv + "/pyvenv.cfg", kVenvSettingsMax);
-  into.venv_sees_system = settings && sees_system_packages(*settings);
 }
 
 void read_path_entries(ValueReader& reader, const Value& value, AppConfig& into) {
@@ -162,6 +141,21 @@ void read_env(ValueReader& reader, const Value& value, AppConfig& into) {
     }
   }
   reader.set_key("env");
+}
+
+// What it holds is read for each generation; a mistake in it is told at once.
+void read_env_file_setting(ValueReader& reader, const Value& value, AppConfig& into) {
+  const auto written = reader.text(value);
+  if (!written) return;
+  if (written->empty()) return into.env_file.clear();
+  auto file = reader.path(value, *written, Exists::file_or_folder);
+  if (!file) return;
+  if (const auto variables = read_env_file(*file); !variables) {
+    const Error& error = variables.error();
+    const Origin there{error.file, error.line, 0};
+    return reader.error(error.line == 0 ? reader.origin(value) : there, error.message, error.hint);
+  }
+  into.env_file = std::move(*file);
 }
 
 void read_python_flags(ValueReader& reader, const Value& value, AppConfig& into) {

@@ -14,12 +14,11 @@ void read_tree(ValueReader& reader, const Value& value, AppConfig& into);
 void read_entry(ValueReader& reader, const Value& value, AppConfig& into);
 void read_callable(ValueReader& reader, const Value& value, AppConfig& into);
 void read_python(ValueReader& reader, const Value& value, AppConfig& into);
-// Whether the text of a pyvenv.cfg says so (include-system-site-packages, PEP 405).
-bool sees_system_packages(std::string_view settings);
 void read_venv(ValueReader& reader, const Value& value, AppConfig& into);
 void read_path_entries(ValueReader& reader, const Value& value, AppConfig& into);
 void read_cwd(ValueReader& reader, const Value& value, AppConfig& into);
 void read_env(ValueReader& reader, const Value& value, AppConfig& into);
+void read_env_file_setting(ValueReader& reader, const Value& value, AppConfig& into);
 void read_python_flags(ValueReader& reader, const Value& value, AppConfig& into);
 void read_exports(ValueReader& reader, const Value& value, AppConfig& into);
 void read_preload(ValueReader& reader, const Value& value, AppConfig& into);

@@ -69,9 +69,11 @@ struct AppConfig {
   std::string python;  // "" = the venv's, else python3 of PATH
   std::string venv;
   bool venv_sees_system = false;  // what its pyvenv.cfg says of the packages of the Python behind it
+  std::string python_note;        // which was taken, and why (python_choice.h); "": nothing chose
   std::vector<std::string> path;  // sys.path entries before the installation's
   std::string cwd;                // "" = the tree's root
   std::map<std::string, std::string> env;
+  std::string env_file;  // its variables stand under those of `env`; read anew for each generation
   std::vector<std::string> python_flags;
 
   int threads = 4;
@@ -154,7 +156,14 @@ struct RunOptions {
   std::string listen;  // "" = 127.0.0.1:8000
   int threads = 4;
   std::string python;
+  std::string venv;
   std::string name;
+  std::string isolation;
+  std::string env_file;
+  std::vector<std::string> routes;
+  std::vector<std::string> static_folders;  // "URL=DIR"
+  bool debug = false;
+  bool quiet = false;  // no line per request
 };
 // Errors have ErrorCode::usage and say what was looked for. Looks at the disk; blocks.
 Result<Config> config_for_run(const RunOptions& options, const std::string& current_folder);

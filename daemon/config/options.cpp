@@ -54,8 +54,24 @@ void add_run(CLI::App& run, RunOptions& options) {
   run.add_option("--threads", options.threads, "Requests served at the same time (default 4)")
       ->check(CLI::Range(1, kThreadsMax))
       ->type_name("N");
+  run.add_option("--venv", options.venv, "Virtual environment (default: activated, .venv, venv)")
+      ->type_name("DIR");
   run.add_option("--python", options.python, "Python to run it with (default python3 of PATH)")
       ->type_name("EXE");
+  run.add_option("--isolation", options.isolation, "Where it runs (default auto)")
+      ->type_name("auto|interpreter|process");
+  run.add_option("--route", options.routes,
+                 "Host name and path prefix, may be repeated (default: everything)")
+      ->type_name("ROUTE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run.add_option("--static", options.static_folders, "Folder that moultd serves below URL, may be repeated")
+      ->type_name("URL=DIR")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run.add_option("--env-file", options.env_file, "Environment variables, KEY=VALUE lines")->type_name("FILE");
+  run.add_flag("--debug", options.debug, "Show tracebacks to the client");
+  run.add_flag("--quiet", options.quiet, "No line per request");
   run.add_option("--name", options.name, "Name of the app (default: from the path)")->type_name("NAME");
 }
 

@@ -3,6 +3,7 @@
 #include "daemon/config/draft.h"
 #include "daemon/config/entry.h"
 #include "daemon/config/paths.h"
+#include "daemon/config/python_choice.h"
 
 #include <fmt/format.h>
 
@@ -107,12 +108,57 @@ std::string sanitised(const std::string& text) {
   return name.empty() ? "app" : name;
 }
 
+Value as_value(auto data) { return Value{std::move(data), 0, 0}; }
+
+Value list_of(const std::vector<std::string>& texts) {
+  Value::Array items;
+  for (const std::string& text : texts) items.push_back(as_value(text));
+  return as_value(std::move(items));
+}
+
+// "URL=DIR", each.
+Result<Value> table_of(const std::vector<std::string>& pairs) {
+  Value::Table table;
+  for (const std::string& pair : pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos)
+      return usage(fmt::format("--static: \"{}\" is no URL=DIR", pair), "write --static /static/=FOLDER");
+    table.push_back(Member{pair.substr(0, equals), 0, 0, as_value(pair.substr(equals + 1))});
+  }
+  return as_value(std::move(table));
+}
+
+// Where a virtual environment may lie: the tree, and from there up to the current folder.
+std::vector<std::string> folders_of(const std::string& tree, const std::string& current) {
+  std::vector<std::string> folders{tree};
+  if (!tree.starts_with(current == "/" ? current : current + "/")) return folders;
+  for (fs::path folder(tree); folder != current && folder.has_relative_path();) {
+    folder = folder.parent_path();
+    folders.push_back(folder);
+  }
+  return folders;
+}
+
+// Relative entries mean what they mean to python3: the folder where it is started.
+void keep_python_path(const Surroundings& from, const std::string& folder, AppConfig& app) {
+  const std::string written = from.variable("PYTHONPATH");
+  if (written.empty()) return;
+  std::string whole;
+  for (std::size_t at = 0; at <= written.size();) {
+    const std::size_t end = std::min(written.find(':', at), written.size());
+    const std::string entry = written.substr(at, end - at);
+    if (at > 0) whole += ':';
+    whole += entry.starts_with('/') ? entry : (fs::path(folder) / entry).lexically_normal().string();
+    at = end + 1;
+  }
+  if (whole != written) app.env["PYTHONPATH"] = whole;
+}
+
 // Options go through the same readers as a config file, so that they have the same rules.
 Result<> read_options(const RunOptions& options, const std::string& folder, const std::string& home,
                       const std::string& callable, Config& config, AppConfig& app) {
   ConfigErrors errors;
   ValueReader reader({}, folder, home, errors);
-  const auto as_value = [](auto data) { return Value{std::move(data), 0, 0}; };
   reader.set_key("--listen");
   const std::string listen = options.listen.empty() ? "127.0.0.1:8000" : options.listen;
   read_listen(reader, as_value(listen), config.daemon.listen);
@@ -120,8 +166,25 @@ Result<> read_options(const RunOptions& options, const std::string& folder, cons
   if (const auto threads = reader.integer(as_value(std::int64_t{options.threads}), 1, kThreadsMax)) {
     app.threads = static_cast<int>(*threads);
   }
-  reader.set_key("--python");
-  if (!options.python.empty()) read_python(reader, as_value(options.python), app);
+  const auto read = [&](const char* option, const Value& value) {
+    reader.set_key(option);
+    for (const auto& setting : app_settings()) {
+      if ("--" + setting.key == option || "--" + setting.alias == option) setting.read(reader, value, app);
+    }
+  };
+  const std::pair<const char*, const std::string*> texts[] = {
+      {"--python", &options.python}, {"--venv", &options.venv}, {"--isolation", &options.isolation}};
+  for (const auto& [option, text] : texts) {
+    if (!text->empty()) read(option, as_value(*text));
+  }
+  if (!options.routes.empty()) read("--route", list_of(options.routes));
+  if (!options.static_folders.empty()) {
+    MOULT_ASSIGN(const Value folders, table_of(options.static_folders));
+    read("--static", folders);
+  }
+  reader.set_key("--env-file");
+  if (!options.env_file.empty()) read_env_file_setting(reader, as_value(options.env_file), app);
+  app.debug = options.debug;
   reader.set_key("CALLABLE");
   if (!callable.empty()) read_callable(reader, as_value(callable), app);
   if (errors.empty()) return {};
@@ -132,7 +195,8 @@ Result<> read_options(const RunOptions& options, const std::string& folder, cons
 }  // namespace
 
 Result<Config> config_for_run(const RunOptions& options, const std::string& current_folder) {
-  const std::string home = current_surroundings().home;
+  const Surroundings surroundings = current_surroundings();
+  const std::string& home = surroundings.home;
   const EntryText parts = split_target(options.target, current_folder, home);
   if (parts.entry.empty()) return usage("nothing to serve", "moultd run PATH[:CALLABLE]");
   MOULT_ASSIGN(const Target target, find_target(parts.entry, current_folder, home));
@@ -150,6 +214,14 @@ Result<Config> config_for_run(const RunOptions& options, const std::string& curr
                  "lower case letters, digits, _ . and -, at most 64, a letter or digit first");
   }
   MOULT_TRY(read_options(options, current_folder, home, parts.callable, config, app));
+  choose_python(app, {surroundings.variable("VIRTUAL_ENV"), surroundings.variable("PATH"),
+                      surroundings.variable("PYENV_VERSION"), folders_of(app.tree, current_folder)});
+  if (auto fault = venv_fault(app, "?")) {
+    fault->code = ErrorCode::usage;
+    return fail(std::move(*fault));
+  }
+  keep_python_path(surroundings, current_folder, app);
+  config.daemon.access_log = !options.quiet;
   config.apps.push_back(std::move(app));
   return config;
 }

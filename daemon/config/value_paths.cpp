@@ -1,5 +1,6 @@
 // The getters of ValueReader that look at the disk.
 #include "daemon/config/paths.h"
+#include "daemon/config/python_choice.h"
 #include "daemon/config/value_reader.h"
 
 #include <fmt/format.h>
@@ -23,6 +24,11 @@ FileKind kind_of(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) return FileKind::missing;
   if (S_ISDIR(status.st_mode)) return FileKind::folder;
   return S_ISREG(status.st_mode) ? FileKind::file : FileKind::other;
+}
+
+bool is_link(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
 }
 
 bool is_executable(const std::string& path) {
@@ -84,7 +90,11 @@ std::optional<std::string> ValueReader::python(const Value& value) {
     }
     return found;
   }
-  auto whole = path(value, *written, Exists::file_or_folder);
+  auto whole = path(value, *written, Exists::need_not);
+  // A virtual environment whose Python has gone is a fault of one app, which is told how to mend it.
+  if (whole && is_link(*whole) && kind_of(*whole) == FileKind::missing && !venv_of(*whole).empty())
+    return whole;
+  whole = path(value, *written, Exists::file_or_folder);
   if (!whole) return {};
   if (is_executable(*whole)) return whole;
   error(value, fmt::format("{}: not an executable file", *whole),
@@ -97,8 +107,9 @@ std::optional<std::string> ValueReader::venv(const Value& value) {
   if (!written || written->empty()) return written;
   auto whole = path(value, *written, Exists::folder);
   if (!whole) return {};
+  if (kind_of(*whole + "/conda-meta") == FileKind::folder) return whole;
   for (const char* part : {"/pyvenv.cfg", "/bin/python"}) {
-    if (kind_of(*whole + part) == FileKind::file) continue;
+    if (kind_of(*whole + part) == FileKind::file || is_link(*whole + part)) continue;
     error(value, fmt::format("{}: not a virtual environment, it has no {}", *whole, part + 1),
           fmt::format("make it with: python3 -m venv {}", *whole));
     return {};

@@ -50,7 +50,7 @@ class ValueReader {
   std::optional<std::string> path(const Value& value, Exists exists);
   // A Python executable: a path, or a name without a slash that is looked for in PATH.
   std::optional<std::string> python(const Value& value);
-  // A virtual environment: pyvenv.cfg and bin/python.
+  // A virtual environment: pyvenv.cfg and bin/python; or a conda environment.
   std::optional<std::string> venv(const Value& value);
 
   const std::string& file() const { return file_; }

@@ -54,8 +54,9 @@ Environment daemon_environment() {
   return environment;
 }
 
-Environment environment_of(const AppConfig& app, const Environment& daemon) {
+Environment environment_of(const AppConfig& app, const Environment& daemon, const Environment& file) {
   Environment environment = daemon;
+  for (const auto& [name, value] : file) environment[name] = value;
   for (const auto& [name, value] : app.env) environment[name] = value;
   if (!app.venv.empty()) {
     environment["VIRTUAL_ENV"] = app.venv;
@@ -68,7 +69,7 @@ Environment environment_of(const AppConfig& app, const Environment& daemon) {
 
 std::vector<std::string> site_folders(const AppConfig& app, const PythonInfo& python,
                                       const Environment& environment) {
-  const std::string version = fmt::format("python{}.{}", python.major, python.minor);
+  const std::string version = "python" + python.short_version();
   std::vector<std::string> folders;
   if (!app.venv.empty()) {
     folders.push_back(fmt::format("{}/lib/{}/site-packages", app.venv, version));
@@ -111,6 +112,7 @@ SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>&
   spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
   spec.entry_file = entry_file_of(app);
   spec.data = app.watch;
+  if (!app.env_file.empty()) spec.data.push_back(app.env_file);
   // A thread is busy with it, for which the daemon waits when it ends.
   spec.limits.longest = std::min(app.settle_max, spec.limits.longest);
   spec.reach = reach;
@@ -125,6 +127,7 @@ WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packa
   spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
   spec.entry_file = entry_file_of(app);
   spec.watch = app.watch;
+  if (!app.env_file.empty()) spec.watch.push_back(app.env_file);
   spec.ignore = app.ignore;
   spec.packages = packages;
   spec.reach = reach;
@@ -184,7 +187,7 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const R
   }
   spec.cwd = app.cwd.empty() ? snapshot.root : placed(app.cwd, place.cwd.empty() ? app.cwd : place.cwd);
   spec.env = environment;
-  spec.venv = app.venv;
+  spec.venv = placed(app.venv, app.venv);
   spec.argv = {spec.entry.path.empty() ? entry.name : spec.entry.path};
   spec.script_name = app.routes.empty() ? "" : app.routes.front().prefix;
   spec.debug = app.debug;

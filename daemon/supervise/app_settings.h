@@ -19,8 +19,8 @@ namespace moult {
 using Environment = std::map<std::string, std::string>;
 Environment daemon_environment();  // without what belongs to the daemon's own start
 
-// The environment that the app sees: the daemon's, then its `env`.
-Environment environment_of(const AppConfig& app, const Environment& daemon);
+// The environment that the app sees: the daemon's, then what its `env_file` holds, then its `env`.
+Environment environment_of(const AppConfig& app, const Environment& daemon, const Environment& file = {});
 
 // The folders of installed packages whose .pth files the app's interpreter will read.
 std::vector<std::string> site_folders(const AppConfig& app, const PythonInfo& python,

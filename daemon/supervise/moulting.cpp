@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 // The attempt: from a cause to the switch. moulting_reject.cpp has its other end, moulting_switch.cpp the
 // rest.
@@ -32,6 +33,7 @@ struct Moulting::Prepared {
   Reach reach = Reach::tree;
   std::string reach_note;
   ResolvedPlace place;
+  AppSurroundings surroundings;
 };
 
 Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher,
@@ -70,7 +72,7 @@ Moulting::~Moulting() {
 
 void Moulting::configure(AppConfig config) {
   config_ = std::move(config);
-  environment_ = environment_of(config_, daemon_environment());
+  environment_ = environment_of(config_, daemon_environment(), file_environment_);
   if (spare_ && !spare_fits()) drop_spare();
 }
 
@@ -139,7 +141,7 @@ void Moulting::ask_python() {
   services_.probes.ask(executable, [this, alive, serial](const Result<PythonInfo>& answer) {
     if (alive.expired() || !attempt_ || attempt_->serial != serial) return;
     if (!answer) {
-      fail_attempt(answer.error());
+      explain_silence(answer.error());
       return;
     }
     python_ = *answer;
@@ -179,12 +181,13 @@ void Moulting::take() {
   uv::compute_in_background<std::shared_ptr<Prepared>>(
       services_.loop,
       [store = store_, spec, id = attempt_->snapshot_id, sites = site_folders_, folders = package_folders_,
-       forced, active, packages = services_.packages, place = place_of(config_),
-       may_narrow = config_.single_file_allowed]() mutable {
+       forced, active, packages = services_.packages, place = place_of(config_), config = config_,
+       python = *python_]() mutable {
         auto prepared = std::make_shared<Prepared>();
+        prepared->surroundings = surroundings_of(config, python);
         prepared->editable = editable_roots(sites, *packages);
         spec.roots.insert(spec.roots.end(), prepared->editable.begin(), prepared->editable.end());
-        if (may_narrow) prepared->reach_note = reason_for_files_only(spec.tree);
+        if (config.single_file_allowed) prepared->reach_note = reason_for_files_only(spec.tree);
         if (!prepared->reach_note.empty()) prepared->reach = Reach::files;
         spec.reach = prepared->reach;
         prepared->snapshot = id.empty() ? take_snapshot(spec, *store) : store->load(id);
@@ -211,6 +214,7 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   if (!attempt_ || attempt_->serial != serial) return;
   attempt_deadline_.stop();
   if (attempt_->stale) return;
+  if (!take_surroundings(std::move(prepared->surroundings))) return;
   editable_ = std::move(prepared->editable);
   if (prepared->reach != reach_) {
     reach_ = prepared->reach;

@@ -6,6 +6,7 @@
 #include "daemon/snapshot/take.h"
 #include "daemon/supervise/app_record.h"
 #include "daemon/supervise/app_settings.h"
+#include "daemon/supervise/app_surroundings.h"
 #include "daemon/supervise/dispatcher.h"
 #include "daemon/supervise/generation.h"
 #include "daemon/supervise/hook_run.h"
@@ -131,6 +132,8 @@ class Moulting final : public Generation::Owner {
   const std::vector<ExtensionNote>& refused_extensions() const { return refused_extensions_; }
   const std::vector<ProcessWideNote>& process_wide_notes() const { return process_wide_notes_; }
   const std::vector<std::string>& packages() const { return package_folders_; }
+  // The tree's .env, which nothing has asked to be read; "".
+  const std::string& unread_env_file() const { return unread_env_file_; }
   const std::vector<std::string>& editable() const { return editable_; }
   Reach reach() const { return reach_; }
   std::string_view spare_word() const;  // "ready", "being made", "none", or why there is none
@@ -190,6 +193,8 @@ class Moulting final : public Generation::Owner {
   void begin_next();
   bool is_busy() const { return attempt_ || next_ || way_back_; }
   void ask_python();
+  void explain_silence(const Error& error);
+  bool take_surroundings(AppSurroundings surroundings);
   void take();
   void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
   void make();
@@ -279,6 +284,9 @@ class Moulting final : public Generation::Owner {
   Owner& owner_;
   AppConfig config_;
   Environment environment_;
+  Environment file_environment_;  // of `env_file`, as it was when the last attempt began
+  std::string unread_env_file_;
+  std::string python_file_;  // which file the app's python was then, and since when
   Dispatcher& dispatcher_;
   CallStats& stats_;
   WhyLog& why_;

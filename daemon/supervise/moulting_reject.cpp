@@ -1,3 +1,4 @@
+#include "daemon/config/python_choice.h"
 #include "daemon/supervise/ladder.h"
 #include "daemon/supervise/moulting.h"
 
@@ -136,6 +137,37 @@ void Moulting::fail_attempt(Error error) {
   services_.hosts->leave_unused();
   if (!error.hint.empty()) rejection.traceback += (rejection.traceback.empty() ? "" : "\n") + error.hint;
   reject(std::move(rejection));
+}
+
+// A Python that does not answer may be that of a broken virtual environment.
+void Moulting::explain_silence(const Error& error) {
+  if (config_.venv.empty()) return fail_attempt(error);
+  attempt_deadline_.start(config_.start_timeout, [this, error] { fail_attempt(error); });
+  std::weak_ptr<int> alive = alive_;
+  uv::compute_in_background<std::optional<Error>>(
+      services_.loop, [config = config_] { return venv_fault(config, ""); },
+      [this, alive, error, serial = attempt_->serial](std::optional<Error> fault) {
+        if (alive.expired() || !attempt_ || attempt_->serial != serial) return;
+        fail_attempt(fault ? std::move(*fault) : error);
+      });
+}
+
+// False: the attempt has ended, or begins again with the Python that is there now.
+bool Moulting::take_surroundings(AppSurroundings surroundings) {
+  const std::string before = std::exchange(python_file_, std::move(surroundings.python_file));
+  if (!before.empty() && before != python_file_) {
+    services_.probes.forget(python_of(config_));
+    ask_python();
+    return false;
+  }
+  if (surroundings.fault) {
+    fail_attempt(std::move(*surroundings.fault));
+    return false;
+  }
+  unread_env_file_ = std::move(surroundings.unread_env_file);
+  file_environment_ = std::move(surroundings.file_environment);
+  environment_ = environment_of(config_, daemon_environment(), file_environment_);
+  return true;
 }
 
 void Moulting::conclude(AttemptOutcome outcome) {

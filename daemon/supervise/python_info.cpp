@@ -41,6 +41,10 @@ bool read_number(const std::string& text, int& number) {
 
 std::string PythonInfo::version() const { return fmt::format("{}.{}.{}", major, minor, micro); }
 
+std::string PythonInfo::short_version() const {
+  return fmt::format("{}.{}{}", major, minor, free_threaded ? "t" : "");
+}
+
 std::string_view to_string(InterpreterMode mode) {
   switch (mode) {
     case InterpreterMode::own: return "own";

@@ -24,6 +24,7 @@ struct PythonInfo {
   std::string suffix;  // of extension modules: ".cpython-311-x86_64-linux-gnu.so"
 
   std::string version() const;
+  std::string short_version() const;  // "3.13", "3.13t": of lib/python3.13t
   bool at_least(int want_major, int want_minor, int want_micro = 0) const {
     return std::tuple(major, minor, micro) >= std::tuple(want_major, want_minor, want_micro);
   }
@@ -58,8 +59,8 @@ class PythonProbes {
 
   // Answers at once when it is known, else after the child's answer or 10 s.
   void ask(const std::string& executable, Callback on_answer);
-  // An upgraded Python is asked anew.
-  void forget_all() { known_.clear(); }
+  // Another Python is behind that path now.
+  void forget(const std::string& executable) { known_.erase(executable); }
 
  private:
   class Probe;

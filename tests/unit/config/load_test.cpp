@@ -274,17 +274,3 @@ TEST_CASE("what is wrong in the defaults is told once") {
   CHECK(contains(error.file, "moult.toml"));
   CHECK(error.line == 2);
 }
-
-TEST_CASE("whether a virtual environment sees the system's packages is read from its pyvenv.cfg") {
-  ConfigFolder folder;
-  folder.file("venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = true\nversion = 3.11.2\n");
-  folder.file("venv/bin/python", "#!/bin/sh\n", 0700);
-  folder.app("blog", "venv = \"../../venv\"\n");
-  const auto config = load_config(folder.config());
-  REQUIRE(config);
-  CHECK(config->apps.front().venv_sees_system);
-  CHECK(sees_system_packages("Include-System-Site-Packages=TRUE"));
-  CHECK_FALSE(sees_system_packages("include-system-site-packages = false\n"));
-  CHECK_FALSE(sees_system_packages("# include-system-site-packages = true\nhome = /usr/bin"));
-  CHECK_FALSE(sees_system_packages(""));
-}

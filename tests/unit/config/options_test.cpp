@@ -57,6 +57,21 @@ TEST_CASE("run takes a target and its options") {
   CHECK(options.run.name == "shop");
 }
 
+TEST_CASE("run takes routes and static folders as often as they are written") {
+  const DaemonOptions options =
+      options_of({"run", "app.py", "--venv", "v", "--isolation", "process", "--route", "/a", "--static",
+                  "/s/=x", "--route", "/b", "--static", "/t/=y", "--env-file", ".env", "--debug", "--quiet"});
+  CHECK(options.run.venv == "v");
+  CHECK(options.run.isolation == "process");
+  CHECK(options.run.routes == std::vector<std::string>{"/a", "/b"});
+  CHECK(options.run.static_folders == std::vector<std::string>{"/s/=x", "/t/=y"});
+  CHECK(options.run.env_file == ".env");
+  CHECK(options.run.debug);
+  CHECK(options.run.quiet);
+  // An option takes one word: the target may follow.
+  CHECK(options_of({"run", "--route", "/a", "app.py"}).run.target == "app.py");
+}
+
 TEST_CASE("check takes an optional config") {
   CHECK(options_of({"check"}).command == DaemonCommand::check);
   CHECK(options_of({"check", "/etc/m"}).config == "/etc/m");

@@ -135,3 +135,73 @@ TEST_CASE("options follow the rules of the config") {
   options = serve("app.py:two words");
   CHECK(contains(run_error(options, folder.path("work")).message, "CALLABLE"));
 }
+
+TEST_CASE("every option of run has the rules of its setting") {
+  ConfigFolder folder;
+  folder.file("work/app.py", "");
+  folder.folder("work/assets");
+  folder.file("work/.env", "KEY=value\n");
+  RunOptions options = serve("app.py");
+  options.isolation = "process";
+  options.routes = {"example.org", "/shop"};
+  options.static_folders = {"/static/=assets", "/a/=./assets"};
+  options.env_file = ".env";
+  options.debug = true;
+  const auto config = config_for_run(options, folder.path("work"));
+  REQUIRE(config);
+  const AppConfig& app = config->apps.front();
+  CHECK(app.isolation == Isolation::process);
+  CHECK(app.routes == std::vector<RoutePattern>{{"example.org", ""}, {"", "/shop"}});
+  CHECK(app.static_files.at("/static/") == folder.path("work/assets"));
+  CHECK(app.static_files.size() == 2);
+  CHECK(app.env_file == folder.path("work/.env"));
+  CHECK(app.debug);
+  CHECK(config->daemon.access_log);
+  options.quiet = true;
+  CHECK_FALSE(config_for_run(options, folder.path("work"))->daemon.access_log);
+
+  struct Wrong {
+    RunOptions options = serve("app.py");
+    std::string says;
+  };
+  std::vector<Wrong> wrong(6);
+  wrong[0].options.isolation = "thread";
+  wrong[0].says = "--isolation";
+  wrong[1].options.routes = {"/a", "/a"};
+  wrong[1].says = "--route";
+  wrong[2].options.static_folders = {"/static/"};
+  wrong[2].says = "no URL=DIR";
+  wrong[3].options.static_folders = {"/static/=nowhere"};
+  wrong[3].says = "work/nowhere";
+  wrong[4].options.env_file = "nowhere.env";
+  wrong[4].says = "--env-file";
+  wrong[5].options.venv = "assets";
+  wrong[5].says = "--venv";
+  for (const Wrong& one : wrong)
+    CHECK(contains(run_error(one.options, folder.path("work")).message, one.says));
+  folder.file("work/.env", "# \nKEY value\n");
+  options = serve("app.py");
+  options.env_file = ".env";
+  const Error error = run_error(options, folder.path("work"));
+  CHECK(error.file == folder.path("work/.env"));
+  CHECK(error.line == 2);
+}
+
+TEST_CASE("run takes the virtual environment of the folder that it is called in") {
+  ConfigFolder folder;
+  folder.file("work/src/app.py", "");
+  folder.file("work/.venv/pyvenv.cfg", "home = /usr/bin\n");
+  folder.file("work/.venv/bin/python", "#!/bin/sh\n", 0700);
+  folder.file("work/mine/pyvenv.cfg", "home = /usr/bin\n");
+  folder.file("work/mine/bin/python", "#!/bin/sh\n", 0700);
+  RunOptions options = serve("src/app.py");
+  const auto config = config_for_run(options, folder.path("work"));
+  REQUIRE(config);
+  CHECK(config->apps.front().venv == folder.path("work/.venv"));
+  options.venv = "mine";
+  CHECK(config_for_run(options, folder.path("work"))->apps.front().venv == folder.path("work/mine"));
+  // The mend is told before anything is started.
+  std::filesystem::remove(folder.path("work/.venv/bin/python"));
+  std::filesystem::create_symlink("/nowhere/python3", folder.path("work/.venv/bin/python"));
+  CHECK(contains(run_error(serve("src/app.py"), folder.path("work")).hint, "python3 -m venv --clear"));
+}
