@@ -216,7 +216,8 @@ void HttpConnection::advance() {
 void HttpConnection::begin_request() {
   ++shared_.counters.requests;
   request_open_ = true;
-  started_ = shared_.loop.now();
+  // The loop's own time is of whole milliseconds.
+  started_ = shared_.access_log ? Steady::now() : SteadyTime{};
   written_before_ = output_.written();
   calls_ = nullptr;
   app_.clear();
@@ -282,7 +283,7 @@ void HttpConnection::log_access(bool was_cut) {
   record.app = app_;
   record.status = head_sent_ ? status_ : 0;
   record.bytes = bytes;
-  record.duration = shared_.loop.now() - started_;
+  if (started_ != SteadyTime{}) record.duration = Steady::now() - started_;
   record.cut = was_cut;
   shared_.access_log(record);
 }

@@ -35,9 +35,9 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
   EventData data{{"make_seconds", generation.record().make_seconds}};
   if (old != nullptr) data.emplace_back("previous", static_cast<std::int64_t>(old->number()));
   announce("generation.active", generation, std::move(data));
-  services_.log.info(fmt::format("generation {} serves{} ({}, {:.2f} s)", generation.number(),
+  services_.log.info(fmt::format("generation {} serves{} ({}, {:.0f} ms)", generation.number(),
                                  before == GenerationState::standby ? " again" : "", describe(cause),
-                                 generation.record().make_seconds),
+                                 generation.record().make_seconds * 1e3),
                      {{"app", config_.name},
                       {"cause", describe(cause)},
                       {"seconds", fmt::format("{:.3f}", generation.record().make_seconds)},
