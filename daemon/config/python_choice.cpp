@@ -161,6 +161,14 @@ std::string remake(const AppConfig& app, const std::map<std::string, std::string
   return fmt::format("python3 -m venv --clear {}, then install its packages again", app.venv);
 }
 
+// Where a symlink that leads nowhere leads in the end: bin/python -> python3 -> /usr/bin/python3.11.
+std::string end_of_links(fs::path path) {
+  std::error_code code;
+  for (int hops = 0; hops < 40 && fs::is_symlink(path, code); ++hops)
+    path = path.parent_path() / fs::read_symlink(path, code);  // an absolute one takes its place
+  return path.lexically_normal();
+}
+
 Error fault(std::string message, std::string hint) {
   return Error{ErrorCode::failed, std::move(message), {}, {}, 0, std::move(hint)};
 }
@@ -249,8 +257,7 @@ std::optional<Error> venv_fault(const AppConfig& app, std::string_view version) 
         return fault(what(fmt::format("has no {}", executable.substr(app.venv.size() + 1))),
                      remake(app, settings));
       return fault(what(fmt::format("has lost its Python: {} leads to {}, which was removed or moved",
-                                    executable.substr(app.venv.size() + 1),
-                                    fs::read_symlink(executable, code).string())),
+                                    executable.substr(app.venv.size() + 1), end_of_links(executable))),
                    remake(app, settings));
     }
     if (version.empty() && !is_folder(settings.at("home"))) {

@@ -126,7 +126,8 @@ def install_path(spec):
             sys.prefix = sys.exec_prefix = venv
     run_site(spec)
     first = [*spec["path"], spec["tree"]]
-    if added := os.environ.get("PYTHONPATH"):
+    added = os.environ.get("PYTHONPATH")
+    if added and not {"-E", "-I"} & set(spec["python_flags"]):
         first += [os.path.abspath(entry) for entry in added.split(os.pathsep)]  # "" too, as python does
     own = spec["module_dir"]
     sys.path[:] = list(dict.fromkeys([*first, *(entry for entry in sys.path if entry not in ("", own))]))

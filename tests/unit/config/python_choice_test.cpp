@@ -157,7 +157,8 @@ TEST_CASE("a virtual environment that cannot work is told with what mends it") {
     CHECK_FALSE(venv_fault(app, "3.13"));
   }
   SUBCASE("its base was removed") {
-    there.link("/nowhere/python3.11", "env/bin/python");
+    there.link("/nowhere/python3.11", "env/bin/python3");
+    there.link("python3", "env/bin/python");
     for (const char* version : {"", "?"}) {
       const auto fault = venv_fault(app, version);
       REQUIRE(fault);

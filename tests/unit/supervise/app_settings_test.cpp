@@ -314,3 +314,29 @@ TEST_CASE("watched is what the snapshot is of, and the installed packages") {
   CHECK(spec.always_poll);
   CHECK(spec.restart_file.empty());
 }
+
+TEST_CASE("an env file stands over the daemon's environment and under env") {
+  AppConfig app = blog();
+  app.env = {{"A", "env"}};
+  const Environment environment = environment_of(app, {{"A", "daemon"}, {"B", "daemon"}, {"C", "daemon"}},
+                                                 {{"A", "file"}, {"B", "file"}});
+  CHECK(environment == Environment{{"A", "env"}, {"B", "file"}, {"C", "daemon"}});
+}
+
+TEST_CASE("an env file is watched, and a change of it is one of the app") {
+  AppConfig app = blog();
+  app.env_file = "/srv/blog.env";
+  CHECK(snapshot_spec(app, {}, Reach::tree).data == Texts{"/srv/blog.env"});
+  CHECK(watch_spec(app, {}, {}, Reach::tree).watch == Texts{"/srv/blog.env"});
+}
+
+TEST_CASE("a virtual environment in the tree is that of the release which was taken") {
+  AppConfig app = blog();
+  app.venv = "/srv/blog/.venv";
+  const auto venv_in = [&](const char* root) {
+    return make_command(app, snapshot_at(root), place_of(app), {}, {}).spec.venv;
+  };
+  CHECK(venv_in("/srv/releases/2") == "/srv/releases/2/.venv");
+  app.venv = "/srv/venv";
+  CHECK(venv_in("/srv/releases/2") == "/srv/venv");
+}
