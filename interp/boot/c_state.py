@@ -1,5 +1,6 @@
 """C modules of the standard library that keep their state for the whole process, up to 3.12: each interpreter
-gets what is its own. The main interpreter has imported them first (preimport.py), so that none takes its
+gets what is its own (on 3.12 not all of it: there interpreters cannot share what Python code has made, and `auto` gives
+each app a process). The main interpreter has imported them first (preimport.py), so that none takes its
 state from an interpreter that ends."""
 
 import sys
@@ -13,7 +14,8 @@ def install(mode):
     # Its caches and exceptions are those of the last interpreter that imported it, and go with any that ends.
     # zoneinfo has a Python part that does the same.
     sys.modules["_zoneinfo"] = None
-    guards.after_import("decimal", own_decimal)
+    if sys.version_info < (3, 12):
+        guards.after_import("decimal", own_decimal)
 
 
 def own_decimal(module):

@@ -23,11 +23,11 @@ def standard(path="", name=""):
             importlib.import_module(module)
         except ImportError:
             pass
-    if sys.version_info < (3, 13):
+    if sys.version_info < (3, 12):
         import datetime
 
         datetime.datetime.strptime("1", "%d")  # _datetime keeps the module _strptime of who calls it first
-    else:
+    if sys.version_info >= (3, 13):
         import syslog
 
         syslog.openlog()  # a sub-interpreter may not, and its syslog() needs it
