@@ -85,7 +85,7 @@ def install(mode, preimported):
         try:
             return function(self, argument)
         except Exception as error:
-            if not is_broken(error):
+            if not (is_broken(error) or is_optional(self.name)):
                 verdict.process_wanted(self.name, f"{type(error).__name__}: {error}"[:500], str(self.path))
             raise
 
@@ -103,3 +103,16 @@ def is_broken(error):
         top = error.name.partition(".")[0]
         return error.name not in sys.modules and (top != error.name or find_spec(top) is None)
     return BROKEN_FILE.search(str(error)) is not None
+
+
+def is_optional(name):
+    """The standard library's own import of readline: pdb and doctest have it for a terminal only."""
+    if name != "readline":
+        return False
+    frame = sys._getframe(2)
+    while frame is not None:
+        importer = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if importer not in ("importlib", "_frozen_importlib", "_frozen_importlib_external", "_moult"):
+            return importer in sys.stdlib_module_names
+        frame = frame.f_back
+    return False

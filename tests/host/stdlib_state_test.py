@@ -229,6 +229,10 @@ class Diagnostics(case.HostCase):
         interp.log.wait_for("most recent call first")
         interp.log.wait_for("in application")
 
+    def test_what_wants_a_terminal_at_most_needs_no_process(self):
+        interp = self.serve("import cmd, code, doctest, pdb, rlcompleter\n" + case.textwrap.dedent(self.RUNS))
+        self.assertEqual(interp.made["refused"], [])
+
     def test_faulthandler(self):
         self.check_faults(self.serve(self.FAULTS))
 
