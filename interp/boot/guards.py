@@ -8,6 +8,7 @@ import time
 
 import _moult
 from _moult import streams, verdict
+from _moult.after_import import after_import
 
 ISOLATED = "{} not supported for isolated subinterpreters"
 THE_WAY_OUT = 'isolation = "process" gives the app a process that can'
@@ -255,33 +256,3 @@ def use_spawn(module):
     default = module._default_context
     if default._default_context.get_start_method() == "fork":
         default._default_context = module._concrete_contexts["spawn"]
-
-
-def after_import(name, function):
-    """Calls function(module) once that module has been imported."""
-    sys.meta_path.insert(0, AfterImport(name, function))
-
-
-class AfterImport:
-    """A finder that lets the others find, and looks over the loader's shoulder once."""
-
-    def __init__(self, name, function):
-        self.name = name
-        self.function = function
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname != self.name or self not in sys.meta_path:
-            return None
-        sys.meta_path.remove(self)
-        import importlib.util
-
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module):
-                execute(module)
-                self.function(module)
-
-            spec.loader.exec_module = exec_module
-        return spec

@@ -10,6 +10,7 @@ import sys
 from importlib.machinery import SourceFileLoader
 
 import _moult
+from _moult import after_import
 
 EXTENSION_ENDINGS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 BYTECODE_ENDING = ".pyc"
@@ -29,10 +30,8 @@ def install(spec):
     sys.path_importer_cache.clear()
     take_over_source_loader()
     take_over_open_code()
-    if "pkgutil" in sys.modules:  # a .pth file has imported it
-        lists_by_finder(sys.modules["pkgutil"])
-    else:
-        sys.meta_path.insert(0, PkgutilFinder)
+    # It has a way of its own to list the modules of a FileFinder, that is, of the disk.
+    after_import.after_import("pkgutil", lists_by_finder)
     update_from_disk = linecache.updatecache
 
     def updatecache(filename, module_globals=None):
@@ -272,30 +271,6 @@ class SnapshotFinder(importlib.machinery.FileFinder):
             self._disk_names = self._disk_folders = frozenset()
             self._disk_time = None
         return self._disk_names
-
-
-class PkgutilFinder:
-    """Stands in sys.meta_path until pkgutil is imported, which few apps need and which takes long: it has
-    a way of its own to list the modules of a FileFinder, that is, of the disk."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name != "pkgutil":
-            return None
-        sys.meta_path.remove(PkgutilFinder)
-        spec = importlib.util.find_spec(name)
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            lists_by_finder(module)
-
-        spec.loader.exec_module = exec_module  # of this one loader
-        return spec
-
-    @staticmethod
-    def invalidate_caches():
-        pass
 
 
 def lists_by_finder(pkgutil):

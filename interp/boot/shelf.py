@@ -7,13 +7,22 @@ import importlib.util
 import os
 import sys
 import warnings
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import (
+    BuiltinImporter,
+    ExtensionFileLoader,
+    FrozenImporter,
+    ModuleSpec,
+    NamespaceLoader,
+    PathFinder,
+)
 
 from _moult import importer, streams
 
 kept = {}  # by name: what lies here
 taken = {}  # by name: modules that the app has got from here
 spoiled = set()  # names of those that the app has got in another way
+finders_of_spare = []  # when its code came
+machinery_of_spare = None
 ALWAYS = ("always", None, Warning, None, 0)  # what warnings.simplefilter("always") adds
 
 
@@ -26,9 +35,11 @@ class Kept:
         self.module = module
         self.spec = spec
         self.order = order
-        self.stamp = importer.stamp_of(spec.origin)
-        is_package = spec.submodule_search_locations is not None
-        self.folder = os.path.dirname(os.path.dirname(spec.origin) if is_package else spec.origin)
+        self.folder = self.stamp = None  # one of the interpreter itself
+        if spec.has_location:
+            self.stamp = importer.stamp_of(spec.origin)
+            is_package = spec.submodule_search_locations is not None
+            self.folder = os.path.dirname(os.path.dirname(spec.origin) if is_package else spec.origin)
         self.extras = []  # (name, what else it put into sys.modules)
         self.needs = {}  # modules that were imported while it ran; only the keys count, in order
         self.misses = set()  # those that were looked for in vain
@@ -41,11 +52,11 @@ class Kept:
         if self.is_loud or any(os.environ.get(name) != value for name, value in self.environ.items()):
             return False
         try:
-            if importer.stamp_of(self.spec.origin) != self.stamp:
+            if self.stamp and importer.stamp_of(self.spec.origin) != self.stamp:
                 return False
         except OSError:
             return False
-        return self.is_in_its_place() and not any(map(is_found, self.misses))
+        return self.stamp is None or self.is_in_its_place() and not any(map(is_found, self.misses))
 
     def is_in_its_place(self):
         parent = self.name.rpartition(".")[0]
@@ -98,6 +109,10 @@ class Shelf:
     def find_spec(name, path=None, target=None):
         if name not in kept or importer.is_question():
             return None
+        if machinery() != machinery_of_spare:
+            spoiled.update(kept)
+            kept.clear()
+            return None
         modules = closure(name)
         if modules is None:
             del kept[name]
@@ -107,7 +122,7 @@ class Shelf:
         for one in modules:
             if one is not found:
                 put_back(one)
-        return ModuleSpec(name, Loader, origin=found.spec.origin, loader_state=found)
+        return ModuleSpec(name, Loader(found), origin=found.spec.origin)
 
     @staticmethod
     def invalidate_caches():
@@ -115,15 +130,17 @@ class Shelf:
 
 
 class Loader:
-    @staticmethod
-    def create_module(spec):
-        return spec.loader_state.module
+    """Of one module. A LazyLoader may put it off, and has spec.loader_state for itself."""
 
-    @staticmethod
-    def exec_module(module):
-        one = module.__spec__.loader_state
-        module.__spec__ = one.spec
-        take(one)
+    def __init__(self, one):
+        self.one = one
+
+    def create_module(self, spec):
+        return self.one.module
+
+    def exec_module(self, module):
+        module.__spec__ = self.one.spec
+        take(self.one)
 
 
 def take(one):
@@ -255,10 +272,12 @@ class Recorder:
             spec = importer.names_of(module).get("__spec__")
             if getattr(spec, "name", None) != name:
                 odd.append((name, module))
-            elif getattr(spec, "has_location", False):
+            elif spec.has_location or spec.loader in (BuiltinImporter, FrozenImporter):
                 self.keep(name, module, order)
-            elif getattr(spec, "submodule_search_locations", None) is not None:
-                del sys.modules[name]  # a namespace: there is nothing in it to keep
+            elif isinstance(spec.loader, NamespaceLoader):
+                del sys.modules[name]  # there is nothing in it to keep
+            else:
+                odd.append((name, module))
         for name, one in kept.items():
             parent, _, tail = name.rpartition(".")
             above = module_above(parent)
@@ -337,6 +356,18 @@ def owner_of(name):
     return None
 
 
+def machinery():
+    """What an import goes through. An app that replaces any of it (demandimport wraps all finders) is to see each
+    import; a finder that it adds comes before the shelf, or is asked for what nobody else finds."""
+    loaders = (importer.SourceFileLoader, ExtensionFileLoader)
+    parts = [vars(kind).get(name) for kind in loaders for name in ("create_module", "exec_module", "get_code")]
+    parts += [builtins.__import__, vars(PathFinder)["find_spec"], *sys.path_hooks]
+    return parts + [finder for finder in finders_of_spare if any(finder is one for one in sys.meta_path)]
+
+
 def open_for_app():
+    global machinery_of_spare
     if kept:
         sys.meta_path.insert(0, Shelf)
+        finders_of_spare.extend(sys.meta_path)
+        machinery_of_spare = machinery()

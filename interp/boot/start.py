@@ -5,7 +5,8 @@ import os
 import sys
 
 import _moult
-from _moult import c_state, environment, errors, extensions, guards, importer, on_demand, shutdown, streams, verdict
+from _moult import after_import, c_state, environment, errors, extensions, guards, importer, on_demand, shutdown, streams
+from _moult import verdict
 
 
 def boot(spec):
@@ -18,6 +19,7 @@ def boot(spec):
     shutdown.adopt_host_thread()
     streams.install()
     environment.install(spec, is_main)
+    after_import.install()
     importer.install(spec)
     errors.install()
     extensions.install(spec["mode"], spec["preimport"])
