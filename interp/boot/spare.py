@@ -126,17 +126,19 @@ def preload(names, sources):
 
 
 def import_without_app(names, turns):
+    from _moult import recorder
+
     path = list(sys.path)
     sys.path[:] = [entry for entry in path if is_standard(entry) or importer.is_installed(entry)]
     try:
-        with shelf.Recorder() as recorder:
-            importer.refuse = recorder.on_refused
+        with recorder.Recorder() as notes:
+            importer.refuse = notes.on_refused
             for name in names:
-                recorder.step(name)
+                notes.step(name)
                 turns.rest()
             # These come before the app's own code in any case: up to the first that is the app's.
             for name in start.preload:
-                if not recorder.step(name):
+                if not notes.step(name):
                     break
                 turns.rest()
     finally:
@@ -162,4 +164,6 @@ def begin(generation, cause):
     sys.path_importer_cache.clear()  # folders may have changed since
     verdict.notes.clear()  # what a spare has met is not the app's
     shelf.open_for_app()
-    del sys.modules["_moult.spare"], _moult.spare
+    for name in ("spare", "recorder"):  # nobody needs them again
+        del sys.modules["_moult." + name]
+        delattr(_moult, name)
