@@ -104,6 +104,7 @@ void Home::run_sub() {
 
 void Home::run_main(const py::Attached& py) {
   home_thread_ = PyThread_get_thread_ident();
+  own_folder_ = true;
   enter_folder();
   if (boot(py) && !is_retiring() && wait_for_code(py) && load(py)) wait_for_retire(py);
   end_main(py);
@@ -120,12 +121,8 @@ bool Home::make_sub(PyThreadState*& state) {
           {make_.interp, "warning", fmt::format("pre-import of {}: {}", path, problem), "", 0});
   }
   // Its own working folder, shared with the threads that come from this one: unshare(2).
-  if (::unshare(CLONE_FS) == 0) {
-    enter_folder();
-  } else {
-    natives_.events.notice({make_.interp, "warning",
-                            describe(last_os_error("unshare: the app shares its host's folder")), "", 0});
-  }
+  own_folder_ = ::unshare(CLONE_FS) == 0;
+  enter_folder();
   std::unique_lock lifecycle(services_.lifecycle, std::defer_lock);
   if (!lifecycle.try_lock_for(kLifecycleWait)) {
     reject_without_python({ErrorCode::timed_out, "another interpreter of this host does not end"});
@@ -142,6 +139,7 @@ bool Home::make_sub(PyThreadState*& state) {
 }
 
 void Home::enter_folder() {
+  if (!own_folder_) return;  // boot/process_settings.py says what becomes of it
   const std::string& folder = make_.spec.cwd.empty() ? make_.spec.tree : make_.spec.cwd;
   if (!folder.empty() && ::chdir(folder.c_str()) != 0) {
     natives_.events.notice({make_.interp, "warning", describe(last_os_error("cwd " + folder)), "", 0});
@@ -152,7 +150,7 @@ bool Home::boot(const py::Attached& py) {
   if (!open_snapshot(std::move(make_.snapshot))) return false;
   const py::Ref natives = add_native_module(py, natives_);
   const py::Ref spec =
-      spec_object(py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1});
+      spec_object(py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1, own_folder_});
   const bool sleeps = make_.mode == py::Mode::main || natives_.sleepers.install(py);
   if (natives && spec && sleeps && services_.boot.run_all(py)) {
     const py::Ref boot = py::boot_function(py, "start", "boot");

@@ -114,6 +114,7 @@ class Home : public std::enable_shared_from_this<Home> {
   SteadyTime began_;
   std::optional<Turns::Wanted> wanted_;  // by the home thread, while it makes or ends the interpreter
   std::optional<PipePair> wake_;         // process isolation only: readable when a signal came or at the end
+  bool own_folder_ = false;              // working folder and umask are those of this home's threads
 
   // Objects of the interpreter; touched on the home thread only, but for interrupted_ (visitors).
   py::Ref callable_;

@@ -50,6 +50,7 @@ py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostF
   put("mode", text(std::string(to_string(make.mode))));
   put("tree", text(spec.tree));
   put("roots", text_list(py, spec.roots));
+  put("cwd", text(spec.cwd.empty() ? spec.tree : spec.cwd));
   put("path", text_list(py, spec.path));
   put("env", dict(spec.env));
   put("venv", text(spec.venv));
@@ -68,6 +69,7 @@ py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostF
   put("exports", text_list(py, spec.exports));
   put("host_tz", host.timezone ? text(*host.timezone) : py::Ref::borrow(Py_None));
   put("wake_fd", py::Ref::steal(PyLong_FromLong(host.wake_fd)));
+  put("own_folder", py::Ref::steal(PyBool_FromLong(host.own_folder)));
   return result;
 }
 

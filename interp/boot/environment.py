@@ -1,6 +1,7 @@
 """An interpreter's own os.environ, sys.path, sys.argv, virtual environment and warnings filters."""
 
 import os
+import posix
 import sys
 import warnings
 
@@ -12,6 +13,8 @@ def install(spec, is_main):
         install_real_environ(spec["env"])
     else:
         install_own_environ(spec["env"])
+        # 3.11 gives a sub-interpreter no limit.
+        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
     apply_flags(spec["python_flags"], spec["warnings"])
     install_path(spec)
     sys.argv = list(spec["argv"]) or [""]
@@ -30,7 +33,8 @@ def install_real_environ(env):
 def install_own_environ(env):
     """os.environ becomes a dictionary of this interpreter: the C environment belongs to the host
     and is seen by all of its interpreters, so nothing writes to it. Children get this one."""
-    os.putenv = os.unsetenv = lambda *args: None  # os._Environ looks them up here
+    for module in (os, posix):  # os._Environ looks them up in os
+        module.putenv = module.unsetenv = lambda *args: None
     data = os.environ._data  # shared with os.environb
     data.clear()
     for name, value in env.items():
@@ -79,6 +83,8 @@ def apply_flags(flags, extra_warnings):
     env = os.environ
     if env.get("PYTHONDONTWRITEBYTECODE"):
         sys.dont_write_bytecode = True
+    if digits := env.get("PYTHONINTMAXSTRDIGITS"):
+        apply_x_option(f"int_max_str_digits={digits}")
     options = [option for option in env.get("PYTHONWARNINGS", "").split(",") if option]
     flags = list(flags)
     while flags:
@@ -103,8 +109,11 @@ def apply_flags(flags, extra_warnings):
 
 def apply_x_option(option):
     name, _, value = option.partition("=")
-    if name == "int_max_str_digits" and value.isdigit():
-        sys.set_int_max_str_digits(int(value))
+    if name == "int_max_str_digits":
+        try:
+            sys.set_int_max_str_digits(int(value))
+        except ValueError:
+            refuse_flag("-X" + option)
     elif name == "tracemalloc":
         refuse_flag("-X" + option)
     elif name != "utf8":  # always on

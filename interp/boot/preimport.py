@@ -27,10 +27,11 @@ def standard(path="", name=""):
         import datetime
 
         datetime.datetime.strptime("1", "%d")  # _datetime keeps the module _strptime of who calls it first
-    if sys.version_info >= (3, 13):
-        import syslog
+    import syslog
 
-        syslog.openlog()  # a sub-interpreter may not, and its syslog() needs it
+    # A sub-interpreter may not from 3.12 on, and its syslog() needs it. Before, the name of the first app to use it
+    # would stand before the lines of all.
+    syslog.openlog(os.path.basename(sys.executable))
 
 
 def compiler():

@@ -5,13 +5,25 @@ import os
 import sys
 
 import _moult
-from _moult import after_import, c_state, environment, errors, extensions, guards, importer, on_demand, shutdown, streams
-from _moult import verdict
+from _moult import (
+    after_import,
+    c_state,
+    environment,
+    errors,
+    extensions,
+    guards,
+    importer,
+    on_demand,
+    process_settings,
+    shutdown,
+    streams,
+    verdict,
+)
 
 
 def boot(spec):
     """`spec` has the members of the protocol's `spec`, and `generation`, `mode`, `module_dir`,
-    `host_tz`, `wake_fd`."""
+    `host_tz`, `wake_fd`, `own_folder`."""
     global own_folder
     own_folder = spec["module_dir"] + "/"
     is_main = spec["mode"] == "main"
@@ -25,6 +37,8 @@ def boot(spec):
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
     c_state.install(spec["mode"])
+    if not is_main:
+        process_settings.install(spec)
     on_demand.install(spec)
     if spec["log_imports"]:
         from _moult import import_log
@@ -42,6 +56,7 @@ reported = False  # the daemon knows what was loaded
 def load(kind, target, callable_name):
     from _moult import entry, lookahead
 
+    process_settings.check()
     with FewCollections():
         for name in preload:
             entry.import_preloaded(name)

@@ -281,8 +281,8 @@ class Interp:
 class Host:
     """One host process and the daemon's end of its command channel."""
 
-    def __init__(self, python=PYTHON, env=None, flags=(), cache=None, cache_bytes=64 << 20):
-        """`cache`: the folder of the bytecode cache; None: there is none."""
+    def __init__(self, python=PYTHON, env=None, flags=(), cache=None, cache_bytes=64 << 20, before=None):
+        """`cache`: the folder of the bytecode cache; None: there is none. `before` runs in the process first."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = "3" if cache is None else f"3, {cache!r}, {cache_bytes}"
         code = f"import sys; sys.path.insert(0, {MODULE_DIR!r}); import _moult_host; _moult_host.main({arguments})"
@@ -294,6 +294,8 @@ class Host:
         def give_channel():
             os.dup2(theirs.fileno(), 3)
             os.set_inheritable(3, True)
+            if before:
+                before()
 
         # -I would ignore PYTHONMALLOC, which sanitizers need.
         isolated = ["-s", "-P"] if "PYTHONMALLOC" in environment else ["-I"]
