@@ -1,6 +1,7 @@
 #pragma once
 
 #include "interp/commands.h"
+#include "interp/forked.h"
 
 #include <mutex>
 #include <string>
@@ -91,6 +92,7 @@ class Events {
   Events(const Events&) = delete;
   Events& operator=(const Events&) = delete;
   int channel() const { return channel_; }
+  void hold_over_forks() { forked::hold(mutex_); }
 
   void booted();
   virtual void made(const MadeEvent& event);

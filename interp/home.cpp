@@ -1,5 +1,6 @@
 #include "interp/home.h"
 
+#include "interp/forked.h"
 #include "interp/py/error.h"
 #include "interp/scratch.h"
 #include "interp/spec_object.h"
@@ -72,6 +73,9 @@ Home::Home(const HostServices& services, MakeCommand make)
   auto pipe = make_pipe();
   if (!pipe || !set_nonblocking(pipe->read) || !set_nonblocking(pipe->write)) return;
   wake_.emplace(std::move(*pipe));
+  natives_.log.hold_over_forks();
+  for (const Fd* own : {&wake_->read, &wake_->write}) forked::close_in_child(own->get());
+  for (const Fd& lane : make_.lanes) forked::close_in_child(lane.get());
 }
 
 Home::~Home() = default;
@@ -191,6 +195,7 @@ bool Home::load(const py::Attached& py) {
       load ? py::Ref::steal(PyObject_CallFunction(load.get(), "sss", entry.kind.c_str(), entry.target.c_str(),
                                                   entry.callable.c_str()))
            : py::Ref();
+  if (forked::is_child()) leave_child(py);
   end_import(py);
   PyObject* module_name = nullptr;
   PyObject* callable_name = nullptr;
@@ -215,6 +220,14 @@ bool Home::load(const py::Attached& py) {
   }
   reject(py, "boot");
   return false;
+}
+
+// A process that the app forked while it was imported, and that went on as if it were the app.
+void Home::leave_child(const py::Attached& py) {
+  const bool failed = PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(PyExc_SystemExit) == 0;
+  if (failed) log_text(py, natives_, 'e', py::take_error(py).traceback);
+  log_rest(py, natives_);
+  ::_exit(failed ? 1 : 0);
 }
 
 bool Home::is_retiring() {

@@ -75,6 +75,7 @@ class Home : public std::enable_shared_from_this<Home> {
   bool take_code(const py::Attached& py, LoadCommand load);
   bool open_snapshot(Fd memfd);
   bool load(const py::Attached& py);
+  [[noreturn]] void leave_child(const py::Attached& py);
   bool is_retiring();
   void end_import(const py::Attached& py);
   void make_workers(const py::Attached& py);

@@ -19,6 +19,7 @@ namespace {
 constexpr Seconds kRejectedTimeout{5};
 constexpr Seconds kLeftoversTimeout{1};
 constexpr Seconds kAtexitTimeout{1};  // at least, when the drain used all of its time
+constexpr Seconds kChildrenTimeout{2};
 // What the reaper allows beyond the deadline for the steps above and the end itself.
 constexpr Seconds kGrace{6};
 constexpr Milliseconds kPause{10};
@@ -80,6 +81,7 @@ void Home::park(const py::Attached& py) {
 void Home::end_sub(const py::Attached& py, PyThreadState* state) {
   const std::vector<std::string> threads = quiesce(py);
   if (!threads.empty()) {
+    call_shutdown(py, "end_children", kChildrenTimeout);
     {
       const py::DetachScope detached(py);
       abandon("threads of the app did not end", threads);
@@ -112,6 +114,7 @@ void Home::end_sub(const py::Attached& py, PyThreadState* state) {
 
 void Home::end_main(const py::Attached& py) {
   const std::vector<std::string> threads = quiesce(py);
+  if (!threads.empty()) call_shutdown(py, "end_children", kChildrenTimeout);
   const py::DetachScope detached(py);
   leave_process(threads.empty() ? std::string() : fmt::format("left running: {}", fmt::join(threads, ", ")));
 }
@@ -147,6 +150,7 @@ std::vector<std::string> Home::quiesce(const py::Attached& py) {
   // their end.
   call_shutdown(py, "quiesce", remaining(Seconds(0.05)));
   run_atexit(py);
+  call_shutdown(py, "end_children", kChildrenTimeout);
   log_rest(py, natives_);
   std::vector<std::string> names = left_running(py);
   if (make_.mode == py::Mode::main) return names;
@@ -190,6 +194,7 @@ void Home::hurry_atexit(SteadyTime due) {
     {
       const Turns::Wanted wanted(services_.turns);
       const py::VisitScope scope(interpreter_);
+      call_shutdown(scope.token(), "end_processes", kLeftoversTimeout / 2);  // it may wait for one
       const std::scoped_lock again(mutex_);
       if (in_atexit_) PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
       natives_.sleepers.wake(home_thread_);

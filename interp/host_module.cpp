@@ -1,3 +1,4 @@
+#include "interp/forked.h"
 #include "interp/host.h"
 #include "interp/py/error.h"
 #include "interp/py/swap.h"
@@ -64,9 +65,12 @@ std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given
 
 [[noreturn]] void run(const py::Attached& py, const Given& given, const std::string& folder) {
   const int channel = given.channel;
+  forked::signals_are_pythons();
   take_signals();
+  forked::signals_are_ours();
   ::fcntl(channel, F_SETFD, FD_CLOEXEC);
   Events events(channel);
+  events.hold_over_forks();
   auto boot = BootCode::compile(py);
   if (!boot || !boot->run_one(py, "preimport") || !OpenedFiles::install(py)) {
     if (PyErr_Occurred() != nullptr) boot = fail(Error{ErrorCode::failed, py::take_error(py).line});

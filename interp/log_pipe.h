@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/forked.h"
 #include "ipc/base/fd.h"
 
 #include <atomic>
@@ -22,6 +23,7 @@ namespace moult {
 class LogPipe {
  public:
   explicit LogPipe(Fd pipe);
+  void hold_over_forks() { forked::hold(mutex_); }
 
   // The same pipe, for an interpreter that writes to the same log.
   Result<Fd> duplicate() const { return moult::duplicate(pipe_); }

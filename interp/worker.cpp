@@ -1,10 +1,12 @@
 #include "interp/worker.h"
 
+#include "interp/forked.h"
 #include "interp/py/error.h"
 #include "interp/py/interpreter.h"
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <utility>
 
 namespace moult {
@@ -84,6 +86,7 @@ void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
       end_call(scope.token());
       tell_opened(scope.token(), shared_.natives);
     }
+    if (forked::is_child()) ::_exit(0);  // that the call forked, and that came back here
     shared_.turns.call_ends();
   }
 }

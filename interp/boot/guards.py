@@ -7,7 +7,7 @@ import threading
 import time
 
 import _moult
-from _moult import streams, verdict
+from _moult import forked, streams, verdict
 from _moult.after_import import after_import
 
 ISOLATED = "{} not supported for isolated subinterpreters"
@@ -24,6 +24,7 @@ def install(spec, is_main):
     if is_main:
         guard_main_signals(spec["wake_fd"])
         give_faulthandler_a_descriptor()
+        forked.install()
         return
     guard_timezone(spec["host_tz"])
     guard_locale()
@@ -166,7 +167,7 @@ def guard_main_signals(wake_fd):
     real = _signal.signal
 
     def signal(signalnum, handler, /):
-        if int(signalnum) not in ours:
+        if forked.is_child or int(signalnum) not in ours:
             return real(signalnum, handler)
         name = {int(_signal.SIGTERM): "SIGTERM", int(_signal.SIGINT): "SIGINT"}.get(int(signalnum), "SIGCHLD")
         _moult.notice("warning", f"signal.signal({name}) has no effect: Moult uses it", *caller())
@@ -250,6 +251,15 @@ def with_way_out(function):
 def spawn_by_default():
     """multiprocessing's default method forks, up to 3.13. It is asked for when it is imported."""
     after_import("multiprocessing.context", use_spawn)
+    after_import("multiprocessing.util", remember_finalizers)
+
+
+def remember_finalizers(util):
+    import atexit
+
+    from _moult import children
+
+    atexit.register(children.remember, util._finalizer_registry)
 
 
 def use_spawn(module):

@@ -65,6 +65,22 @@ def wake(_):
                 waiter.release()
 
 
+def end_children(seconds):
+    """After atexit."""
+    if "multiprocessing" in sys.modules:
+        from _moult import children
+
+        children.end(seconds)
+
+
+def end_processes(seconds):
+    """An atexit function has taken too long: multiprocessing's waits for children."""
+    if "multiprocessing" in sys.modules:
+        from _moult import children
+
+        children.end_processes(seconds)
+
+
 def app_threads():
     own = threading.current_thread()
     return [
