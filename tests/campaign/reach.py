@@ -1,7 +1,9 @@
+#!/usr/bin/env python3
 """Serves real packages, each imported at the top of an app and inside of a view, over three generations, and
 compares the answers with plain python3. Prints a table: where each runs, its memory, the time to new code.
 
     reach.py [--python EXE] [--debian] [--table] [NAME…]
+    reach.py --packages     Debian's names of what --debian serves
 
 Packages come from PyPI into one virtual environment a package, below build/reach; with --debian they are those
 that the system has. --table prints Markdown. Exit status 1 when an answer differs.
@@ -106,8 +108,12 @@ def main():
     options.add_argument("--python", default="/usr/bin/python3")
     options.add_argument("--debian", action="store_true")
     options.add_argument("--table", action="store_true")
+    options.add_argument("--packages", action="store_true")
     options.add_argument("names", nargs="*", metavar="NAME")
     options = options.parse_args()
+    if options.packages:
+        print(*sorted(debian for _, debian, _ in PACKAGES.values() if debian))
+        return 0
     line = "| {:<14} | {:<11} | {:>8} | {:>10} |" if options.table else "{:<16} {:<13} {:>9} {:>11}"
     print(line.format("package", "runs in", "memory", "new code"))
     if options.table:
