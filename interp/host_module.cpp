@@ -19,8 +19,8 @@ namespace moult {
 namespace {
 
 // The daemon decides when a host ends (the channel closes), also when a terminal or systemd
-// signals the whole group, and those that a program sends to itself (a timer's, SIGUSR1) have no handler in a
-// sub-interpreter. Handlers, not SIG_IGN, because children would inherit that.
+// signals the whole group, and those that a program sends to itself (a timer's, SIGUSR1) have no handler
+// in a sub-interpreter. Handlers, not SIG_IGN, because children would inherit that.
 void take_signals() {
   struct sigaction nothing {};
   nothing.sa_handler = [](int) {};
@@ -30,7 +30,8 @@ void take_signals() {
   for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) {
     struct sigaction before {};
     ::sigaction(signal, nullptr, &before);
-    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &nothing, nullptr);  // nohup's stays, for children too
+    // What nohup set stays, for children too.
+    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &nothing, nullptr);
   }
   std::signal(SIGPIPE, SIG_IGN);
 }
@@ -89,8 +90,8 @@ std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given
   std::timed_mutex lifecycle;
   Host* commanded = nullptr;
   Turns turns([&commanded] { commanded->take_turns(); });
-  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, extensions, lifecycle, folder,
-                                  timezone_of_process()});
+  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, extensions,
+                                  lifecycle, folder, timezone_of_process()});
   commanded = &host;
   turns.start();
   std::thread([&host] { host.command(); }).detach();

@@ -54,7 +54,8 @@ PyObject* sleep_here(PyObject*, PyObject* object) {
 }
 
 PyMethodDef kSleep = {"sleep", sleep_here, METH_O,
-                      "sleep($module, seconds, /)\n--\n\nDelay execution for a given number of seconds.  The argument may be\n"
+                      "sleep($module, seconds, /)\n--\n\n"
+                      "Delay execution for a given number of seconds.  The argument may be\n"
                       "a floating point number for subsecond precision."};
 
 }  // namespace
@@ -80,7 +81,8 @@ void Sleepers::wake(unsigned long thread) {
 }
 
 void Sleepers::sleep(const py::Attached& py, Seconds seconds) {
-  const SteadyTime end = Steady::now() + std::chrono::duration_cast<Steady::duration>(std::min(seconds, kLong));
+  const auto length = std::chrono::duration_cast<Steady::duration>(std::min(seconds, kLong));
+  const SteadyTime end = Steady::now() + length;
   Sleeper sleeper{PyThread_get_thread_ident()};
   std::unique_lock lock(mutex_);
   sleeping_.push_back(&sleeper);  // before the GIL is free: who raises something here has it, and wakes then

@@ -10,9 +10,9 @@
 
 namespace moult {
 
-// time.sleep of one sub-interpreter, which can be cut short when its thread is to see an exception: Python's own
-// sleeps on until its time is over, and a daemon thread that sleeps for an hour would keep its interpreter
-// from ending. Owned by the interpreter's natives; any thread.
+// time.sleep of one sub-interpreter, which can be cut short when its thread is to see an exception: Python's
+// own sleeps on until its time is over, and a daemon thread that sleeps for an hour would keep its
+// interpreter from ending. Owned by the interpreter's natives; any thread.
 class Sleepers {
  public:
   // Takes the place of time.sleep in the attached interpreter. False with an exception pending.

@@ -12,7 +12,7 @@ stand_ins = set()  # modules of the standard library that boot/ has for sub-inte
 
 
 class Finder:
-    """Finds `moult`, which boot/api.py makes, the modules `_moult.…` that were not run at boot, and stand-ins."""
+    """Finds `moult`, which boot/api.py makes, modules `_moult.…` that were not run at boot, and stand-ins."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

@@ -161,8 +161,8 @@ void forget_raise(const Attached&) { PyThreadState_SetAsyncExc(PyThread_get_thre
 #else
 
 // To set none instead would leave the eval breaker of the interpreter set for ever, and with a trace or
-// profile function 3.11 then never gets beyond the first instruction of the next function, holding the GIL. So
-// it is raised where nobody sees it.
+// profile function 3.11 then never gets beyond the first instruction of the next function, holding the GIL.
+// So it is raised where nobody sees it.
 void forget_raise(const Attached&) {
   PyThreadState* const state = PyThreadState_Get();
   if (state->async_exc == nullptr) return;

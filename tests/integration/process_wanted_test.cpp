@@ -21,7 +21,8 @@ struct Case {
 
 constexpr Case kCases[] = {
     {"tracemalloc.start()", "import tracemalloc\ntracemalloc.start()\n", "tracemalloc.is_tracing()", "True"},
-    {"tracemalloc.start()", "import tracemalloc\n", "(tracemalloc.start(), tracemalloc.is_tracing())[1]", "True"},
+    {"tracemalloc.start()", "import tracemalloc\n", "(tracemalloc.start(), tracemalloc.is_tracing())[1]",
+     "True"},
     {"signal.setitimer()",
      "import signal, threading\n"
      "rang = threading.Event()\n"
