@@ -57,11 +57,12 @@ OWN = {
 # Where Linux gives them to threads: these are the app's own threads, of which the calling one is seen here.
 UNSEEN = {"os.putenv"}
 
+LIMIT = "resource.setrlimit(resource.RLIMIT_NOFILE, (250, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))"
 # Name: (a call that changes something, one that does not or None).
 ALL_APPS = {
-    "resource.setrlimit()": ("resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
+    "resource.setrlimit()": (LIMIT,
                              "resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))"),
-    "resource.prlimit()": ("resource.prlimit(0, resource.RLIMIT_CORE, (0, 0))", "resource.prlimit(0, resource.RLIMIT_CORE)"),
+    "resource.prlimit()": (LIMIT.replace("setrlimit(", "prlimit(0, "), "resource.prlimit(0, resource.RLIMIT_NOFILE)"),
     "os.setsid()": ("os.setsid()", None),
     "os.setpgid()": ("os.setpgid(0, 0)", "os.setpgid(0, os.getpgid(0))"),
     "os.setpgrp()": ("os.setpgrp()", None),
@@ -177,14 +178,14 @@ class Settings(unittest.TestCase):
                 self.assertEqual(self.refused(), [*told, name])
 
     def test_at_import_they_want_a_process_too(self):
-        self.tree.write({"app.py": "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n" + APP.replace("\n    ", "\n")})
+        self.tree.write({"app.py": "import resource\n" + LIMIT + "\n" + APP.replace("\n    ", "\n")})
         event = self.host.reject(self.tree, self.tree / "app.py", may_move=True)
         self.assertEqual([(one["module"], one["line"]) for one in event["refused"]], [("resource.setrlimit()", 2)])
 
     def test_who_stays_in_an_interpreter_is_obeyed_and_told(self):
         interp = self.make()
-        self.ask(interp, "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))", "PUT")
-        self.assertEqual(self.ask(interp, "resource.getrlimit(resource.RLIMIT_CORE)"), (0, 0))
+        self.ask(interp, LIMIT, "PUT")
+        self.assertEqual(self.ask(interp, "resource.getrlimit(resource.RLIMIT_NOFILE)[0]"), 250)
         self.assertEqual(self.refused(), ["resource.setrlimit()"])
 
     def test_a_wrong_call_is_an_error_and_no_reason(self):
