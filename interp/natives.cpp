@@ -320,6 +320,7 @@ void tell_opened(const py::Attached& py, Natives& natives) {
   if (natives.opened.has_news()) {
     for (std::string& file : natives.opened.take()) files.push_back(std::move(file));
   }
+  for (std::string& file : natives.opened.take_libraries()) files.push_back(std::move(file));
   if (files.empty()) return;
   const py::DetachScope detached(py);
   natives.events.opened(natives.interp, files);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/loaded_libraries.h"
 #include "interp/py/attach.h"
 
 #include <atomic>
@@ -17,7 +18,7 @@ namespace moult {
 // home; used by all of its threads. After kMost files nothing more is noted.
 class OpenedFiles {
  public:
-  explicit OpenedFiles(std::vector<std::string> roots) : roots_(std::move(roots)) {}
+  explicit OpenedFiles(std::vector<std::string> roots) : roots_(std::move(roots)), libraries_(roots_) {}
 
   // Once per process, in the main interpreter.
   static bool install(const py::Attached& py);
@@ -28,12 +29,15 @@ class OpenedFiles {
   void add(std::string_view path);
   bool has_news() const { return news_.load(std::memory_order_relaxed); }
   std::vector<std::string> take();
+  // Shared libraries that were loaded since the last time.
+  std::vector<std::string> take_libraries() { return libraries_.news(); }
 
  private:
   static constexpr std::size_t kMost = 1000;
   bool wanted(std::string_view path) const;
 
   std::vector<std::string> roots_;
+  LoadedLibraries libraries_;
   std::mutex mutex_;
   std::unordered_set<std::string> known_;
   std::vector<std::string> pending_;

@@ -1,3 +1,4 @@
+#include "daemon/snapshot/package_listings.h"
 #include "daemon/supervise/app.h"
 #include "daemon/watch/writers.h"
 
@@ -12,7 +13,7 @@ namespace moult {
 namespace {
 
 bool is_code(const std::string& path) {
-  return path.ends_with(".py") || path.ends_with(".so") || path.ends_with(".pyc");
+  return path.ends_with(".py") || path.ends_with(".pyc") || is_extension_module(path);
 }
 
 CauseKind cause_of(const ChangeBatch& batch) {

@@ -1,5 +1,6 @@
 #include "daemon/supervise/moulting.h"
 
+#include "daemon/snapshot/package_listings.h"
 #include "daemon/snapshot/packages.h"
 #include "daemon/supervise/ladder.h"
 #include "ipc/base/count_of.h"
@@ -154,9 +155,10 @@ void Moulting::ask_python() {
 // Data files that the active generation opened count as its templates do (design.md section 5.3).
 SnapshotSpec Moulting::disk_spec() const {
   SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
-  if (active_ == nullptr || !config_.watch_templates) return spec;
+  if (active_ == nullptr) return spec;
   for (const std::string& file : active_->files_used()) {
-    if (!file.ends_with(".py")) spec.opened.push_back(file);
+    const bool is_template = config_.watch_templates && !file.ends_with(".py");
+    if (is_template || is_extension_module(file)) spec.opened.push_back(file);
   }
   return spec;
 }
@@ -237,9 +239,9 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   if (active_ != nullptr) {
     const SnapshotDiff difference = diff(*active_->snapshot(), *attempt_->snapshot);
     attempt_->same_as_active = !differs(difference);
-    // One process loads an extension module once (dlopen(3) goes by the file, not by its content).
-    attempt_->fresh_host |= std::any_of(difference.changed.begin(), difference.changed.end(),
-                                        [](const std::string& path) { return path.ends_with(".so"); });
+    // One process loads an extension module or a library once (dlopen(3) goes by the file, not by its content).
+    attempt_->fresh_host |=
+        std::any_of(difference.changed.begin(), difference.changed.end(), is_extension_module);
     if (!attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {
       attempt_->cause.detail = summary(difference, *attempt_->snapshot);
     }
