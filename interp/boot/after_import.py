@@ -5,6 +5,7 @@ import sys
 from _thread import get_ident
 
 patches = {}  # by name: functions that get the module
+behind = []  # the finders that were there before ours
 asking = set()  # (thread, name): the finders behind ours are being asked
 
 
@@ -38,9 +39,9 @@ class Finder:
 
 def found_behind(name, path, target):
     finders = list(sys.meta_path)
-    # An app may have wrapped all finders; then it is the wrapper that stands in the list.
-    first = finders.index(Finder) + 1 if Finder in finders else 0
-    for finder in finders[first:]:
+    # An app may have wrapped all finders. Then ours asks those that it stood before, since what it finds is wrapped
+    # once more than it should be.
+    for finder in finders[finders.index(Finder) + 1 :] if Finder in finders else behind:
         find = getattr(finder, "find_spec", None)
         if find is not None and (spec := find(name, path, target)) is not None:
             return spec
@@ -80,4 +81,5 @@ def patch(module):
 
 
 def install():
+    behind.extend(sys.meta_path)
     sys.meta_path.insert(0, Finder)

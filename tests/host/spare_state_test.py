@@ -129,25 +129,24 @@ class SpareState(unittest.TestCase):
                     spec.loader = importlib.util.LazyLoader(spec.loader)
                 return spec
         sys.meta_path[:] = [Lazy(finder) for finder in sys.meta_path]
-        import csv, multiprocessing.context, wsgiref.simple_server
+        import csv, pkgutil, wsgiref.simple_server
         early = "_csv" in sys.modules
         def application(environ, start):
-            method = multiprocessing.context._default_context.get_start_method()
-            answer = early, csv.reader(["a,b"]).__next__(), method, "socketserver" in seen
+            listing = pkgutil.iter_importer_modules.registry
+            answer = early, csv.reader(["a,b"]).__next__(), len(listing), "socketserver" in seen
             wsgiref.simple_server.WSGIServer.__name__
             start("200 OK", [])
             return [repr((answer, sorted(seen))).encode()]
     """
 
     def test_finders_that_the_app_wraps_see_each_import(self):
-        names = ["csv", "multiprocessing.context", "wsgiref.simple_server"]
+        names = ["csv", "pkgutil", "wsgiref.simple_server"]
         spare = self.from_spare(names, self.LAZY)
         plain = self.host.make(self.tree, self.tree / "app.py")
         answers = [interp.get() for interp in (spare, plain)]
         self.assertEqual([answer.failed for answer in answers], [None, None])
         self.assertEqual(*[answer.body for answer in answers])
         self.assertIn(b"(False, ['a', 'b'], ", answers[0].body)
-        self.assertNotIn(b"'fork'", answers[0].body)
         for interp in (spare, plain):
             interp.retire()
 
