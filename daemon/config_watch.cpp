@@ -1,52 +1,92 @@
 #include "daemon/config_watch.h"
 
+#include "daemon/snapshot/tree_rules.h"
+
 #include <sys/inotify.h>
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 namespace moult {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 // Editors write in several steps; a file half written would be an error for nothing.
 constexpr Milliseconds kSettle{300};
-constexpr std::uint32_t kMask =
-    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR;
+constexpr std::uint32_t kMask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE;
+constexpr std::uint32_t kSelf = IN_DELETE_SELF | IN_MOVE_SELF;
 
 }  // namespace
 
-ConfigWatch::ConfigWatch(uv::Loop& loop, Inotify& inotify, const std::string& folder,
+ConfigWatch::ConfigWatch(uv::Loop& loop, Inotify& inotify, std::string folder,
                          std::function<void()> on_change)
-    : inotify_(inotify), folder_(folder), on_change_(std::move(on_change)), settle_(loop) {
-  watch_folders();
+    : inotify_(inotify), folder_(std::move(folder)), on_change_(std::move(on_change)), settle_(loop) {
+  watch_all();
 }
 
 ConfigWatch::~ConfigWatch() {
-  for (const int watch : watches_) inotify_.forget(watch, *this);
+  for (const auto& [number, folders] : folders_) inotify_.forget(number, *this);
 }
 
-void ConfigWatch::watch_folders() {
-  const auto adder = inotify_.adder();
-  if (!adder) return;
+void ConfigWatch::watch_all() {
+  adder_ = inotify_.adder();
+  if (!adder_) return;
   inotify_.job_begins(*this);
-  for (const std::string& folder : {folder_, folder_ + "/apps"}) {
-    const int watch = adder->add(folder, kMask);
-    if (watch < 0 || std::find(watches_.begin(), watches_.end(), watch) != watches_.end()) continue;
-    watches_.push_back(watch);
-    inotify_.listen(watch, *this);
+  const auto before = std::exchange(folders_, {});
+  points_.clear();
+  const std::string apps = folder_ + "/apps";
+  for (const std::string& folder : {folder_, apps}) {
+    follow(folder);
+    watch(folder, WatchRole::names, kMask);
   }
+  follow(folder_ + "/moult.toml");
+  std::error_code error;
+  for (fs::directory_iterator item(apps, error), end; !error && item != end; item.increment(error)) {
+    if (item->path().extension() == ".toml") follow(item->path().string());
+  }
+  for (const auto& [number, folders] : before) inotify_.forget(number, *this);
+  adder_.reset();
   inotify_.job_ends(*this);
 }
 
-void ConfigWatch::on_inotify(const InotifyEvent& event) {
-  const bool is_folder = (event.mask & IN_ISDIR) != 0;
-  if (!is_folder && !event.name.ends_with(".toml")) return;
-  if (is_folder && event.name != "apps") return;
-  settle_.start(kSettle, [this] {
-    watch_folders();  // apps/ may be new
-    on_change_();
+void ConfigWatch::follow(const std::string& path) { follow_path(path, {PointRole::file, path}, *this); }
+
+void ConfigWatch::watch(const std::string& folder, WatchRole, std::uint32_t mask) {
+  const int number = adder_->add(folder, (mask & (kMask | kSelf)) | IN_ONLYDIR);
+  if (number < 0) return;
+  const auto [at, fresh] = folders_.try_emplace(number);
+  at->second.insert(folder);
+  if (fresh) inotify_.listen(number, *this);
+}
+
+void ConfigWatch::point(const std::string& path, Point) { points_.insert(path); }
+
+bool ConfigWatch::concerns(const InotifyEvent& event) const {
+  const auto found = folders_.find(event.watch);
+  if (found == folders_.end()) return false;
+  if (event.name.empty()) return (event.mask & kSelf) != 0;
+  return std::any_of(found->second.begin(), found->second.end(), [&](const std::string& folder) {
+    if (points_.contains(join_path(folder, event.name))) return true;
+    if ((event.mask & IN_ISDIR) != 0) return folder == folder_ && event.name == "apps";
+    return (folder == folder_ || folder == folder_ + "/apps") && event.name.ends_with(".toml");
   });
 }
 
-void ConfigWatch::on_overflow() { settle_.start(kSettle, on_change_); }
+void ConfigWatch::on_inotify(const InotifyEvent& event) {
+  if ((event.mask & IN_IGNORED) != 0) folders_.erase(event.watch);
+  if (concerns(event)) settle();
+}
+
+void ConfigWatch::on_overflow() { settle(); }
+
+void ConfigWatch::settle() {
+  settle_.start(kSettle, [this] {
+    watch_all();  // links may lead elsewhere now
+    on_change_();
+  });
+}
 
 }  // namespace moult

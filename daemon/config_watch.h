@@ -1,30 +1,41 @@
 #pragma once
 
 #include "daemon/watch/inotify.h"
+#include "daemon/watch/path_chain.h"
 #include "ipc/uv/loop.h"
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace moult {
 
-// Tells when a file of the config folder has changed: moult.toml, apps/*.toml. Without inotify it
-// tells nothing, and `moultctl config reload` is the way. One per daemon; loop thread.
-class ConfigWatch final : public InotifyListener {
+// Tells when a file of the config folder has changed: moult.toml, apps/*.toml, whatever symlinks lead
+// there and wherever they lead. Without inotify it tells nothing, and `moultctl config reload` is the way.
+// One per daemon; loop thread.
+class ConfigWatch final : public InotifyListener, private WatchSink {
  public:
-  ConfigWatch(uv::Loop& loop, Inotify& inotify, const std::string& folder, std::function<void()> on_change);
+  ConfigWatch(uv::Loop& loop, Inotify& inotify, std::string folder, std::function<void()> on_change);
   ~ConfigWatch() override;
 
  private:
   void on_inotify(const InotifyEvent& event) override;
   void on_overflow() override;
-  void watch_folders();
+  void watch(const std::string& folder, WatchRole role, std::uint32_t mask) override;
+  void point(const std::string& path, Point point) override;
+  void watch_all();
+  void follow(const std::string& path);
+  bool concerns(const InotifyEvent& event) const;
+  void settle();
 
   Inotify& inotify_;
   std::string folder_;
   std::function<void()> on_change_;
-  std::vector<int> watches_;
+  std::shared_ptr<const InotifyAdder> adder_;     // while the watches are being made
+  std::map<int, std::set<std::string>> folders_;  // by watch; one folder may have several names
+  std::set<std::string> points_;                  // names in them that matter, besides configs
   uv::Timer settle_;
 };
 
