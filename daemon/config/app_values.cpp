@@ -14,21 +14,6 @@ namespace {
 
 using Exists = ValueReader::Exists;
 
-bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-// "name", "package.module": what Python calls a dotted name, letters beyond ASCII included.
-bool is_dotted_name(std::string_view text) {
-  bool start = true;
-  for (const char c : text) {
-    if (c == '.' ? start : !(is_name_character(c) || static_cast<signed char>(c) < 0)) return false;
-    if (start && c >= '0' && c <= '9') return false;
-    start = c == '.';
-  }
-  return !start;
-}
-
 // The texts of a list; nothing set when one of them was no string.
 template <typename Check>
 void read_list(ValueReader& reader, const Value& value, std::vector<std::string>& into, Check check) {
@@ -94,11 +79,9 @@ void read_entry(ValueReader& reader, const Value& value, AppConfig& into) {
 void read_callable(ValueReader& reader, const Value& value, AppConfig& into) {
   const auto written = reader.text(value);
   if (!written) return;
-  const std::string_view name =
-      std::string_view(*written).substr(0, written->size() - (written->ends_with("()") ? 2 : 0));
-  if (!written->empty() && !is_dotted_name(name)) {
+  if (!written->empty() && !is_callable_name(*written)) {
     return reader.error(value, fmt::format("\"{}\" is not the name of a callable", *written),
-                        "write \"app\", \"site.app\" or \"create_app()\"");
+                        "write \"app\", \"site.app\", \"create_app()\" or \"create_app('live')\"");
   }
   into.callable = *written;
 }

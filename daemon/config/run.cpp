@@ -36,6 +36,13 @@ std::string last_part(const fs::path& path) {
 
 Result<Target> from_folder(const std::string& folder) {
   auto entry = find_entry(folder);
+  // A package that is served as a whole: `moultd run flaskr`.
+  const fs::path path(folder);
+  std::error_code code;
+  if (!entry && entries_in(folder).empty() && is_dotted_name(path.filename().string()) &&
+      fs::is_regular_file(path / "__init__.py", code)) {
+    return Target{path.parent_path(), path.filename(), path.filename(), false};
+  }
   if (!entry) {
     Error error = std::move(entry.error());
     error.code = ErrorCode::usage;

@@ -232,9 +232,14 @@ Result<SourceList> list_sources(const SnapshotSpec& spec) {
   std::string entry;
   if (!spec.entry_file.empty()) {
     entry = rebase_path(tidy_path(spec.entry_file), tidy_path(spec.tree), listed.root);
-    const FileStamp stamp = stamp_of(entry);
-    if (!stamp.exists()) return fail(last_os_error(entry));
-    listed.sources.push_back({entry, stamp});
+    struct stat status {};
+    const bool exists = ::stat(entry.c_str(), &status) == 0;
+    if (!exists && !spec.entry_may_be_module) return fail(last_os_error(entry));
+    if (exists && (S_ISREG(status.st_mode) || !spec.entry_may_be_module)) {
+      listed.sources.push_back({entry, stamp_of(status)});
+    } else {
+      entry.clear();
+    }
   }
   if (spec.reach == Reach::files) follow_imports(listed.root, entry, listed, spec.limits);
   for (const std::string& root : listed.roots) {

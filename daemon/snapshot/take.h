@@ -39,7 +39,8 @@ struct SnapshotSpec {
   std::string tree;                 // as given, absolute; symlinks are followed when it is taken
   std::vector<std::string> roots;   // further folders: `path` entries, editable installs. Those of
                                     // installed packages and those inside the tree may be listed
-  std::string entry_file;           // absolute; "" when the entry is a module. Any name will do
+  std::string entry_file;           // absolute; "": none. Any name will do
+  bool entry_may_be_module = false;  // where there is no such file
   std::vector<std::string> data;    // files and folders named in `watch`
   std::vector<std::string> opened;  // data files that the active generation opened
   Reach reach = Reach::tree;

@@ -100,10 +100,7 @@ std::vector<std::string> package_folders(const AppConfig& app, const std::vector
   return folders;
 }
 
-std::string entry_file_of(const AppConfig& app) {
-  const Entry entry = classify_entry(app.entry);
-  return entry.kind == EntryKind::module ? std::string() : app.tree + "/" + entry.name;
-}
+std::string entry_file_of(const AppConfig& app) { return app.tree + "/" + classify_entry(app.entry).name; }
 
 SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>& editable, Reach reach) {
   SnapshotSpec spec;
@@ -111,6 +108,7 @@ SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>&
   spec.roots = app.path;
   spec.roots.insert(spec.roots.end(), editable.begin(), editable.end());
   spec.entry_file = entry_file_of(app);
+  spec.entry_may_be_module = classify_entry(app.entry).kind == EntryKind::module;
   spec.data = app.watch;
   if (!app.env_file.empty()) spec.data.push_back(app.env_file);
   // A thread is busy with it, for which the daemon waits when it ends.
@@ -171,14 +169,18 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const R
   InterpreterSpec& spec = command.spec;
   spec.tree = snapshot.root;
   spec.roots = snapshot.roots;
-  const Entry entry = classify_entry(app.entry);
+  Entry entry = classify_entry(app.entry);
+  const std::string file = snapshot.root + "/" + entry.name;
+  const SnapshotFile* found = snapshot.find(file);  // as data: it was one and is gone
+  if (entry.kind == EntryKind::module && found != nullptr && found->kind == SnapshotKind::source)
+    entry.kind = EntryKind::file;
   spec.entry.kind = entry.kind == EntryKind::file     ? "file"
                     : entry.kind == EntryKind::django ? "django"
                                                       : "module";
   if (entry.kind == EntryKind::module) {
     spec.entry.module = entry.name;
   } else {
-    spec.entry.path = snapshot.root + "/" + entry.name;
+    spec.entry.path = file;
   }
   spec.entry.callable = app.callable;
   for (std::size_t i = 0; i < app.path.size(); ++i) {

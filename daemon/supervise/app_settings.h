@@ -28,7 +28,8 @@ std::vector<std::string> site_folders(const AppConfig& app, const PythonInfo& py
 // All folders of installed packages that it will have on its path: those, and `path` entries.
 std::vector<std::string> package_folders(const AppConfig& app, const std::vector<std::string>& sites);
 
-// The absolute path of the entry file; "" when the entry is a module.
+// The absolute path of the entry file; of an entry that looks like a module, that of the file which it
+// names if there is one.
 std::string entry_file_of(const AppConfig& app);
 
 SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>& editable, Reach reach);

@@ -271,7 +271,10 @@ void Scan::scan_everything() {
     const bool inside = !result_.root.empty() && is_within(real, result_.root);
     if (!real.empty() && !is_package_folder(real) && !inside) walk(real, WatchRole::tree);
   }
-  if (!spec.entry_file.empty()) follow_file(spec.entry_file, PointRole::entry);
+  // The name of a module may be that of a folder, whose time changes with its byte code.
+  std::error_code error;
+  if (!spec.entry_file.empty() && !std::filesystem::is_directory(spec.entry_file, error))
+    follow_file(spec.entry_file, PointRole::entry);
   follow_file(spec.restart_file.empty() ? join_path(spec.tree, "tmp/restart.txt") : spec.restart_file,
               PointRole::restart);
   for (const std::string& path : spec.watch) {

@@ -21,7 +21,7 @@ std::string_view to_string(WatchMode mode);
 struct WatchSpec {
   std::string tree;                   // as given: a symlink on the way is watched too
   std::vector<std::string> roots;     // further folders of sources
-  std::string entry_file;             // "" when the entry is a module
+  std::string entry_file;             // need not be there
   std::string restart_file;           // "" = tree/tmp/restart.txt
   std::vector<std::string> watch;     // files and folders whose content counts
   std::vector<std::string> ignore;    // gitignore patterns relative to the tree

@@ -65,6 +65,39 @@ TEST_CASE("a module is found below the current folder") {
   CHECK(module->apps.front().name == "pkg.site");
 }
 
+TEST_CASE("a module of the name of a WSGI script is one, unless there is such a file") {
+  ConfigFolder folder;
+  folder.file("work/proj/wsgi.py", "");
+  for (const char* target : {"proj.wsgi", "proj.wsgi:application"}) {
+    const auto config = config_for_run(serve(target), folder.path("work"));
+    REQUIRE(config);
+    CHECK(config->apps.front().tree == folder.path("work"));
+    CHECK(config->apps.front().entry == "proj.wsgi");
+    CHECK(config->apps.front().name == "proj.wsgi");
+  }
+  folder.file("work/proj.wsgi", "");
+  const auto file = config_for_run(serve("proj.wsgi"), folder.path("work"));
+  REQUIRE(file);
+  CHECK(file->apps.front().entry == "./proj.wsgi");
+  CHECK(file->apps.front().name == "proj");
+  CHECK(contains(run_error(serve("other.wsgi"), folder.path("work")).message, "other/wsgi.py"));
+}
+
+TEST_CASE("a folder that is a package without an entry of a usual name is served as one") {
+  ConfigFolder folder;
+  folder.file("work/flaskr/__init__.py", "");
+  for (const char* target : {"flaskr", "./flaskr", "flaskr:create_app('x')"}) {
+    const auto config = config_for_run(serve(target), folder.path("work"));
+    REQUIRE(config);
+    CHECK(config->apps.front().tree == folder.path("work"));
+    CHECK(config->apps.front().entry == "flaskr");
+  }
+  folder.file("work/flaskr/app.py", "");
+  const auto config = config_for_run(serve("flaskr"), folder.path("work"));
+  REQUIRE(config);
+  CHECK(config->apps.front().tree == folder.path("work/flaskr"));
+}
+
 TEST_CASE("a path that lacks its suffix is that of the file") {
   ConfigFolder folder;
   folder.file("work/pkg/web.py", "");

@@ -27,6 +27,8 @@ Snapshot snapshot_at(std::string root) {
   Snapshot snapshot;
   snapshot.root = std::move(root);
   snapshot.roots = {snapshot.root, "/srv/lib"};
+  snapshot.files = {{snapshot.root + "/gone.wsgi", SnapshotKind::data, 0, 0, {}},
+                    {snapshot.root + "/present.wsgi", SnapshotKind::source, 0, 0, {}}};
   return snapshot;
 }
 
@@ -132,13 +134,13 @@ TEST_CASE("packages of another Python lie below its own prefix") {
         Texts{"/opt/py/lib/python3.14/site-packages"});
 }
 
-TEST_CASE("the entry's file is in the tree, a module has none") {
+TEST_CASE("the entry's file is in the tree, and that of a module's name may be") {
   AppConfig app = blog();
   CHECK(entry_file_of(app) == "/srv/blog/app.py");
   app.entry = "site/manage.py";
   CHECK(entry_file_of(app) == "/srv/blog/site/manage.py");
   app.entry = "blog.web";
-  CHECK(entry_file_of(app).empty());
+  CHECK(entry_file_of(app) == "/srv/blog/blog.web");
 }
 
 TEST_CASE("a file, a module and a Django project are told to the host as what they are") {
@@ -156,6 +158,14 @@ TEST_CASE("a file, a module and a Django project are told to the host as what th
   CHECK(spec.entry.module == "blog.web");
   CHECK(spec.entry.path.empty());
   CHECK(spec.argv == Texts{"blog.web"});
+  app.entry = "proj.wsgi";
+  CHECK(spec_of(app).entry.kind == "module");
+  app.entry = "gone.wsgi";
+  CHECK(spec_of(app).entry.kind == "module");
+  app.entry = "present.wsgi";  // the snapshot has such a file
+  spec = spec_of(app);
+  CHECK(spec.entry.kind == "file");
+  CHECK(spec.entry.path == "/srv/releases/7/present.wsgi");
   app.entry = "manage.py";
   spec = spec_of(app);
   CHECK(spec.entry.kind == "django");
