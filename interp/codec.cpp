@@ -56,6 +56,7 @@ Spec spec_from(const Json& json) {
   spec.host = json.value("host", 0);
   spec.preload = strings(json, "preload");
   spec.exports = strings(json, "exports");
+  spec.static_paths = strings(json, "static");
   spec.max_payload = json.value("max_payload", spec.max_payload);
   spec.scratch_interpreters = json.value("scratch_interpreters", 0);
   spec.may_move = json.value("may_move", false);

@@ -45,6 +45,7 @@ struct Spec {
   int host = 0;
   std::vector<std::string> preload;  // modules that are imported before the entry
   std::vector<std::string> exports;
+  std::vector<std::string> static_paths;  // that the daemon serves from folders
   std::size_t max_payload = 16 << 20;
   int scratch_interpreters = 0;
   bool may_move = false;  // isolation = "auto": what refuses a sub-interpreter moves the app to a process
@@ -118,9 +119,9 @@ struct StayCommand {
 };
 struct ExitCommand {};
 
-using Command =
-    std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand, StackCommand,
-                 RouteCommand, DrainCommand, CallsCommand, KillCommand, ImportsCommand, StayCommand, ExitCommand>;
+using Command = std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand,
+                             StackCommand, RouteCommand, DrainCommand, CallsCommand, KillCommand,
+                             ImportsCommand, StayCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

@@ -67,6 +67,7 @@ py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostF
   put("log_imports", text(spec.log_imports));
   put("preload", text_list(py, spec.preload));
   put("exports", text_list(py, spec.exports));
+  put("static", text_list(py, spec.static_paths));
   put("host_tz", host.timezone ? text(*host.timezone) : py::Ref::borrow(Py_None));
   put("wake_fd", py::Ref::steal(PyLong_FromLong(host.wake_fd)));
   put("own_folder", py::Ref::steal(PyBool_FromLong(host.own_folder)));

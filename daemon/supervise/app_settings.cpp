@@ -201,6 +201,7 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const R
   spec.exports = app.exports;
   spec.max_payload = app.max_payload;
   spec.scratch_interpreters = app.scratch_interpreters;
+  for (const auto& [prefix, folder] : app.static_files) spec.static_paths.push_back(prefix);
   spec.may_move = app.isolation == Isolation::automatic;
   return command;
 }

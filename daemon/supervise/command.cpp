@@ -160,6 +160,7 @@ std::string encode_make(const MakeCommand& command) {
         {"host", spec.host},
         {"preload", spec.preload},
         {"exports", spec.exports},
+        {"static", spec.static_paths},
         {"max_payload", spec.max_payload},
         {"scratch_interpreters", spec.scratch_interpreters},
         {"may_move", spec.may_move}}},

@@ -43,6 +43,7 @@ struct InterpreterSpec {
   int host = 0;                      // the number of its host
   std::vector<std::string> preload;  // modules to import before the entry
   std::vector<std::string> exports;  // "module:function"
+  std::vector<std::string> static_paths;  // "/static/": what the daemon serves from folders
   std::uint64_t max_payload = 0;     // bytes
   int scratch_interpreters = 0;
   bool may_move = false;  // what refuses its interpreter moves the app to a process

@@ -1,19 +1,12 @@
 """Finds and imports the app's WSGI callable."""
 
 import ast
-import difflib
 import importlib.util
-import inspect
 import os
 import sys
 
-USUAL_NAMES = ("application", "app", "create_app()")
-
-
-class NoCallable(Exception):
-    """The module was imported but serves nothing."""
-
-    __module__ = "_moult"
+from _moult import errors
+from _moult.callables import NoCallable, find_callable
 
 
 def load(kind, target, callable_name):
@@ -21,19 +14,53 @@ def load(kind, target, callable_name):
     if kind.startswith("scratch_"):
         return load_scratch(kind, target)
     if kind == "django":
-        loaded = load_django(target, callable_name)
-        load_django_urls()
-        return loaded
-    if kind == "file":
-        module = import_file(target)
+        module_name, name, found = load_django(target, callable_name)
     else:
-        target, _, attribute = target.partition(":")
-        callable_name = callable_name or attribute
-        module = import_module(target)
-    name, found = find_callable(module, callable_name)
-    check_callable(name, found, module)
-    load_django_urls()
-    return module.__name__, name, found
+        if kind == "file":
+            module = import_entry(import_file, target)
+        else:
+            target, _, attribute = target.partition(":")
+            callable_name = callable_name or attribute
+            module = import_entry(import_module, target)
+        name, found = find_callable(module, callable_name)
+        module_name = module.__name__
+    if "django.core.handlers.wsgi" in sys.modules:
+        from _moult import django_parts
+
+        found = django_parts.complete(found)
+    return module_name, name, found
+
+
+def import_entry(how, target):
+    try:
+        return how(target)
+    except ImportError as error:
+        if hint := hint_for(error, target):
+            error.msg = f"{error.msg}: {hint}"
+        raise
+
+
+def hint_for(error, target):
+    """How else to name an entry that cannot be imported as it is named; "" for other errors."""
+    missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    if not target.startswith("/"):
+        is_entry = missing and f"{target}.".startswith(f"{missing}.")
+        return f"there is neither a file {target} in {errors.tree} nor such a module" if is_entry else ""
+    above, package = os.path.split(os.path.dirname(target))
+    is_relative = "relative import with no known parent" in str(error)
+    if not is_relative and missing.partition(".")[0] != package:
+        return ""
+    dotted = f"{package}.{os.path.splitext(os.path.basename(target))[0]}"
+    while os.path.isfile(os.path.join(above, "__init__.py")):
+        above, package = os.path.split(above)
+        dotted = f"{package}.{dotted}"
+    dotted = dotted.removesuffix(".__init__")
+    if not all(part.isidentifier() for part in dotted.split(".")):
+        return ""
+    return (
+        f"{os.path.basename(target)} is a module of the package {package!r}; write moultd run {dotted} "
+        f'in {above}, or tree = "{above}" and entry = "{dotted}" in its configuration'
+    )
 
 
 def load_scratch(kind, target):
@@ -72,18 +99,22 @@ def import_file(path):
     """Executes the file as the module of its own name, so that `import name` finds the same one."""
     name = os.path.splitext(os.path.basename(path))[0]
     known = sys.modules.get(name)
+    spec = None
     if known is not None and getattr(known, "__file__", None) == path:
         return known
     if name.isidentifier() and known is None:
         try:
             spec = importlib.util.find_spec(name)
         except (ImportError, ValueError):
-            spec = None
+            pass
         if spec is not None and spec.origin == path:
             return import_module(name)
     dotted = name_in_package(path)
     if dotted:
         return import_module(dotted)
+    if spec is not None or known is not None:
+        # That name is another's, as of mod_wsgi's `shop.wsgi` beside the package `shop` that it imports.
+        name = os.path.basename(path).replace(".", "_")
     from _moult import importer
 
     loader = importer.SnapshotLoader(name, path)
@@ -138,7 +169,6 @@ def load_django(manage, callable_name):
         module_name, _, attribute = callable_name.rpartition(":")
         module = import_module(module_name or "__main__")
         name, found = find_callable(module, attribute)
-        check_callable(name, found, module)
         return module.__name__, name, found
     from django.conf import settings as django_settings
 
@@ -147,23 +177,10 @@ def load_django(manage, callable_name):
         module_name, _, name = dotted.rpartition(".")
         module = import_module(module_name)
         name, found = find_callable(module, name)
-        check_callable(name, found, module)
         return module_name, name, found
     from django.core.wsgi import get_wsgi_application
 
     return "django.core.wsgi", "get_wsgi_application()", get_wsgi_application()
-
-
-def load_django_urls():
-    """Django imports its URL configuration, and with it the views, at the first request: too late to
-    find out that they are broken."""
-    if "django.core.handlers.wsgi" not in sys.modules:
-        return
-    from django.conf import settings
-    from django.urls import get_resolver
-
-    if settings.configured and getattr(settings, "ROOT_URLCONF", None):
-        get_resolver().url_patterns
 
 
 def settings_in(manage):
@@ -184,58 +201,3 @@ def settings_in(manage):
         if len(texts) == 2 and texts[0] == "DJANGO_SETTINGS_MODULE":
             return texts[1]
     return None
-
-
-def find_callable(module, wanted):
-    if wanted:
-        return wanted, look_up(module, wanted)
-    for name in USUAL_NAMES:
-        if hasattr(module, name.removesuffix("()")):
-            return name, look_up(module, name)
-    raise NoCallable(
-        f"no callable in {module.__name__}: tried {', '.join(USUAL_NAMES)}; {what_is_in(module, 'application')}"
-    )
-
-
-def look_up(module, name):
-    """`obj.attr` walks attributes; `name()` is a factory that is called without arguments."""
-    is_factory = name.endswith("()")
-    found = module
-    for part in name.removesuffix("()").split("."):
-        if not hasattr(found, part):
-            raise NoCallable(f"no {name!r} in {module.__name__}; {what_is_in(module, part)}")
-        found = getattr(found, part)
-    if is_factory:
-        if not callable(found):
-            raise NoCallable(f"{module.__name__}:{name.removesuffix('()')} is not callable")
-        found = found()
-    return found
-
-
-def what_is_in(module, wanted):
-    names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-    if not names:
-        return "it defines nothing that can be called"
-    near = difflib.get_close_matches(wanted, names, 1, 0.6)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    more = ", …" if len(names) > 12 else ""
-    return f"it has {', '.join(names[:12])}{more}{hint}"
-
-
-def check_callable(name, found, module):
-    where = f"{module.__name__}:{name}"
-    if not callable(found):
-        raise NoCallable(f"{where} is not callable, it is {type(found).__name__}")
-    if is_asgi(found):
-        raise NoCallable(f"{where} is an ASGI application; ASGI is not served yet")
-
-
-def is_asgi(found):
-    if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
-        return True
-    if inspect.isclass(found):
-        # A class is called with the arguments of its __init__; ASGI 2 classes have an async __call__.
-        return inspect.iscoroutinefunction(getattr(found, "__call__", None))
-    if inspect.isroutine(found):
-        return False
-    return inspect.iscoroutinefunction(getattr(type(found), "__call__", None))

@@ -24,8 +24,6 @@ from _moult import (
 def boot(spec):
     """`spec` has the members of the protocol's `spec`, and `generation`, `mode`, `module_dir`,
     `host_tz`, `wake_fd`, `own_folder`."""
-    global own_folder
-    own_folder = spec["module_dir"] + "/"
     is_main = spec["mode"] == "main"
     errors.tree = spec["tree"]
     shutdown.adopt_host_thread()
@@ -33,6 +31,7 @@ def boot(spec):
     environment.install(spec, is_main)
     after_import.install()
     importer.install(spec)
+    importer.on_outside = note_outside
     errors.install()
     extensions.install(spec["mode"], spec["preimport"])
     guards.install(spec, is_main)
@@ -44,10 +43,15 @@ def boot(spec):
         from _moult import import_log
 
         import_log.install(spec)
+    global cause
+    cause = spec["cause"]
+    static.extend(spec["static"])
     preload.extend(spec["preload"])
     configured.extend(spec["exports"])
 
 
+cause = ""  # why this generation is made; "" in a spare
+static = []  # the paths that the daemon serves from folders
 preload = []  # modules to import before the entry
 configured = []
 reported = False  # the daemon knows what was loaded
@@ -64,10 +68,10 @@ def load(kind, target, callable_name):
     lookahead.look()
     c_state.check_after_import()
     importer.ready.clear()
-    # Nobody needs it again.
-    for name in ("entry", "lookahead"):
-        del sys.modules["_moult." + name]
-        delattr(_moult, name)
+    # Nobody needs them again.
+    for name in ("entry", "callables", "django_parts", "lookahead"):
+        if sys.modules.pop(f"_moult.{name}", None) is not None:
+            delattr(_moult, name)
     if configured:
         from _moult import calls
 
@@ -91,7 +95,7 @@ class FewCollections:
 
 MANY_OBJECTS = 50_000
 known_files = set()
-own_folder = ""
+outside = set()  # sources that sys.modules does not name, of which the daemon does not know yet
 FILES_AT_A_TIME = 500  # what one message holds
 
 
@@ -102,26 +106,29 @@ def new_files():
     found = set()
     for module in list(sys.modules.values()):
         path = importer.names_of(module).get("__file__")
-        if isinstance(path, str) and path.startswith("/") and path not in known_files:
-            if is_pythons(path):
-                known_files.add(path)
-            else:
-                found.add(path)
-    batch = sorted(found, key=_moult.snapshot_has)[:FILES_AT_A_TIME]
+        if not isinstance(path, str) or not path.startswith("/") or path in known_files:
+            continue
+        if importer.is_pythons(path):
+            known_files.add(path)
+        elif (file := importer.plain(path)) == path:
+            found.add(path)
+        else:
+            known_files.add(path)
+            outside.add(file)
+    batch = sorted(found | outside, key=_moult.snapshot_has)[:FILES_AT_A_TIME]
     known_files.update(batch)
+    outside.difference_update(batch)
     return batch
 
 
-def is_pythons(path):
-    if importer.in_snapshot_roots(path):
-        return False
-    if path.startswith(own_folder) or importer.is_installed(path):
-        return True
-    return path.startswith((os.path.dirname(os.__file__) + "/", spec_lib(sys.prefix), spec_lib(sys.base_prefix)))
-
-
-def spec_lib(prefix):
-    return os.path.join(prefix, "lib", "python")
+def note_outside(path):
+    if path in known_files:
+        return
+    if not reported:
+        outside.add(path)
+        return
+    known_files.add(path)
+    _moult.opened([path])
 
 
 def report():

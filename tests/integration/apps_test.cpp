@@ -60,6 +60,31 @@ TEST_CASE("an entry is a file, or a module whose callable may be named") {
   CHECK(daemon.wait_for_body("/two", "a changed module"));
 }
 
+TEST_CASE("an entry that may be a file or a module is the file for as long as there is one") {
+  DaemonProcess daemon;
+  const AppTree tree = daemon.add_app("proj", "entry = \"proj.wsgi\"");
+  tree.write("proj/__init__.py", "");
+  tree.write("proj/wsgi.py", answers("the module"));
+  daemon.start();
+  CHECK(daemon.get("/").body == "the module");
+  tree.write("proj.wsgi", "import proj\n" + answers("the file"));
+  CHECK(daemon.wait_for_body("/", "the file"));
+  tree.write("proj.wsgi", "import proj\n" + answers("the changed file"));
+  CHECK(daemon.wait_for_body("/", "the changed file"));
+  tree.remove("proj.wsgi");
+  CHECK(daemon.wait_for_body("/", "the module"));
+}
+
+TEST_CASE("an entry that is neither stops no other app, and says what was looked for") {
+  DaemonProcess daemon;
+  daemon.add_app("proj", "routes = [\"/proj\"]\nentry = \"proj.wsgi\"\nqueue_timeout = \"300ms\"");
+  daemon.add_app("blog", "routes = [\"/blog\"]").write("app.py", answers("blog"));
+  daemon.start();
+  CHECK(daemon.get("/blog").body == "blog");
+  const std::string error = daemon.status("proj").text("/rejected/error");
+  CHECK(error.find("No module named 'proj': there is neither a file proj.wsgi in ") != std::string::npos);
+}
+
 TEST_CASE("a path that no app has is 404, a stopped app 503 with Retry-After") {
   DaemonProcess daemon;
   daemon.add_app("shop", "routes = [\"/shop\"]").write("app.py", answers("shop"));

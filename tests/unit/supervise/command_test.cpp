@@ -50,6 +50,7 @@ MakeCommand make_command() {
   command.spec.host = 2;
   command.spec.preload = {"shop.models"};
   command.spec.exports = {"shop.api:total"};
+  command.spec.static_paths = {"/static/"};
   command.spec.max_payload = 16'777'216;
   command.spec.scratch_interpreters = 4;
   command.spec.may_move = true;
@@ -68,7 +69,7 @@ TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
       "venv": "/srv/venv", "argv": ["/srv/blog/app.py"], "script_name": "/shop", "debug": true,
       "multiprocess": true, "preimport": ["/usr/lib/x.so"], "warnings": ["default"], "signals": "error",
       "python_flags": ["-O"], "cause": "change", "log_imports": "first load", "host": 2,
-      "preload": ["shop.models"], "exports": ["shop.api:total"],
+      "preload": ["shop.models"], "exports": ["shop.api:total"], "static": ["/static/"],
       "max_payload": 16777216, "scratch_interpreters": 4, "may_move": true}})"));
 }
 
@@ -86,7 +87,7 @@ TEST_CASE("the make of a spare says what it should have at hand") {
 TEST_CASE("lists and objects that are empty are lists and objects all the same") {
   const Json spec = Json::parse(encode_make({}))["spec"];
   for (const char* key :
-       {"roots", "path", "argv", "preimport", "warnings", "python_flags", "preload", "exports"}) {
+       {"roots", "path", "argv", "preimport", "warnings", "python_flags", "preload", "exports", "static"}) {
     CHECK(spec[key] == Json::array());
   }
   CHECK(spec["env"] == Json::object());
