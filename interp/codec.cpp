@@ -213,6 +213,10 @@ void Events::opened(InterpNumber interp, const std::vector<std::string>& files) 
   send(fit({{"event", "opened"}, {"interp", interp}, {"files", files}}));
 }
 
+void Events::written(InterpNumber interp, const std::string& file) {
+  send(fit({{"event", "opened"}, {"interp", interp}, {"files", Json::array()}, {"written", {file}}}));
+}
+
 void Events::spare(InterpNumber interp, const std::vector<std::string>& names) {
   send(fit({{"event", "spare"}, {"interp", interp}, {"names", names}}));
 }

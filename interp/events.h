@@ -98,6 +98,7 @@ class Events {
   virtual void made(const MadeEvent& event);
   virtual void rejected(const RejectedEvent& event);
   void opened(InterpNumber interp, const std::vector<std::string>& files);
+  void written(InterpNumber interp, const std::string& file);
   void spare(InterpNumber interp, const std::vector<std::string>& names);
   void loaded(std::uint64_t ask, const std::vector<std::string>& names,
               const std::vector<std::string>& sources, std::string_view why);

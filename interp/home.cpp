@@ -26,7 +26,9 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
   return Natives{make.owner != 0 ? make.owner : make.interp,
                  std::nullopt,
                  LogPipe(std::move(make.log)),
-                 OpenedFiles(make.spec.roots.empty() ? std::vector{make.spec.tree} : make.spec.roots),
+                 OpenedFiles(make.spec.roots.empty() ? std::vector{make.spec.tree} : make.spec.roots,
+                             [&events = services.events, interp = make.owner != 0 ? make.owner : make.interp](
+                                 const std::string& path) { events.written(interp, path); }),
                  services.events,
                  services.main_thread,
                  services.code,

@@ -3,7 +3,9 @@
 #include "interp/loaded_libraries.h"
 #include "interp/py/attach.h"
 
+#include <sys/types.h>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -13,12 +15,16 @@
 namespace moult {
 
 // The data files below an app's tree that one interpreter opened for reading: a change of such a
-// file is a change of the app. Fed by one audit hook for the whole process (install), which finds
-// the interpreter's instance in PyInterpreterState_GetDict. One per interpreter, owned by its
-// home; used by all of its threads. After kMost files nothing more is noted.
+// file is a change of the app. And those that it writes, whose change is none. Fed by one audit hook for
+// the whole process (install), which finds the interpreter's instance in PyInterpreterState_GetDict. One
+// per interpreter, owned by its home; used by all of its threads. After kMost files that were read nothing
+// more is noted.
 class OpenedFiles {
  public:
-  explicit OpenedFiles(std::vector<std::string> roots) : roots_(std::move(roots)), libraries_(roots_) {}
+  // Called without a GIL, before the file is written, for the daemon hears of the write from the kernel.
+  using OnWritten = std::function<void(const std::string& path)>;
+
+  OpenedFiles(std::vector<std::string> roots, OnWritten on_written);
 
   // Once per process, in the main interpreter.
   static bool install(const py::Attached& py);
@@ -27,6 +33,7 @@ class OpenedFiles {
   static void forget(const py::Attached& py);
 
   void add(std::string_view path);
+  void add_written(const py::Attached& py, std::string_view path);
   bool has_news() const { return news_.load(std::memory_order_relaxed); }
   std::vector<std::string> take();
   // Shared libraries that were loaded since the last time.
@@ -34,12 +41,17 @@ class OpenedFiles {
 
  private:
   static constexpr std::size_t kMost = 1000;
-  bool wanted(std::string_view path) const;
+  static constexpr std::size_t kMostWritten = 10'000;
+  // The absolute path, or "" for what is none of the app's data.
+  std::string wanted(std::string_view path) const;
 
   std::vector<std::string> roots_;
   LoadedLibraries libraries_;
+  OnWritten on_written_;
+  pid_t process_;
   std::mutex mutex_;
   std::unordered_set<std::string> known_;
+  std::unordered_set<std::string> written_;
   std::vector<std::string> pending_;
   std::atomic<bool> news_ = false;
 };

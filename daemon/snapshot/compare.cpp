@@ -14,8 +14,6 @@ std::string shown_path(const SnapshotFile& file, const Snapshot& snapshot) {
   return start == std::string::npos ? file.path : file.path.substr(start);
 }
 
-bool is_data(const SnapshotFile* file) { return file != nullptr && file->kind == SnapshotKind::data; }
-
 // What a snapshot looked for and did not find is not there.
 const SnapshotFile* if_there(const SnapshotFile* file) {
   return file == nullptr || file->hash.is_nothing() ? nullptr : file;
@@ -29,9 +27,10 @@ std::vector<FileChange> changes_between(const Snapshot& old, const Snapshot& fre
   for (const SnapshotFile& file : fresh.files) files[shown_path(file, fresh)].after = &file;
   std::vector<FileChange> changes;
   for (auto& [path, change] : files) {
-    const bool one_sided = change.before == nullptr || change.after == nullptr;
-    if (one_sided && (is_data(change.before) || is_data(change.after))) continue;
-    if (!one_sided && change.before->hash == change.after->hash) continue;
+    if (change.after == nullptr && is_extra(*change.before, old)) continue;
+    if (change.before == nullptr && is_extra(*change.after, fresh) && !is_newer(*change.after, old)) continue;
+    if (change.before != nullptr && change.after != nullptr && change.before->hash == change.after->hash)
+      continue;
     changes.push_back({path, if_there(change.before), if_there(change.after)});
   }
   return changes;

@@ -15,7 +15,7 @@ struct FileChange {
 };
 
 // What differs, for people: a tree that lies in another folder now (a new release) is compared file by
-// file, and a data file counts only where both snapshots looked at it. Sorted by path.
+// file, and a file that only one of them looked at counts as for diff(). Sorted by path.
 std::vector<FileChange> changes_between(const Snapshot& old, const Snapshot& fresh);
 
 }  // namespace moult

@@ -19,11 +19,6 @@ std::int64_t nanoseconds(WallTime time) {
 // The kernel's file times lag behind the clock by up to a tick (4 to 10 ms).
 constexpr std::int64_t kClockLag = 20'000'000;
 
-// A data file that only the fresh snapshot looked at: what it held before is not known.
-bool is_newer(const SnapshotFile& file, const Snapshot& old) {
-  return !file.hash.is_nothing() && file.changed >= nanoseconds(old.taken) - kClockLag;
-}
-
 void compare_file(const SnapshotFile& before, const SnapshotFile& after, SnapshotDiff& difference) {
   if (before.hash == after.hash) return;
   if (before.hash.is_nothing()) {
@@ -61,6 +56,16 @@ SnapshotPtr finish_snapshot(Snapshot snapshot) {
   return std::make_shared<const Snapshot>(std::move(snapshot));
 }
 
+bool is_extra(const SnapshotFile& file, const Snapshot& snapshot) {
+  if (file.kind == SnapshotKind::data) return true;
+  const auto holds = [&file](const std::string& root) { return is_within(file.path, root); };
+  return !holds(snapshot.root) && std::none_of(snapshot.roots.begin(), snapshot.roots.end(), holds);
+}
+
+bool is_newer(const SnapshotFile& file, const Snapshot& old) {
+  return !file.hash.is_nothing() && file.changed >= nanoseconds(old.taken) - kClockLag;
+}
+
 SnapshotDiff diff(const Snapshot& old, const Snapshot& fresh) {
   SnapshotDiff difference;
   difference.root_moved = old.root != fresh.root;
@@ -68,10 +73,10 @@ SnapshotDiff diff(const Snapshot& old, const Snapshot& fresh) {
   auto after = fresh.files.begin();
   while (before != old.files.end() || after != fresh.files.end()) {
     if (after == fresh.files.end() || (before != old.files.end() && before->path < after->path)) {
-      if (before->kind == SnapshotKind::source) difference.removed.push_back(before->path);
+      if (!is_extra(*before, old)) difference.removed.push_back(before->path);
       ++before;
     } else if (before == old.files.end() || after->path < before->path) {
-      if (after->kind == SnapshotKind::source) {
+      if (!is_extra(*after, fresh)) {
         difference.added.push_back(after->path);
       } else if (is_newer(*after, old)) {
         difference.changed.push_back(after->path);

@@ -21,7 +21,8 @@ namespace moult {
 //   auto again = store.load(id);                            // also after a restart of the daemon
 
 enum class SnapshotKind : std::uint8_t {
-  source,  // importable: its content is in the store and travels to the host
+  source,  // importable: its content is in the store and travels to the host. Below one of the roots,
+           // or imported from elsewhere by the generation before
   data,    // named in `watch` or opened by the generation: only its hash counts
 };
 
@@ -61,9 +62,14 @@ struct SnapshotDiff {
   bool root_moved = false;  // another release folder
 };
 
-// What is different in `fresh`. A data file that `old` did not look at counts as changed when it was
-// changed after `old` was taken (generations open files long after their snapshot); one that only
-// `old` looked at does not count.
+// Is in a snapshot only because a generation uses it: a data file, or a source outside of all roots.
+bool is_extra(const SnapshotFile& file, const Snapshot& snapshot);
+// Of an extra file that `old` did not look at, what it held then is not known: it counts as changed when it
+// was changed after `old` was taken (generations use files long after their snapshot).
+bool is_newer(const SnapshotFile& file, const Snapshot& old);
+
+// What is different in `fresh`. An extra file that `old` did not look at counts if it is newer; one that
+// only `old` looked at does not count.
 SnapshotDiff diff(const Snapshot& old, const Snapshot& fresh);
 bool differs(const SnapshotDiff& difference);
 // For logs and causes: "blog/views.py", "blog/views.py and 3 more", relative to the root.

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kNotesMax = 20;
 constexpr std::size_t kOffenders = 3;
+constexpr std::size_t kOutsideMax = 5'000;  // sources from elsewhere
 
 struct Free {
   void operator()(char* text) const { std::free(text); }
@@ -213,6 +214,20 @@ Result<> list_data(const SnapshotSpec& spec, SourceList& listed) {
   return {};
 }
 
+// One that has gone is looked for like a data file, so that its going is a change.
+void list_outside(const SnapshotSpec& spec, SourceList& listed) {
+  const std::size_t count = std::min(spec.outside.size(), kOutsideMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    struct stat status {};
+    const bool exists = ::stat(spec.outside[i].c_str(), &status) == 0 && S_ISREG(status.st_mode);
+    auto& files = exists ? listed.sources : listed.data;
+    files.push_back({spec.outside[i], exists ? stamp_of(status) : FileStamp{}});
+  }
+  if (count < spec.outside.size())
+    add_note(listed.notes, fmt::format("{} sources outside the tree: the first {} are looked at",
+                                       spec.outside.size(), kOutsideMax));
+}
+
 }  // namespace
 
 Result<> list_folder(const std::string& root, SourceList& listed, const SnapshotLimits& limits) {
@@ -246,6 +261,7 @@ Result<SourceList> list_sources(const SnapshotSpec& spec) {
     if (spec.reach == Reach::files && root == listed.root) continue;
     MOULT_TRY(list_folder(root, listed, spec.limits));
   }
+  list_outside(spec, listed);
   remove_doubles(listed.sources);
   MOULT_TRY(list_data(spec, listed));
   MOULT_TRY(check_limits(listed, spec.limits));

@@ -36,13 +36,14 @@ TakeClock real_clock();
 
 // What a snapshot of an app is made of: from its config and from what its generation told us.
 struct SnapshotSpec {
-  std::string tree;                 // as given, absolute; symlinks are followed when it is taken
-  std::vector<std::string> roots;   // further folders: `path` entries, editable installs. Those of
-                                    // installed packages and those inside the tree may be listed
-  std::string entry_file;           // absolute; "": none. Any name will do
+  std::string tree;                  // as given, absolute; symlinks are followed when it is taken
+  std::vector<std::string> roots;    // further folders: `path` entries, editable installs. Those of
+                                     // installed packages and those inside the tree may be listed
+  std::string entry_file;            // absolute; "": none. Any name will do
   bool entry_may_be_module = false;  // where there is no such file
-  std::vector<std::string> data;    // files and folders named in `watch`
-  std::vector<std::string> opened;  // data files that the active generation opened
+  std::vector<std::string> data;     // files and folders named in `watch`
+  std::vector<std::string> opened;   // data files that the active generation opened
+  std::vector<std::string> outside;  // sources that it imported from outside the roots
   Reach reach = Reach::tree;
   SnapshotLimits limits{};
 };

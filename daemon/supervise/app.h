@@ -80,6 +80,7 @@ class App final : public Moulting::Owner {
   void on_state_changed() override;
   void on_switched(Generation& active) override;
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
+  void on_files_written(const std::vector<std::string>& files) override;
   void on_log_line(std::uint64_t generation, char stream, std::string_view line) override;
   void on_asked(Generation& generation, const std::string& what) override;
   void on_all_ended() override;

@@ -1,6 +1,7 @@
 #include "daemon/supervise/app_settings.h"
 
 #include "daemon/config/entry.h"
+#include "daemon/snapshot/package_listings.h"
 #include "daemon/snapshot/tree_rules.h"
 
 #include <fmt/format.h>
@@ -117,6 +118,31 @@ SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>&
   return spec;
 }
 
+bool is_code_file(const std::string& path) {
+  return path.ends_with(".py") || path.ends_with(".pyc") || is_extension_module(path);
+}
+
+void add_code_used(const std::set<std::string>& files, const std::vector<std::string>& roots,
+                   SnapshotSpec& spec) {
+  for (const std::string& file : files) {
+    const bool inside = std::any_of(roots.begin(), roots.end(),
+                                    [&file](const std::string& root) { return is_within(file, root); });
+    if (!is_code_file(file)) continue;
+    if (!file.ends_with(".py")) {
+      spec.opened.push_back(file);  // loaded from the disk
+    } else if (!inside) {
+      spec.outside.push_back(file);
+    }
+  }
+}
+
+void add_data_used(const std::set<std::string>& files, const std::set<std::string>& written,
+                   SnapshotSpec& spec) {
+  for (const std::string& file : files) {
+    if (!is_code_file(file) && !written.contains(file)) spec.opened.push_back(file);
+  }
+}
+
 WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packages,
                      const std::vector<std::string>& editable, Reach reach) {
   WatchSpec spec;
@@ -199,9 +225,9 @@ MakeCommand make_command(const AppConfig& app, const Snapshot& snapshot, const R
   spec.python_flags = app.python_flags;
   spec.preload = app.preload;
   spec.exports = app.exports;
+  for (const auto& [prefix, folder] : app.static_files) spec.static_paths.push_back(prefix);
   spec.max_payload = app.max_payload;
   spec.scratch_interpreters = app.scratch_interpreters;
-  for (const auto& [prefix, folder] : app.static_files) spec.static_paths.push_back(prefix);
   spec.may_move = app.isolation == Isolation::automatic;
   return command;
 }

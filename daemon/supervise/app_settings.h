@@ -8,6 +8,7 @@
 #include "daemon/watch/tree_watcher.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,14 @@ std::vector<std::string> package_folders(const AppConfig& app, const std::vector
 std::string entry_file_of(const AppConfig& app);
 
 SnapshotSpec snapshot_spec(const AppConfig& app, const std::vector<std::string>& editable, Reach reach);
+// "x.py", "_fast.so", "x.pyc": what an import reads.
+bool is_code_file(const std::string& path);
+// What a generation has used of the disk beside the sources below `roots`, which are in each snapshot: code
+// from elsewhere, and data that the app has not written itself (of which `watch` may name some).
+void add_code_used(const std::set<std::string>& files, const std::vector<std::string>& roots,
+                   SnapshotSpec& spec);
+void add_data_used(const std::set<std::string>& files, const std::set<std::string>& written,
+                   SnapshotSpec& spec);
 WatchSpec watch_spec(const AppConfig& app, const std::vector<std::string>& packages,
                      const std::vector<std::string>& editable, Reach reach);
 HostKey host_key(const AppConfig& app, const PythonInfo& python, InterpreterMode mode,

@@ -1,5 +1,5 @@
-#include "daemon/snapshot/package_listings.h"
 #include "daemon/supervise/app.h"
+#include "daemon/supervise/app_settings.h"
 #include "daemon/watch/writers.h"
 
 #include <fmt/format.h>
@@ -11,10 +11,6 @@
 namespace moult {
 
 namespace {
-
-bool is_code(const std::string& path) {
-  return path.ends_with(".py") || path.ends_with(".pyc") || is_extension_module(path);
-}
 
 CauseKind cause_of(const ChangeBatch& batch) {
   for (const Change& change : batch.changes) {
@@ -48,9 +44,13 @@ void App::watch_files_used(const std::vector<std::string>& files) {
   if (!watcher_) return;
   std::vector<std::string> code;
   std::vector<std::string> data;
-  for (const std::string& file : files) (is_code(file) ? code : data).push_back(file);
+  for (const std::string& file : files) (is_code_file(file) ? code : data).push_back(file);
   if (!code.empty()) watcher_->add_files(code, FileRole::imported);
   if (!data.empty()) watcher_->add_files(data, FileRole::opened);
+}
+
+void App::on_files_written(const std::vector<std::string>& files) {
+  if (watcher_) watcher_->add_files(files, FileRole::written);
 }
 
 void App::on_change(const Change& change) {
@@ -138,6 +138,7 @@ void App::watch(const std::vector<std::string>& packages) {
   if (const Generation* active = moulting_.active(); active != nullptr) {
     watch_files_used({active->files_used().begin(), active->files_used().end()});
   }
+  watcher_->add_files({moulting_.written().begin(), moulting_.written().end()}, FileRole::written);
   watcher_->start([this, tree] {
     settle_.keep_locks(watcher_->held_locks(), Steady::now());
     if (awaiting_watch_) {

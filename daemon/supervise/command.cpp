@@ -239,6 +239,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.seconds = number_of(json, "seconds");
   event.modules = whole_of<int>(json, "modules");
   event.files = texts_of(json, "files");
+  event.written = texts_of(json, "written");
   event.extensions = extensions_of(json, "extensions");
   event.refused = extensions_of(json, "refused");
   if (event.type == HostEventType::refused) event.refused = {extension_of(json)};

@@ -38,13 +38,13 @@ struct InterpreterSpec {
   std::vector<std::string> warnings;
   std::string signals;
   std::vector<std::string> python_flags;
-  std::string cause;                 // why its generation was made, a word of docs/control.md
-  std::string log_imports;           // "": no; else what the lines say of why the code was loaded
-  int host = 0;                      // the number of its host
-  std::vector<std::string> preload;  // modules to import before the entry
-  std::vector<std::string> exports;  // "module:function"
+  std::string cause;                      // why its generation was made, a word of docs/control.md
+  std::string log_imports;                // "": no; else what the lines say of why the code was loaded
+  int host = 0;                           // the number of its host
+  std::vector<std::string> preload;       // modules to import before the entry
+  std::vector<std::string> exports;       // "module:function"
   std::vector<std::string> static_paths;  // "/static/": what the daemon serves from folders
-  std::uint64_t max_payload = 0;     // bytes
+  std::uint64_t max_payload = 0;          // bytes
   int scratch_interpreters = 0;
   bool may_move = false;  // what refuses its interpreter moves the app to a process
 };
@@ -161,6 +161,7 @@ struct HostEvent {
   double seconds = 0;
   int modules = 0;
   std::vector<std::string> files;
+  std::vector<std::string> written;  // of opened
   std::vector<ExtensionNote> extensions;
   std::vector<ExtensionNote> refused;  // of `refused`: one
   std::string stage;

@@ -300,6 +300,7 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
 
 void Generation::on_note(Interpreter&, const HostEvent& event) {
   if (event.type == HostEventType::opened) {
+    if (!event.written.empty()) owner_.on_files_written(event.written);
     note_files(event.files);
     return;
   }

@@ -84,6 +84,7 @@ class Generation final : public Interpreter::Owner {
     // Something refuses its interpreter, and it was made already.
     virtual void on_refused(Generation& generation, const ExtensionNote& what) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
+    virtual void on_files_written(const std::vector<std::string>& files) = 0;
     virtual void on_notice(Generation& generation, const HostEvent& event) = 0;
     virtual void on_log_line(Generation& generation, char stream, std::string_view line) = 0;
   };

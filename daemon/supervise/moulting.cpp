@@ -35,6 +35,7 @@ struct Moulting::Prepared {
   std::string reach_note;
   ResolvedPlace place;
   AppSurroundings surroundings;
+  bool same_as_pin = false;  // what the disk held when a roll-back was made
 };
 
 Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher,
@@ -152,17 +153,6 @@ void Moulting::ask_python() {
   });
 }
 
-// Data files that the active generation opened count as its templates do (design.md section 5.3).
-SnapshotSpec Moulting::disk_spec() const {
-  SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
-  if (active_ == nullptr) return spec;
-  for (const std::string& file : active_->files_used()) {
-    const bool is_template = config_.watch_templates && !file.ends_with(".py");
-    if (is_template || is_extension_module(file)) spec.opened.push_back(file);
-  }
-  return spec;
-}
-
 void Moulting::take() {
   attempt_->stage = Stage::snapshot;
   preparing_ = true;
@@ -183,7 +173,8 @@ void Moulting::take() {
   uv::compute_in_background<std::shared_ptr<Prepared>>(
       services_.loop,
       [store = store_, spec, id = attempt_->snapshot_id, sites = site_folders_, folders = package_folders_,
-       forced, active, packages = services_.packages, place = place_of(config_), config = config_,
+       forced, active, pin = record_.pinned ? record_.pinned->disk : std::string(),
+       packages = services_.packages, place = place_of(config_), config = config_,
        python = *python_]() mutable {
         auto prepared = std::make_shared<Prepared>();
         prepared->surroundings = surroundings_of(config, python);
@@ -196,6 +187,12 @@ void Moulting::take() {
         prepared->packages = fingerprint_packages(folders, *packages).hex();
         prepared->place = std::move(place);
         resolve(prepared->place);
+        // The id goes by all sources, also those that were not known to be used then.
+        if (prepared->snapshot && !pin.empty()) {
+          const auto pinned = store->load(pin);
+          prepared->same_as_pin =
+              (*prepared->snapshot)->id == pin || (pinned && !differs(diff(**pinned, **prepared->snapshot)));
+        }
         // Data files are no part of the id, but a change of them is a change.
         if (prepared->snapshot && (forced || !active || differs(diff(*active, **prepared->snapshot)))) {
           prepared->memfd = make_memfd(**prepared->snapshot, *store);
@@ -246,7 +243,7 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
       attempt_->cause.detail = summary(difference, *attempt_->snapshot);
     }
   }
-  const bool same_as_pin = record_.pinned && record_.pinned->disk == attempt_->snapshot->id;
+  const bool same_as_pin = record_.pinned && prepared->same_as_pin;
   const bool must = attempt_->cause.forced || attempt_->purpose == Purpose::check || packages_changed;
   if (!must && active_ != nullptr && (attempt_->same_as_active || same_as_pin)) {
     // The disk holds again what serves: what was refused meanwhile is history.

@@ -58,6 +58,7 @@ class Moulting final : public Generation::Owner {
     virtual void on_state_changed() = 0;
     virtual void on_switched(Generation& active) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
+    virtual void on_files_written(const std::vector<std::string>& files) = 0;
     virtual void on_log_line(std::uint64_t generation, char stream, std::string_view line) = 0;
     // Code of the app itself wants this: "reload", "freeze", "thaw".
     virtual void on_asked(Generation& generation, const std::string& what) = 0;
@@ -106,6 +107,7 @@ class Moulting final : public Generation::Owner {
   const AppRecord& record() const { return record_; }
   AppRecord& record() { return record_; }
   const std::shared_ptr<SnapshotStore>& store() const { return store_; }
+  const std::set<std::string>& written() const { return written_; }
   SnapshotSpec disk_spec() const;  // what an attempt reads, less the roots of editable installs
   void save_record() { record_file_.save(record_); }
   // Calls `done` when the record, as it is now, is on the disk, or cannot be written.
@@ -269,6 +271,7 @@ class Moulting final : public Generation::Owner {
   void on_call_lost(Generation& generation, Call& call) override;
   void on_call_moved(Call& call) override { dispatcher_.on_call_moved(call); }
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
+  void on_files_written(const std::vector<std::string>& files) override;
   void on_notice(Generation& generation, const HostEvent& event) override;
   void on_log_line(Generation& generation, char stream, std::string_view line) override;
   void told_drained();
@@ -333,8 +336,9 @@ class Moulting final : public Generation::Owner {
   std::vector<std::function<void()>> drain_waiters_;
   std::string waiting_for_;
   std::string last_disk_snapshot_;
-  std::string last_change_;  // the last path that put an attempt in doubt
-  int spoiled_ = 0;          // attempts in a row that a change overtook
+  std::set<std::string> written_;  // data files that the app wrote itself, whichever generation did
+  std::string last_change_;        // the last path that put an attempt in doubt
+  int spoiled_ = 0;                // attempts in a row that a change overtook
   SteadyTime not_before_{};
   std::optional<PythonInfo> python_;
   std::vector<std::string> site_folders_;     // whose .pth files count

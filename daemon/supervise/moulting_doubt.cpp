@@ -19,6 +19,17 @@ constexpr Milliseconds kLongestPause{60'000};
 
 }  // namespace
 
+SnapshotSpec Moulting::disk_spec() const {
+  SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
+  const Generation* making = attempt_ ? attempt_->generation : nullptr;
+  for (const Generation* generation : {static_cast<const Generation*>(active_), making}) {
+    if (generation == nullptr) continue;
+    add_code_used(generation->files_used(), generation->snapshot()->roots, spec);
+  }
+  if (active_ != nullptr && config_.watch_templates) add_data_used(active_->files_used(), written_, spec);
+  return spec;
+}
+
 void Moulting::on_change_seen(const std::string& path) {
   if (!attempt_ || attempt_->stale || !attempt_->snapshot_id.empty() || attempt_->stage == Stage::python)
     return;

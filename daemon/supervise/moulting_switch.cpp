@@ -14,6 +14,7 @@ namespace moult {
 namespace {
 
 constexpr Milliseconds kRetireRest{300};
+constexpr std::size_t kWrittenMax = 10'000;
 
 }  // namespace
 
@@ -236,6 +237,20 @@ void Moulting::on_call_lost(Generation&, Call& call) { dispatcher_.on_call_lost(
 
 void Moulting::on_files_used(Generation& generation, const std::vector<std::string>& files) {
   owner_.on_files_used(generation, files);
+}
+
+void Moulting::on_files_written(const std::vector<std::string>& files) {
+  // Uploads have a new name each; what nobody reads is forgotten first.
+  if (written_.size() + files.size() > kWrittenMax) {
+    std::erase_if(written_, [this](const std::string& file) {
+      return active_ == nullptr || !active_->files_used().contains(file);
+    });
+    if (written_.size() > kWrittenMax / 2) written_.clear();  // or each further one would look through them
+  }
+  for (const std::string& file : files) {
+    if (written_.size() < kWrittenMax) written_.insert(file);
+  }
+  owner_.on_files_written(files);
 }
 
 void Moulting::on_notice(Generation& generation, const HostEvent& event) {

@@ -112,7 +112,7 @@ void TreeWatcher::Impl::on_point(const Point& point, std::uint32_t mask) {
       break;
     case PointRole::file: on_file(point.reported, ChangeKind::source, mask); break;
     case PointRole::data:
-      if (!is_too_restless(point.reported, mask)) on_file(point.reported, ChangeKind::watched_data, mask);
+      if (!is_apps_own(point.reported, mask)) on_file(point.reported, ChangeKind::watched_data, mask);
       break;
     case PointRole::entry:
       want_probe(point.reported);
@@ -190,9 +190,15 @@ void TreeWatcher::Impl::note_ignored(const std::string& path, std::string rule, 
 }
 
 // Files that a generation opened may be written by it as well; each such write must not make a new
-// generation for ever.
-bool TreeWatcher::Impl::is_too_restless(const std::string& path, std::uint32_t mask) {
+// generation for ever. Not all writes are seen, as those of its child processes.
+bool TreeWatcher::Impl::is_apps_own(const std::string& path, std::uint32_t mask) {
   if (!opened_.contains(path)) return false;
+  const auto names_it = [&path](const std::string& named) { return is_within(path, tidy_path(named)); };
+  if (std::any_of(spec_.watch.begin(), spec_.watch.end(), names_it)) return false;
+  if (written_.contains(path)) {
+    why_.add_ignored(std::chrono::system_clock::now(), path, "written by the app itself");
+    return true;
+  }
   Rhythm& rhythm = rhythms_[path];
   const SteadyTime now = loop_.now();
   if (rhythm.changes < kRestlessChanges && now - rhythm.since > kRestlessTime) rhythm = {now, 0};

@@ -71,6 +71,11 @@ void TreeWatcher::Impl::stop() {
 }
 
 void TreeWatcher::Impl::add_files(const std::vector<std::string>& files, FileRole role) {
+  if (role == FileRole::written) {
+    if (written_.size() >= kFilesMax) written_.clear();  // what it forgets wakes the owner, no more
+    for (const std::string& path : files) written_.insert(tidy_path(path));
+    return;
+  }
   if (role == FileRole::opened && !spec_.opened) return;
   std::set<std::string>& known = role == FileRole::imported ? imported_ : opened_;
   std::vector<std::string>& fresh = role == FileRole::imported ? wanted_.imported : wanted_.opened;
@@ -351,7 +356,7 @@ void TreeWatcher::Impl::emit_changes(const ScanResult& result, bool events_lost)
   for (const TableChange& change : result.changes) {
     if (stopped_) return;
     if (!events_lost && is_told(change)) continue;
-    if (change.kind == ChangeKind::watched_data && is_too_restless(change.path, kChanged)) continue;
+    if (change.kind == ChangeKind::watched_data && is_apps_own(change.path, kChanged)) continue;
     if (++told > kChangesMax) {
       emit(spec_.tree, change.kind);
       return;

@@ -42,7 +42,7 @@ struct WatchStatus {
   Seconds scanning{};  // how long the scan under way has been running: a file system may hang
 };
 
-enum class FileRole { imported, opened };
+enum class FileRole { imported, opened, written };
 
 // Watches what one app is made of and tells its owner what changed. One per app, owned by supervise;
 // everything on the loop, scans in the background (one at a time), so that a hanging file system
@@ -66,8 +66,8 @@ class TreeWatcher {
   void start(std::function<void()> on_ready);
 
   // Files that the generation uses: imported ones always count, opened ones unless the spec, a
-  // built-in rule or `ignore` says no. Known ones cost nothing. forget_files() before those of a new
-  // generation.
+  // built-in rule or `ignore` says no. Opened ones that the app itself has written, at any time, do not,
+  // unless `watch` names them. Known ones cost nothing. forget_files() before those of a new generation.
   void add_files(const std::vector<std::string>& files, FileRole role);
   void forget_files();
 

@@ -69,7 +69,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
   void on_packages_event(const std::string& path, std::string_view name, std::uint32_t mask);
   void on_file(const std::string& path, ChangeKind kind, std::uint32_t mask);
   void note_ignored(const std::string& path, std::string rule, std::uint32_t mask);
-  bool is_too_restless(const std::string& path, std::uint32_t mask);
+  bool is_apps_own(const std::string& path, std::uint32_t mask);
 
   // Scans (tree_watcher.cpp).
   void want_whole();
@@ -117,6 +117,7 @@ class TreeWatcher::Impl final : public InotifyListener, public std::enable_share
 
   std::set<std::string> imported_;
   std::set<std::string> opened_;
+  std::set<std::string> written_;
   std::map<std::string, Rhythm> rhythms_;
 
   Wanted wanted_;

@@ -19,10 +19,15 @@ ready = {}  # by path: (what it was compiled from, code), of a spare
 refuse = None  # while a spare imports: called for a source of the app's own
 roots = ()
 nested = ()  # installations (virtual environments) below a root, whose files are not in snapshots
+pythons = ()  # beginnings of the paths of Python's files and of Moult's
+on_outside = None  # called with the path of each source that is loaded from elsewhere
+RACY = 2_000_000_000  # ns
 
 
 def install(spec):
-    global roots, nested
+    global roots, nested, pythons
+    libraries = (os.path.join(prefix, "lib", "python") for prefix in (sys.prefix, sys.base_prefix))
+    pythons = (spec["module_dir"] + "/", os.path.dirname(os.__file__) + "/", *libraries)
     roots = tuple(dict.fromkeys(root.rstrip("/") for root in spec["roots"]))
     places = {spec["venv"].rstrip("/"), sys.prefix, sys.base_prefix} - {""}
     nested = tuple(place for place in places if any(place.startswith(root + "/") for root in roots))
@@ -36,7 +41,7 @@ def install(spec):
 
     def updatecache(filename, module_globals=None):
         """Tracebacks show the generation's source, not the disk's."""
-        content = _moult.snapshot_get(filename)
+        content = _moult.snapshot_get(plain(filename))
         if content is None:
             return update_from_disk(filename, module_globals)
         try:
@@ -64,8 +69,10 @@ def take_over_source_loader():
         return kind.source_to_code is compile_usually and kind.get_data is get_data
 
     def get_code(self, fullname):
-        path = os.fspath(self.path)
+        path = plain(os.fspath(self.path))
         if _moult.snapshot_has(path):
+            if not isinstance(self, SnapshotLoader):
+                tell_outside(path)
             if is_usual(self):
                 return ready_code(path, _moult.snapshot_hash) or code_of_snapshot(self, path)
             return self.source_to_code(self.get_data(path), path)
@@ -74,10 +81,18 @@ def take_over_source_loader():
                 refuse(fullname)
                 raise ImportError(f"{fullname} is none of a spare's", name=fullname, path=path)
             return self.source_to_code(self.get_data(path), path)
-        return is_usual(self) and ready_code(path, stamp_of) or code_of_disk(self, fullname)
+        if is_pythons(path):
+            return is_usual(self) and ready_code(path, stamp_of) or code_of_disk(self, fullname)
+        if fullname:  # it is imported, not compiled ahead
+            tell_outside(path)
+        if is_usual(self) and (code := ready_code(path, stamp_of)):
+            return code
+        if has_doubtful_bytecode(path):
+            return self.source_to_code(self.get_data(path), path)
+        return code_of_disk(self, fullname)
 
     def get_data(self, path):
-        content = _moult.snapshot_get(os.fspath(path))
+        content = _moult.snapshot_get(plain(os.fspath(path)))
         return data_of_disk(self, path) if content is None else content
 
     def set_data(self, path, data, **options):
@@ -92,10 +107,33 @@ def take_over_open_code():
     open_on_disk = io.open_code
 
     def open_code(path):
-        content = _moult.snapshot_get(path)
+        file = plain(os.fspath(path))
+        content = _moult.snapshot_get(file)
+        if file.startswith("/") and file.endswith(".py") and not is_pythons(file):
+            tell_outside(file)
         return open_on_disk(path) if content is None else io.BytesIO(content)
 
     io.open_code = open_code
+
+
+def tell_outside(path):
+    if on_outside is not None and not in_snapshot_roots(path):
+        on_outside(path)
+
+
+def plain(path):
+    """As the snapshot names it: what an app puts on its path with ".." in it leads out of the tree."""
+    return os.path.realpath(path) if "/.." in path else path
+
+
+def has_doubtful_bytecode(path):
+    """Byte code goes by the source's size and its time in whole seconds, so what was compiled right after a
+    change may be of the source before."""
+    try:
+        source, bytecode = os.stat(path), os.stat(importlib.util.cache_from_source(path))
+    except (OSError, NotImplementedError):
+        return False
+    return bytecode.st_mtime_ns < max(source.st_mtime_ns, source.st_ctime_ns) + RACY
 
 
 def stamp_of(path):
@@ -154,6 +192,11 @@ def is_installed(path):
 
 def in_snapshot_roots(path):
     return any(is_under(path, root) for root in roots) and not is_installed(path)
+
+
+def is_pythons(path):
+    """Does a file belong to Python, to an installed package or to Moult, and not to the app?"""
+    return (path.startswith(pythons) or is_installed(path)) and not in_snapshot_roots(path)
 
 
 def finder_for(path):

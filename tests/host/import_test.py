@@ -153,10 +153,10 @@ class Reports(case.HostCase):
             told += self.host.wait("opened")["files"]
         self.assertEqual(told, [self.tree / "page.html", self.tree / "rel.txt"])
         interp.get()
-        count = len(self.host.seen("opened"))
         self.host.send({"do": "stack", "interp": interp.number})
         self.host.wait("stack")
-        self.assertEqual(len(self.host.seen("opened")), count)
+        own = [event for event in self.host.seen("opened") if event["interp"] == interp.number]
+        self.assertEqual([event.get("written", []) for event in own], [[self.tree / "out.txt"], []])
 
     def test_what_an_import_hook_makes_of_a_source_is_its_own_business(self):
         """As typeguard, beartype and pytest do: their loaders compile something else of the same source."""

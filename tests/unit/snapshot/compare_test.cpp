@@ -46,12 +46,20 @@ TEST_CASE("files are told apart by content, below the root by what follows it") 
   CHECK(told(fresh, fresh).empty());
 }
 
-TEST_CASE("a data file counts where both have looked at it") {
-  const Snapshot old = snapshot_of("/srv", {data("/srv/a.html", "1"), data("/srv/b.html", "1"),
-                                            data("/srv/c.html", ""), data("/srv/d.html", "1")});
-  const Snapshot fresh = snapshot_of("/srv", {data("/srv/a.html", "2"), data("/srv/c.html", "1"),
-                                              data("/srv/d.html", ""), data("/srv/e.html", "1")});
-  CHECK(told(old, fresh) == "~a.html +c.html -d.html ");
+TEST_CASE("a file that a generation uses counts where both have looked at it, or when it is newer") {
+  Snapshot old = snapshot_of(
+      "/srv", {data("/srv/a.html", "1"), data("/srv/b.html", "1"), data("/srv/c.html", ""),
+               data("/srv/d.html", "1"), source("/common/gone.py", "1"), source("/common/x.py", "1")});
+  old.taken = WallTime(std::chrono::seconds(10));
+  const auto at = [](SnapshotFile file, std::int64_t seconds) {
+    file.changed = seconds * 1'000'000'000;
+    return file;
+  };
+  const Snapshot fresh =
+      snapshot_of("/srv", {data("/srv/a.html", "2"), data("/srv/c.html", "1"), data("/srv/d.html", ""),
+                           at(data("/srv/e.html", "1"), 9), source("/common/x.py", "2"),
+                           at(source("/common/y.py", "1"), 9), at(source("/common/z.py", "1"), 11)});
+  CHECK(told(old, fresh) == "~/common/x.py +/common/z.py ~a.html +c.html -d.html ");
 }
 
 TEST_CASE("a look at the tree finds what a snapshot would, and puts nothing anywhere") {

@@ -49,6 +49,19 @@ TEST_CASE("a data file that only the fresh snapshot looked at counts when it is 
   CHECK(diff(*old, *snapshot({after})).changed == Names{"/srv/app/t.html"});
 }
 
+TEST_CASE("so does a source from outside the tree, and its going away counts when it is looked for") {
+  SnapshotFile common = file("/srv/common/x.py", "1");
+  common.changed = 999'000'000'000;
+  CHECK_FALSE(differs(diff(*snapshot({}), *snapshot({common}))));  // in use meanwhile, and as it was
+  CHECK_FALSE(differs(diff(*snapshot({common}), *snapshot({}))));  // in use no more
+  common.changed = 1001'000'000'000;
+  CHECK(diff(*snapshot({}), *snapshot({common})).changed == Names{"/srv/common/x.py"});
+  CHECK(diff(*snapshot({common}), *snapshot({file("/srv/common/x.py", "2")})).changed ==
+        Names{"/srv/common/x.py"});
+  const auto gone = snapshot({SnapshotFile{"/srv/common/x.py", SnapshotKind::data, 0, 0, {}}});
+  CHECK(diff(*snapshot({common}), *gone).removed == Names{"/srv/common/x.py"});
+}
+
 TEST_CASE("a data file that only the old snapshot looked at does not count") {
   CHECK_FALSE(differs(diff(*snapshot({file("/x", "1", SnapshotKind::data)}), *snapshot({}))));
 }

@@ -193,3 +193,32 @@ TEST_CASE("a snapshot knows the commit of git, loose, packed and in a worktree")
   app.spec.tree = app.temp.path("tree/sub");
   CHECK(app.take()->commit == loose);
 }
+
+TEST_CASE("an entry that may be a module is a file where there is one, and never a folder") {
+  TakenApp app;
+  app.spec.entry_file = app.temp.path("app/proj.wsgi");
+  CHECK_FALSE(take_snapshot(app.spec, app.store));
+  app.spec.entry_may_be_module = true;
+  CHECK(app.take()->source_count == 3);
+  app.temp.write("app/proj.wsgi", "application = 1\n");
+  CHECK(app.take()->find(app.temp.path("app/proj.wsgi")) != nullptr);
+  app.spec.entry_file = app.temp.path("app/blog");
+  CHECK(app.take()->source_count == 3);
+}
+
+TEST_CASE("sources that were imported from outside the tree are in a snapshot, one that is gone as such") {
+  TakenApp app;
+  app.temp.write("common/tools.py", "t = 1\n");
+  app.temp.write("common/other.py", "");
+  app.spec.outside = {app.temp.path("common/tools.py"), app.temp.path("common/gone.py")};
+  const SnapshotPtr snapshot = app.take();
+  CHECK(app.names(snapshot) == Names{"app/app.py", "app/blog/__init__.py", "app/blog/views.py",
+                                     "common/gone.py", "common/tools.py"});
+  CHECK(snapshot->find(app.temp.path("common/tools.py"))->kind == SnapshotKind::source);
+  CHECK(snapshot->find(app.temp.path("common/gone.py"))->hash.is_nothing());
+  CHECK(app.store.load(snapshot->id));
+  app.temp.write("common/tools.py", "t = 2\n");
+  const SnapshotDiff difference = diff(*snapshot, *app.take());
+  CHECK(difference.changed == Names{app.temp.path("common/tools.py")});
+  CHECK(summary(difference, *snapshot) == app.temp.path("common/tools.py"));
+}

@@ -308,6 +308,18 @@ TEST_CASE("the snapshot is of the tree, the app's path and the editable installs
   CHECK(spec.reach == Reach::files);
 }
 
+TEST_CASE("code that a generation uses counts, its data unless it wrote that itself") {
+  SnapshotSpec spec;
+  const std::set<std::string> used{"/srv/blog/_fast.so",  "/srv/blog/app.py", "/srv/blog/data.json",
+                                   "/srv/blog/page.html", "/srv/common/x.py", "/srv/common/_fast.so"};
+  add_code_used(used, {"/srv/blog", "/opt/lib"}, spec);
+  CHECK(spec.outside == Texts{"/srv/common/x.py"});
+  CHECK(spec.opened == Texts{"/srv/blog/_fast.so", "/srv/common/_fast.so"});
+  spec.opened.clear();
+  add_data_used(used, {"/srv/blog/data.json"}, spec);
+  CHECK(spec.opened == Texts{"/srv/blog/page.html"});
+}
+
 TEST_CASE("watched is what the snapshot is of, and the installed packages") {
   AppConfig app = blog();
   app.path = {"/srv/lib"};

@@ -57,6 +57,42 @@ TEST_CASE("opened files are data, and one that the app itself keeps writing is l
   CHECK(bench.ignored("app/cache.json", "changes too often to be a part of the app"));
 }
 
+TEST_CASE("an opened file that the app writes itself wakes nobody, unless watch names it") {
+  Bench bench;
+  for (const char* name : {"app/data.json", "app/named.json", "app/page.html"}) bench.temp.write(name, "");
+  bench.spec.watch = {bench.temp.path("app/named.json")};
+  bench.start();
+  const std::vector<std::string> files{bench.temp.path("app/data.json"), bench.temp.path("app/named.json")};
+  bench.watcher->add_files({files[0], files[1], bench.temp.path("app/page.html")}, FileRole::opened);
+  bench.watcher->add_files(files, FileRole::written);
+  REQUIRE(bench.run_until([&] {
+    bench.flush();
+    return bench.watcher->status().files == 6;
+  }));
+  bench.watcher->forget_files();  // another generation opens them, and what was written stays so
+  bench.watcher->add_files({files[0], files[1], bench.temp.path("app/page.html")}, FileRole::opened);
+  bench.changes.clear();
+  bench.temp.write("app/data.json", "1");
+  bench.temp.replace("app/data.json", "2");
+  bench.temp.write("app/named.json", "1");
+  bench.temp.write("app/page.html", "1");
+  CHECK(bench.sees("app/page.html", ChangeKind::watched_data));
+  CHECK(bench.sees("app/named.json", ChangeKind::watched_data));
+  CHECK_FALSE(bench.has(files[0], ChangeKind::watched_data));
+  CHECK(bench.ignored("app/data.json", "written by the app itself"));
+}
+
+TEST_CASE("a folder of the name of a module is not touched by what is written into it") {
+  Bench bench;
+  bench.spec.entry_file = bench.temp.path("app/blog");
+  bench.start();
+  bench.temp.write("app/blog/__pycache__/views.pyc", "");
+  bench.temp.write("app/blog/new.py", "");
+  CHECK(bench.sees("app/blog/new.py"));
+  bench.flush();
+  CHECK_FALSE(bench.has(bench.spec.entry_file, ChangeKind::entry_touch));
+}
+
 TEST_CASE("files and folders named in watch count, with new folders below them") {
   Bench bench;
   bench.temp.write("app/.gitignore", "templates/\n");
