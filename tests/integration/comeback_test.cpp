@@ -114,7 +114,7 @@ TEST_CASE(
 
 TEST_CASE("a call that cannot be interrupted gets 504, and a new host serves the next ones") {
   DaemonProcess daemon;
-  daemon.add_app("blog", "threads = 1\ncall_timeout = \"1s\"").write("app.py", tells_pid("time.sleep(60)"));
+  daemon.add_app("blog", "threads = 1\ncall_timeout = \"1s\"").write("app.py", tells_pid("import _thread; lock = _thread.allocate_lock(); lock.acquire(); lock.acquire(True, 60)"));
   daemon.start();
   const std::string stuck = daemon.get("/").body;
   CHECK(daemon.get("/slow").status == 504);
