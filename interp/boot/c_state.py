@@ -3,12 +3,15 @@ gets what is its own (on 3.12 not all of it: there interpreters cannot share wha
 each app a process). The main interpreter has imported them first (preimport.py), so that none takes its
 state from an interpreter that ends."""
 
+import gc
 import sys
 
-from _moult import guards, verdict
+from _moult import guards, stand_ins, verdict
 
 
 def install(mode):
+    if mode != "main" and sys.version_info < (3, 14):
+        complete_token()
     if mode != "shared" or sys.version_info >= (3, 13):
         return
     # Its caches and exceptions are those of the last interpreter that imported it, and go with any that ends.
@@ -16,6 +19,7 @@ def install(mode):
     sys.modules["_zoneinfo"] = None
     if sys.version_info < (3, 12):
         guards.after_import("decimal", own_decimal)
+        guards.after_import("array", own_array)
 
 
 def own_decimal(module):
@@ -35,6 +39,7 @@ def own_decimal(module):
         real(context.copy() if any(context is template for template in own) else context)
 
     module.setcontext = setcontext
+    stand_ins.name(module)
 
 
 def class_of_rationals(decimal):
@@ -88,3 +93,28 @@ def check_after_import():
 def told_default_context():
     verdict.process_wanted("a change of decimal.DefaultContext", "new threads of the whole process begin with it")
     raise RuntimeError('decimal.DefaultContext is that of the process: set isolation = "process" for this app')
+
+
+def own_array(module):
+    """3.11 keeps the function that makes an array anew of the interpreter that pickled one first: no other could
+    pickle one. Python code may not change the type, so this goes to its dictionary, before the name has been
+    looked up: what the type has looked up it remembers."""
+    (names,) = gc.get_referents(vars(module.array))
+    real = names["__reduce_ex__"]
+
+    def __reduce_ex__(self, protocol, /):
+        """Return state information for pickling."""
+        function, *state = real(self, protocol)
+        own = module._array_reconstructor
+        return own if getattr(function, "__name__", "") == own.__name__ else function, *state
+
+    names["__reduce_ex__"] = __reduce_ex__
+
+
+def complete_token():
+    """Up to 3.13 contextvars.Token.MISSING exists in the main interpreter only. This type is closed as well."""
+    from _contextvars import ContextVar, Token
+
+    if "MISSING" not in vars(Token):
+        (names,) = gc.get_referents(vars(Token))
+        names["MISSING"] = ContextVar("asks for it").set(None).old_value

@@ -13,8 +13,7 @@ def install(spec, is_main):
         install_real_environ(spec["env"])
     else:
         install_own_environ(spec["env"])
-        # 3.11 gives a sub-interpreter no limit.
-        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    limit_digits()
     apply_flags(spec["python_flags"], spec["warnings"])
     install_path(spec)
     sys.argv = list(spec["argv"]) or [""]
@@ -34,7 +33,7 @@ def install_own_environ(env):
     """os.environ becomes a dictionary of this interpreter: the C environment belongs to the host
     and is seen by all of its interpreters, so nothing writes to it. Children get this one."""
     for module in (os, posix):  # os._Environ looks them up in os
-        module.putenv = module.unsetenv = lambda *args: None
+        module.putenv, module.unsetenv = (lambda *args: None), (lambda *args: None)
     data = os.environ._data  # shared with os.environb
     data.clear()
     for name, value in env.items():
@@ -77,6 +76,15 @@ def system(command):
 
     code = subprocess.call(["/bin/sh", "-c", os.fsdecode(command)])
     return -code if code < 0 else code << 8
+
+
+def limit_digits():
+    """3.11 gives a sub-interpreter no limit for the digits of a number in text, which bounds what a request can cost."""
+    asked = os.environ.get("PYTHONINTMAXSTRDIGITS", "")
+    try:
+        sys.set_int_max_str_digits(int(asked) if asked else sys.int_info.default_max_str_digits)
+    except ValueError as error:
+        _moult.notice("warning", f"PYTHONINTMAXSTRDIGITS has no effect: {error}")
 
 
 def apply_flags(flags, extra_warnings):

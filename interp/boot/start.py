@@ -16,6 +16,7 @@ from _moult import (
     on_demand,
     process_settings,
     shutdown,
+    stand_ins,
     streams,
     verdict,
 )
@@ -39,6 +40,7 @@ def boot(spec):
     if not is_main:
         process_settings.install(spec)
     on_demand.install(spec)
+    stand_ins.name_all()
     if spec["log_imports"]:
         from _moult import import_log
 

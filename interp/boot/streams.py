@@ -46,6 +46,12 @@ class LogStream(io.TextIOBase):
     def reconfigure(self, **options):
         pass
 
+    def __deepcopy__(self, memo):
+        return self  # a bound `write` can be copied, as python3's
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("cannot pickle '_io.TextIOWrapper' object")  # as python3's: who copies it finds another way
+
 
 class LogBytes(io.RawIOBase):
     """What sys.stdout.buffer is."""

@@ -1,0 +1,73 @@
+"""Small things in which an interpreter of a host could be told from plain Python, and is not."""
+
+import pickle
+
+import case
+
+
+class Likeness(case.HostCase):
+    def setUp(self):
+        super().setUp()
+        self.first = self.serve(self.RUNS)
+        self.second = self.serve(self.RUNS, name="second.py")
+
+    def test_numbers_in_text_have_a_limit(self):
+        for interp in (self.first, self.second):
+            self.assertEqual(self.run_in(interp, "import sys; result = sys.get_int_max_str_digits()"), 4300)
+        limited = self.serve(self.RUNS, name="limited.py", env={"PYTHONINTMAXSTRDIGITS": "1000"})
+        self.assertEqual(self.run_in(limited, "import sys; result = sys.get_int_max_str_digits()"), 1000)
+        with self.subTest("of each interpreter its own"):
+            self.assertEqual(self.run_in(self.first, "import sys; result = sys.get_int_max_str_digits()"), 4300)
+
+    def test_a_token_knows_what_is_missing(self):
+        source = "import contextvars; result = contextvars.ContextVar('a').set(1).old_value is contextvars.Token.MISSING"
+        for interp in (self.first, self.second):
+            self.assertTrue(self.run_in(interp, source))
+
+    def test_arrays_are_pickled_by_each(self):
+        source = """
+            import array, copyreg, pickle
+            class Own(array.array): pass
+            globals()['Own'] = Own
+            kinds = [array.array('i', [1, 2]), array.array('d')]
+            result = [pickle.loads(pickle.dumps(one, protocol)) == one for one in kinds for protocol in range(6)]
+            result.append(Own('b', [3]).__reduce_ex__(4)[0] is array._array_reconstructor)
+            """
+        for interp in (self.first, self.second):
+            self.assertEqual(self.run_in(interp, source), [True] * 13)
+
+    def test_names_of_characters_outlive_who_asked_first(self):
+        source = "result = ('é☃'.encode('ascii', 'namereplace'), '\\N{SNOWMAN}', __import__('unicodedata').name('é'))"
+        third = self.host.make(self.tree, self.tree / "app.py")
+        expected = (b"\\N{LATIN SMALL LETTER E WITH ACUTE}\\N{SNOWMAN}", "☃", "LATIN SMALL LETTER E WITH ACUTE")
+        self.assertEqual(self.run_in(third, source), expected)
+        self.retire(third)
+        # What it held is free now: other objects take the place.
+        self.assertEqual(self.run_in(self.first, "kept = [bytes(n % 200) for n in range(100000)]\n" + source), expected)
+        self.assertEqual(self.run_in(self.second, source), expected)
+
+    def test_functions_that_stand_in_for_others_are_pickled(self):
+        source = """
+            import os, pickle, signal, time
+            functions = (os.system, os.putenv, os.unsetenv, os.posix_spawn, time.tzset, signal.signal)
+            result = [pickle.dumps(function) for function in functions]
+            """
+        names = [pickle.loads(one).__name__ for one in self.run_in(self.first, source)]
+        self.assertEqual(names, ["system", "putenv", "unsetenv", "posix_spawn", "tzset", "signal"])
+
+    def test_the_streams_are_copied_as_plain_ones(self):
+        source = """
+            import copy, pickle, sys
+            def what(function, value):
+                try:
+                    return function(value) == value
+                except TypeError as error:
+                    return str(error)
+            result = [what(pickle.dumps, sys.stdout), what(copy.copy, sys.stderr), what(copy.deepcopy, sys.stdout.write)]
+            """
+        refused = "cannot pickle '_io.TextIOWrapper' object"
+        self.assertEqual(self.run_in(self.first, source), [refused, refused, True])
+
+
+if __name__ == "__main__":
+    case.unittest.main()
