@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <clocale>
+
 namespace moult {
 
 namespace {
@@ -179,6 +181,15 @@ PyObject* opened(PyObject* self, PyObject* files) {
   Py_RETURN_NONE;
 }
 
+// Without a change of the process' locale.
+PyObject* locale_exists(PyObject*, PyObject* name) {
+  const char* const text = PyUnicode_AsUTF8(name);
+  if (text == nullptr) return nullptr;
+  const locale_t found = newlocale(LC_ALL_MASK, text, nullptr);
+  if (found != nullptr) freelocale(found);
+  return PyBool_FromLong(found != nullptr);
+}
+
 // preimport(path, name): has the main interpreter import this extension module. Returns "" or why
 // it could not.
 PyObject* preimport(PyObject* self, PyObject* args) {
@@ -238,6 +249,7 @@ PyMethodDef kFunctions[] = {
     {"compiled_here", compiled_here, METH_O, "compiled_here(path): was its source compiled here?"},
     {"boot_code", boot_code, METH_O, "boot_code(name) -> bytes or None"},
     {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
+    {"locale_exists", locale_exists, METH_O, "locale_exists(name): does setlocale(3) know it?"},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
 };
 

@@ -92,6 +92,8 @@ def guard_locale():
         wanted = locale or wanted_by_environment(category)
         if normalized(wanted) == normalized(current):
             return current
+        if not _moult.locale_exists(wanted):
+            raise _locale.Error("unsupported locale setting")
         _moult.process_wide("locale", wanted)
         return wanted
 

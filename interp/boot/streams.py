@@ -50,7 +50,7 @@ class LogStream(io.TextIOBase):
         return self  # a bound `write` can be copied, as python3's
 
     def __reduce_ex__(self, protocol):
-        raise TypeError("cannot pickle '_io.TextIOWrapper' object")  # as python3's: who copies it finds another way
+        raise TypeError("cannot pickle '_io.TextIOWrapper' object")  # as python3's
 
 
 class LogBytes(io.RawIOBase):

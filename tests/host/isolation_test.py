@@ -1,6 +1,7 @@
 """What one interpreter does is not seen by another, nor by the process."""
 
 import os
+import shutil
 import subprocess
 import textwrap
 import unittest
@@ -202,10 +203,17 @@ class ProcessWide(Asking):
         self.host.send({"do": "stack", "interp": interp.number})
         self.host.wait("stack")
         self.assertEqual([e for e in self.host.seen("process_wide") if e["what"] == "locale"], [])
-        self.assertEqual(self.ask(interp, "locale.setlocale(locale.LC_TIME, 'de_DE.UTF-8')"), "de_DE.UTF-8")
-        self.host.send({"do": "stack", "interp": interp.number})
-        self.host.wait("stack")
-        self.assertEqual([e["value"] for e in self.host.seen("process_wide") if e["what"] == "locale"], ["de_DE.UTF-8"])
+
+    @unittest.skipUnless(os.path.isdir("/usr/lib/locale/C.utf8"), "no locale to copy")
+    def test_a_change_of_the_locale_is_told(self):
+        shutil.copytree("/usr/lib/locale/C.utf8", self.tree / "locales/xx_XX.utf8")
+        host = Host(env={"LOCPATH": self.tree / "locales"})
+        self.addCleanup(host.close)
+        self.tree.write({"app.py": ASK})
+        interp = host.make(self.tree, self.tree / "app.py")
+        self.assertEqual(self.ask(interp, "locale.setlocale(locale.LC_TIME, 'xx_XX.UTF-8')"), "xx_XX.UTF-8")
+        event = host.wait("process_wide") if not host.seen("process_wide") else host.seen("process_wide")[0]
+        self.assertEqual((event["what"], event["value"]), ("locale", "xx_XX.UTF-8"))
 
     def test_signals_do_nothing_and_say_so_once_per_place(self):
         interp = self.serve(ASK + "def twice():\n    for _ in range(2): signal.signal(signal.SIGUSR1, print)\ntwice()\n")

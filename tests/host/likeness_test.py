@@ -55,6 +55,17 @@ class Likeness(case.HostCase):
         names = [pickle.loads(one).__name__ for one in self.run_in(self.first, source)]
         self.assertEqual(names, ["system", "putenv", "unsetenv", "posix_spawn", "tzset", "signal"])
 
+    def test_a_locale_that_does_not_exist_is_refused(self):
+        source = """
+            import locale
+            try:
+                result = locale.setlocale(locale.LC_TIME, 'xx_NOWHERE')
+            except locale.Error as error:
+                result = str(error)
+            """
+        self.assertEqual(self.run_in(self.first, source), "unsupported locale setting")
+        self.assertEqual(self.host.seen("process_wide"), [])
+
     def test_the_streams_are_copied_as_plain_ones(self):
         source = """
             import copy, pickle, sys
