@@ -181,6 +181,24 @@ PyObject* opened(PyObject* self, PyObject* files) {
   Py_RETURN_NONE;
 }
 
+// sys.flags cannot be made by Python code.
+PyObject* flags_like(PyObject*, PyObject* args) {
+  PyObject* flags = nullptr;
+  PyObject* values = nullptr;
+  if (!PyArg_ParseTuple(args, "OO!", &flags, &PyTuple_Type, &values)) return nullptr;
+  const py::Ref all = py::Ref::steal(PyObject_GetAttrString(flags, "n_fields"));
+  const Py_ssize_t count = all ? PyLong_AsSsize_t(all.get()) : -1;
+  if (count < 0) return nullptr;
+  py::Ref made = py::Ref::steal(PyStructSequence_New(Py_TYPE(flags)));
+  if (!made) return nullptr;
+  for (Py_ssize_t at = 0; at < count; ++at) {
+    PyObject* const item =
+        at < PyTuple_GET_SIZE(values) ? PyTuple_GET_ITEM(values, at) : PyStructSequence_GetItem(flags, at);
+    PyStructSequence_SetItem(made.get(), at, Py_XNewRef(item));
+  }
+  return made.release();
+}
+
 // Without a change of the process' locale.
 PyObject* locale_exists(PyObject*, PyObject* name) {
   const char* const text = PyUnicode_AsUTF8(name);
@@ -249,6 +267,7 @@ PyMethodDef kFunctions[] = {
     {"compiled_here", compiled_here, METH_O, "compiled_here(path): was its source compiled here?"},
     {"boot_code", boot_code, METH_O, "boot_code(name) -> bytes or None"},
     {"frames", frames, METH_NOARGS, "frames(): [(thread, frame)] of the other threads that run here."},
+    {"flags_like", flags_like, METH_VARARGS, "flags_like(flags, values): of the same type."},
     {"locale_exists", locale_exists, METH_O, "locale_exists(name): does setlocale(3) know it?"},
     {"preimport", preimport, METH_VARARGS, "preimport(path, name): imports it in the main interpreter."},
 };

@@ -4,13 +4,17 @@ each app a process). The main interpreter has imported them first (preimport.py)
 state from an interpreter that ends."""
 
 import gc
+import os
 import sys
 
 from _moult import guards, stand_ins, verdict
 
 
 def install(mode):
-    if mode != "main" and sys.version_info < (3, 14):
+    if mode == "main":
+        return
+    guards.after_import("ssl", own_certificates)
+    if sys.version_info < (3, 14):
         complete_token()
     if mode != "shared" or sys.version_info >= (3, 13):
         return
@@ -118,3 +122,23 @@ def complete_token():
     if "MISSING" not in vars(Token):
         (names,) = gc.get_referents(vars(Token))
         names["MISSING"] = ContextVar("asks for it").set(None).old_value
+
+
+def own_certificates(module):
+    """OpenSSL looks for SSL_CERT_FILE and SSL_CERT_DIR in the C environment, which is the host's."""
+    real = module.SSLContext.set_default_verify_paths
+
+    def set_default_verify_paths(self):
+        """Load the default certificates, as the environment names them."""
+        default = module.get_default_verify_paths()
+        if not (os.environ.get(default.openssl_cafile_env) or os.environ.get(default.openssl_capath_env)):
+            return real(self)
+        for place in ({"cafile": default.cafile}, {"capath": default.capath}):
+            try:
+                if any(place.values()):
+                    self.load_verify_locations(**place)
+            except OSError:
+                pass  # as OpenSSL does with what is not there or no certificate
+
+    set_default_verify_paths.__qualname__ = "SSLContext.set_default_verify_paths"
+    module.SSLContext.set_default_verify_paths = set_default_verify_paths

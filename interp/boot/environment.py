@@ -142,6 +142,7 @@ def install_path(spec):
         if sys.version_info >= (3, 14):  # site insists on it there, and before that it spoils it
             sys.prefix = sys.exec_prefix = venv
     run_site(spec)
+    sys.flags = own_flags(spec["python_flags"])
     first = [*spec["path"], spec["tree"]]
     added = os.environ.get("PYTHONPATH")
     if added and not {"-E", "-I"} & set(spec["python_flags"]):
@@ -162,6 +163,23 @@ def take_base_of(venv):
     base = os.path.dirname(home)
     if base != sys.base_prefix and os.path.realpath(base) == os.path.realpath(sys.base_prefix):
         sys.base_prefix = sys.base_exec_prefix = sys.prefix = sys.exec_prefix = base
+
+
+def own_flags(flags):
+    """The host was started with -I and -S; the app as python3 would start it. ssl and asyncio look there before they
+    mind the environment, and children are started with the same flags."""
+    isolated = "-I" in flags
+    own = {
+        "isolated": isolated,
+        "no_site": False,
+        "ignore_environment": isolated or "-E" in flags,
+        "no_user_site": isolated or "-s" in flags or bool(os.environ.get("PYTHONNOUSERSITE")),
+        "safe_path": isolated or "-P" in flags or bool(os.environ.get("PYTHONSAFEPATH")),
+        "dont_write_bytecode": sys.dont_write_bytecode,
+        "int_max_str_digits": sys.get_int_max_str_digits(),
+    }
+    names = type(sys.flags).__match_args__
+    return _moult.flags_like(sys.flags, tuple(type(old)(own.get(name, old)) for name, old in zip(names, sys.flags)))
 
 
 def run_site(spec):

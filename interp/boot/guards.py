@@ -7,7 +7,7 @@ import threading
 import time
 
 import _moult
-from _moult import forked, streams, verdict
+from _moult import forked, stand_ins, streams, verdict
 from _moult.after_import import after_import
 
 ISOLATED = "{} not supported for isolated subinterpreters"
@@ -210,6 +210,7 @@ def give_faulthandler_a_descriptor():
         timeout, repeat, usable(file), exit
     )
     faulthandler.dump_traceback = dump_traceback
+    stand_ins.name(faulthandler)
 
 
 def forbid_fork_and_exec():

@@ -7,7 +7,7 @@ import posix
 import sys
 from _operator import index
 
-from _moult import verdict
+from _moult import stand_ins, verdict
 from _moult.after_import import after_import
 
 ALL_APPS = "it would hold for all apps of the host"
@@ -108,7 +108,7 @@ def install(spec):
         del SYS["setswitchinterval"]
     guard_all((sys,), SYS)
     for name in dir(posix):
-        if name.startswith("sched_") and name.endswith(("affinity", "scheduler", "param")):
+        if name.startswith(("sched_get", "sched_set")) and name.endswith(("affinity", "scheduler", "param")):
             put((posix, os), OwnThread(getattr(posix, name)))
     for name in ("getpriority", "setpriority"):
         put((posix, os), OwnPriority(getattr(posix, name)))
@@ -209,3 +209,4 @@ def own_timeout(socket):
         return default
 
     socket.setdefaulttimeout, socket.getdefaulttimeout = setdefaulttimeout, getdefaulttimeout
+    stand_ins.name(socket)

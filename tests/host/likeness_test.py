@@ -1,8 +1,10 @@
 """Small things in which an interpreter of a host could be told from plain Python, and is not."""
 
 import pickle
+import subprocess
 
 import case
+import host_driver
 
 
 class Likeness(case.HostCase):
@@ -54,6 +56,27 @@ class Likeness(case.HostCase):
             """
         names = [pickle.loads(one).__name__ for one in self.run_in(self.first, source)]
         self.assertEqual(names, ["system", "putenv", "unsetenv", "posix_spawn", "tzset", "signal"])
+
+    def test_flags_are_those_of_the_app(self):
+        source = """
+            import asyncio.coroutines, subprocess, sys
+            names = ("isolated", "no_site", "ignore_environment", "no_user_site", "safe_path")
+            result = [bool(getattr(sys.flags, name)) for name in names], type(sys.flags).__name__, asyncio.coroutines._is_debug_mode(), subprocess._args_from_interpreter_flags()
+            """
+        self.assertEqual(self.run_in(self.first, source), ([False] * 5, "flags", False, ["-X", "utf8"]))
+        environment = {"PYTHONASYNCIODEBUG": "1", "PYTHONSAFEPATH": "1"}
+        other = self.serve(self.RUNS, name="other.py", env=environment, python_flags=["-s"])
+        expected = ([False, False, False, True, True], "flags", True, ["-s", "-P", "-X", "utf8"])
+        self.assertEqual(self.run_in(other, source), expected)
+
+    def test_the_certificates_that_the_environment_names_are_taken(self):
+        source = "import ssl; context = ssl.create_default_context(); result = len(context.get_ca_certs())"
+        self.tree.write({"empty.pem": ""})
+        nowhere = {"SSL_CERT_FILE": self.tree / "empty.pem", "SSL_CERT_DIR": self.tree.path}
+        plain = {**nowhere, "PATH": "/usr/bin:/bin"}
+        expected = subprocess.check_output([host_driver.PYTHON, "-c", source + "; print(result)"], env=plain)
+        other = self.serve(self.RUNS, name="other.py", env=nowhere)
+        self.assertEqual(self.run_in(other, source), int(expected))
 
     def test_a_locale_that_does_not_exist_is_refused(self):
         source = """
