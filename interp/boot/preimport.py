@@ -27,7 +27,8 @@ def standard(path="", name=""):
         import datetime
 
         datetime.datetime.strptime("1", "%d")  # _datetime keeps the module _strptime of who calls it first
-        "é".encode("ascii", "namereplace")  # and codecs.c a pointer into the unicodedata of who asks it first
+    if sys.version_info < (3, 13):
+        "é".encode("ascii", "namereplace")  # codecs.c keeps a pointer into the unicodedata of who does it first
     import syslog
 
     # A sub-interpreter may not from 3.12 on, and its syslog() needs it. Before, the name of the first app to use it
