@@ -22,7 +22,9 @@ class Likeness(case.HostCase):
             self.assertEqual(self.run_in(self.first, "import sys; result = sys.get_int_max_str_digits()"), 4300)
 
     def test_a_token_knows_what_is_missing(self):
-        source = "import contextvars; result = contextvars.ContextVar('a').set(1).old_value is contextvars.Token.MISSING"
+        source = (
+            "import contextvars; result = contextvars.ContextVar('a').set(1).old_value is contextvars.Token.MISSING"
+        )
         for interp in (self.first, self.second):
             self.assertTrue(self.run_in(interp, source))
 
