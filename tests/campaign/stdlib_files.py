@@ -1,0 +1,35 @@
+"""CPython's test files that concern modules, by the folder or file in its package `test`."""
+
+SPLIT = {"test_asyncio", "test_concurrent_futures"}  # long ones: each of their files by itself
+
+FILES = """
+test_abc test_array test_ast test_asyncio test_asyncgen test_asynchat test_atexit test_audioop test_base64
+test_binascii test_bisect test_bufio test_bytes test_bz2 test_calendar test_call test_cmath test_cmd test_code
+test_codeccallbacks test_codecencodings_jp test_codecs test_codeop test_collections test_colorsys
+test_concurrent_futures test_configparser test_context test_contextlib test_contextlib_async test_copy test_copyreg
+test_coroutines test_crypt test_csv test_ctypes test_dataclasses test_datetime test_dbm test_dbm_dumb test_dbm_gnu
+test_dbm_ndbm test_decimal test_defaultdict test_deque test_descr test_dict test_difflib test_docxmlrpc test_doctest
+test_email test_enum test_enumerate test_epoll test_errno test_exception_group test_exceptions test_fcntl test_file
+test_filecmp test_fileinput test_fileio test_float test_fnmatch test_format test_fractions test_frozen test_fstring
+test_ftplib test_functools test_future test_gc test_generators test_genericalias test_getopt test_getpass test_gettext
+test_glob test_graphlib test_grp test_gzip test_hash test_hashlib test_heapq test_hmac test_html test_htmlparser
+test_http_cookiejar test_http_cookies test_httplib test_httpservers test_imaplib test_imghdr test_imp test_importlib
+test_inspect test_int test_io test_ioctl test_ipaddress test_isinstance test_iter test_itertools test_json
+test_keyword test_linecache test_list test_locale test_logging test_long test_lzma test_mailbox test_marshal test_math
+test_memoryio test_memoryview test_mimetypes test_minidom test_mmap test_module test_multibytecodec test_netrc
+test_nntplib test_ntpath test_numeric_tower test_numbers test_opcache test_operator test_optparse test_ordered_dict
+test_os test_pathlib test_pickle test_picklebuffer test_pickletools test_pkgutil test_platform test_plistlib test_poll
+test_poplib test_positional_only_arg test_posix test_posixpath test_pprint test_profile test_property test_pty
+test_pulldom test_pwd test_pyexpat test_queue test_quopri test_raise test_random test_range test_re test_reprlib
+test_resource test_richcmp test_rlcompleter test_robotparser test_runpy test_sax test_sched test_secrets test_select
+test_selectors test_set test_shelve test_shlex test_shutil test_smtplib test_smtpnet test_socket test_socketserver
+test_sort test_sqlite3 test_ssl test_stat test_statistics test_str test_strftime test_string test_stringprep
+test_strptime test_strtod test_struct test_structseq test_subprocess test_sundry test_super test_symtable test_syslog
+test_tarfile test_telnetlib test_tempfile test_textwrap test_thread test_threadedtempfile test_threading
+test_threading_local test_time test_timeit test_timeout test_tokenize test_tomllib test_trace test_traceback
+test_tracemalloc test_tuple test_type_annotations test_types test_typing test_ucn test_unicode test_unicodedata
+test_unittest test_urllib test_urllib2 test_urllib2_localnet test_urllib_response test_urlparse test_userdict
+test_userlist test_userstring test_utf8_mode test_uu test_uuid test_warnings test_wave test_weakref test_weakset
+test_with test_wsgiref test_xml_dom_minicompat test_xml_etree test_xml_etree_c test_xmlrpc test_xpickle test_zipapp
+test_zipfile test_zipimport test_zlib test_zoneinfo
+""".split()
