@@ -27,6 +27,8 @@ def install(mode):
 
 
 def own_decimal(module):
+    if isinstance(module.setcontext, type(own_decimal)):
+        return  # all of it is Python: an app has kept _decimal out
     # As the C module does; in a frame of decimal, so that a spare (shelf.py) counts it to that.
     numbers = eval("__import__('numbers')", vars(module))
     numbers.Number.register(module.Decimal)

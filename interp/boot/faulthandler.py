@@ -35,6 +35,12 @@ def dump_traceback(file=None, all_threads=True):
     _write(file, _stacks(_sys._getframe(1), all_threads))
 
 
+if _sys.version_info >= (3, 14):
+
+    def dump_c_stack(file=None):
+        print("<cannot get C stack on this system>", file=_sys.stderr if file is None else file)
+
+
 def dump_traceback_later(timeout, repeat=False, file=None, exit=False):
     global _later
     if timeout <= 0:

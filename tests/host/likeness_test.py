@@ -50,6 +50,17 @@ class Likeness(case.HostCase):
         self.assertEqual(self.run_in(self.first, "kept = [bytes(n % 200) for n in range(100000)]\n" + source), expected)
         self.assertEqual(self.run_in(self.second, source), expected)
 
+    def test_decimal_runs_without_its_c_part(self):
+        source = """
+            import importlib, sys
+            sys.modules["_decimal"] = None
+            sys.modules.pop("decimal", None)
+            import decimal
+            result = decimal.Decimal.__module__, str(decimal.Decimal(1) / 3)[:5], decimal.DefaultContext.prec
+            del sys.modules["_decimal"], sys.modules["decimal"]
+            """
+        self.assertEqual(self.run_in(self.first, source), ("decimal", "0.333", 28))
+
     def test_functions_that_stand_in_for_others_are_pickled(self):
         source = """
             import os, pickle, signal, time

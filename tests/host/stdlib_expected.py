@@ -34,12 +34,13 @@ TABLE = [
     ),
     ("sys", "std*", ALWAYS, "streams into the app's log"),
     ("pprint", "PrettyPrinter", ALWAYS, STREAM),
-    ("pstats", "Stats", ALWAYS, STREAM),
+    ("pstats", "*Stats", ALWAYS, STREAM),
     ("cgitb", "Hook", VERSION < (3, 13), STREAM),
     ("_curses*", "import", STRICT, TERMINAL),
     ("curses*", "import", STRICT, TERMINAL),
     ("readline", "import", STRICT, TERMINAL),
     ("_pyrepl.*", "*", STRICT, TERMINAL),
+    ("profiling.sampling.*", "*", VERSION >= (3, 15), TERMINAL),
     ("*", "terminals()", STRICT, TERMINAL),
 ]
 

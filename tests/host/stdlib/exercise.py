@@ -75,7 +75,7 @@ def exercise(name):
         if key.startswith("_") and not isinstance(value, type):
             continue
         try:
-            facts[key] = about(name, key, value)
+            facts[key] = about(name, key, getattr(module, key))  # 3.15 may import it only now
         except BaseException:
             facts[key] = "the exercise failed: " + traceback.format_exc()
     for title, case in cases.of(name):
