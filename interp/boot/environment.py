@@ -1,5 +1,6 @@
 """An interpreter's own os.environ, sys.path, sys.argv, virtual environment and warnings filters."""
 
+import errno
 import os
 import posix
 import sys
@@ -13,7 +14,8 @@ def install(spec, is_main):
         install_real_environ(spec["env"])
     else:
         install_own_environ(spec["env"])
-    limit_digits()
+        # 3.11 gives a sub-interpreter no limit.
+        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
     apply_flags(spec["python_flags"], spec["warnings"])
     install_path(spec)
     sys.argv = list(spec["argv"]) or [""]
@@ -33,13 +35,41 @@ def install_own_environ(env):
     """os.environ becomes a dictionary of this interpreter: the C environment belongs to the host
     and is seen by all of its interpreters, so nothing writes to it. Children get this one."""
     for module in (os, posix):  # os._Environ looks them up in os
-        module.putenv, module.unsetenv = (lambda *args: None), (lambda *args: None)
+        module.putenv, module.unsetenv = putenv, unsetenv
     data = os.environ._data  # shared with os.environb
     data.clear()
     for name, value in env.items():
         data[os.fsencode(name)] = os.fsencode(value)
+    for_children.update(data)
     os.system = system
     give_children_this_environ()
+
+
+for_children = {}  # what the C environment is elsewhere: os.putenv() changes it without os.environ
+
+
+def putenv(name, value, /):
+    """Change or add an environment variable."""
+    name, value = variable(name), os.fsencode(value)
+    if b"\0" in value:
+        raise ValueError("embedded null byte")
+    for_children[name] = value
+
+
+def unsetenv(name, /):
+    """Delete an environment variable."""
+    for_children.pop(variable(name), None)
+
+
+def variable(name):
+    name = os.fsencode(name)
+    if b"\0" in name:
+        raise ValueError("embedded null byte")
+    if b"=" in name:
+        raise ValueError("illegal environment variable name")
+    if not name:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return name
 
 
 def give_children_this_environ():
@@ -55,7 +85,7 @@ def give_children_this_environ():
 
     def fork_exec(args, executables, close_fds, pass_fds, cwd, env, *rest):
         if env is None:
-            env = [name + b"=" + value for name, value in os.environ._data.items()]
+            env = [name + b"=" + value for name, value in for_children.items()]
         return real(args, executables, close_fds, pass_fds, cwd, env, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
@@ -65,7 +95,7 @@ def with_environ(spawn):
     """None for `env` is allowed from 3.13 on, and subprocess makes use of it."""
 
     def call(path, argv, env=None, **options):
-        return spawn(path, argv, os.environ if env is None else env, **options)
+        return spawn(path, argv, for_children if env is None else env, **options)
 
     return call
 
@@ -76,15 +106,6 @@ def system(command):
 
     code = subprocess.call(["/bin/sh", "-c", os.fsdecode(command)])
     return -code if code < 0 else code << 8
-
-
-def limit_digits():
-    """3.11 gives a sub-interpreter no limit for the digits of a number in text, which bounds what a request can cost."""
-    asked = os.environ.get("PYTHONINTMAXSTRDIGITS", "")
-    try:
-        sys.set_int_max_str_digits(int(asked) if asked else sys.int_info.default_max_str_digits)
-    except ValueError as error:
-        _moult.notice("warning", f"PYTHONINTMAXSTRDIGITS has no effect: {error}")
 
 
 def apply_flags(flags, extra_warnings):

@@ -40,13 +40,14 @@ class Ended(Exception):
 
 
 class TestFile:
-    """One test file of CPython, in a folder of its own."""
+    """One test file of CPython, in a folder of its own: outside of the app's tree, where modules that the tests
+    write would be no part of the generation."""
 
     def __init__(self, name):
         self.name = name
-        self.tree = host_driver.Tree({"app.py": APP, "tmp/keep": ""})
         with open(os.path.join(FOLDER, "stdlib_inside.py"), "rb") as file:
-            self.tree.write({"stdlib_inside.py": file.read()})
+            self.app = host_driver.Tree({"app.py": APP, "stdlib_inside.py": file.read()})
+        self.tree = host_driver.Tree({"tmp/keep": ""})
         self.environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": self.tree.path,
@@ -54,6 +55,10 @@ class TestFile:
             "TMPDIR": self.tree / "tmp",
         }
         self.left_out = {}  # {test: why}, in the host
+
+    def remove(self):
+        self.app.remove()
+        self.tree.remove()
 
     def results(self, name):
         with open(self.tree / name) as file:
@@ -80,7 +85,7 @@ class TestFile:
                     "-X",
                     "utf8",
                     "-s",
-                    self.tree / "stdlib_inside.py",
+                    self.app / "stdlib_inside.py",
                     self.name,
                     json.dumps(list(left_out)),
                     self.tree.path,
@@ -120,7 +125,8 @@ class TestFile:
         host = host_driver.Host(env=self.environment)
         try:
             for step in ("first",) if MODE == "main" else ("first", "second"):
-                interp = host.make(self.tree, self.tree / "app.py", mode=MODE, env=self.environment)
+                place = {"cwd": self.tree.path, "env": self.environment}
+                interp = host.make(self.app, self.app / "app.py", mode=MODE, **place)
                 self.ask(interp, step)
                 found[step] = self.results(step)
                 event = interp.retire()
@@ -160,7 +166,7 @@ def differences(name):
     except Ended as error:
         return f"{name}: {error}", [name]
     finally:
-        file.tree.remove()
+        file.remove()
     lines, unexplained, explained, alike, seen = [], [], {}, {}, set()
     for step, found in steps.items():
         for test in sorted(plain["outcomes"].keys() | found["outcomes"].keys()):
@@ -171,13 +177,14 @@ def differences(name):
             if outcomes[0] == outcomes[1] or outcomes[0] == "failed" or test in seen:
                 continue
             seen.add(test)
-            why = expected.reason(PYTHON, test)
+            text = found["texts"].get(test, "")
+            why = expected.reason(PYTHON, test, text)
             if why:
                 explained.setdefault(why, []).append(test)
                 continue
             unexplained.append(test)
-            text = found["texts"].get(test, "").splitlines()[-LINES:]
-            alike.setdefault((step, *outcomes, *text[-1:]), []).append((test, text))
+            lines_of = text.splitlines()[-LINES:]
+            alike.setdefault((step, *outcomes, *lines_of[-1:]), []).append((test, lines_of))
         if "left" in found:
             lines.append(f"    the {step} interpreter could not be ended: {found['left']}")
     for (step, there, here, *_), tests in alike.items():

@@ -1,15 +1,47 @@
 """Where CPython's own tests come out otherwise in an app's interpreter, and the fact that makes it so.
 
-Each line: the tests (a pattern), the Pythons (a pattern), the reason.
+Each line: the tests (a pattern), the Pythons (a pattern), what the failure says, the reason.
 """
 
 import fnmatch
 
-TABLE = []
+MOVES = "what concerns the whole process is refused here: with `auto` the app is moved to a process of its own"
+OWN_ENVIRONMENT = "the C environment is the host's; os.environ and that of children are the interpreter's own"
+SHARED = "3.1[12]"
+
+TABLE = [
+    ("*", "*", "fork not supported", MOVES),
+    ("*", "*", "exec not supported", MOVES),
+    ("*", "*", "preexec_fn not supported", MOVES),
+    ("*", "*", "needs a process of its own", MOVES),
+    ("*", "*", 'set isolation = "process" for this app', MOVES),
+    ("*", "*", "does not support loading in subinterpreters", MOVES),
+    ("test.test_decimal.CSpecialContexts.test_default_context", "*", "", MOVES),
+    ("test.test_tracemalloc.*", "*", "", MOVES),
+    ("test.test_posix.PosixTester.test_fexecve", "*", "", MOVES),
+    ("*numpy*", "*", "", MOVES),
+    ("test.datetimetester.*", "*", "", "time.tzset() to another zone: " + MOVES),
+    ("test.test_time.*tzset", "*", "", "time.tzset() to another zone: " + MOVES),
+    (
+        "test.test_strptime.CacheTests.test_TimeRE_recreation_timezone",
+        "*",
+        "",
+        "time.tzset() to another zone: " + MOVES,
+    ),
+    ("test.test_email.test_utils.LocaltimeTests.*", "*", "", "time.tzset() to another zone: " + MOVES),
+    (
+        "test.test_zoneinfo.*ExtensionBuiltTest.*",
+        SHARED,
+        "",
+        "zoneinfo runs on its Python part, see interp/boot/c_state.py",
+    ),
+    ("test.test_select.SelectTestCase.test_select_mutated", "*", "no file descriptor", "sys.stdout is the app's log"),
+    ("test.test_threading.*", "*", "cannot join a dummy thread", "a worker's thread was not made by threading"),
+]
 
 
-def reason(python, test):
-    for tests, pythons, why in TABLE:
-        if fnmatch.fnmatchcase(test, tests) and fnmatch.fnmatchcase(python, pythons):
+def reason(python, test, text):
+    for tests, pythons, said, why in TABLE:
+        if fnmatch.fnmatchcase(test, tests) and fnmatch.fnmatchcase(python, pythons) and said in text:
             return why
     return None

@@ -61,6 +61,28 @@ class Likeness(case.HostCase):
             """
         self.assertEqual(self.run_in(self.first, source), ("decimal", "0.333", 28))
 
+    def test_putenv_is_for_children(self):
+        source = """
+            import os, subprocess
+            def child():
+                return subprocess.check_output(["sh", "-c", "echo $PUT"]).decode().strip()
+            def what(function, *values):
+                try:
+                    return function(*values)
+                except (OSError, ValueError) as error:
+                    return type(error).__name__
+            os.putenv("PUT", "one")
+            found = [child(), os.environ.get("PUT"), os.system("test $PUT = one")]
+            os.environ["PUT"] = "two"
+            found.append(child())
+            os.unsetenv("PUT")
+            found += [child(), os.environ.pop("PUT")]
+            result = found + [what(os.putenv, "a=b", "c"), what(os.putenv, "", "c"), what(os.unsetenv, "a\\0b")]
+            """
+        expected = ["one", None, 0, "two", "", "two", "ValueError", "OSError", "ValueError"]
+        self.assertEqual(self.run_in(self.first, source), expected)
+        self.assertEqual(self.run_in(self.second, "import os; result = os.popen('echo $PUT').read()"), "\n")
+
     def test_functions_that_stand_in_for_others_are_pickled(self):
         source = """
             import os, pickle, signal, time
