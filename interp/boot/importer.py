@@ -69,7 +69,7 @@ def take_over_source_loader():
         return kind.source_to_code is compile_usually and kind.get_data is get_data
 
     def get_code(self, fullname):
-        path = plain(os.fspath(self.path))
+        path = plain(os.fspath(self.get_filename(fullname)))
         if _moult.snapshot_has(path):
             if not isinstance(self, SnapshotLoader):
                 tell_outside(path)

@@ -7,7 +7,8 @@ import fnmatch
 
 MOVES = "what concerns the whole process is refused here: with `auto` the app is moved to a process of its own"
 OWN_ENVIRONMENT = "the C environment is the host's; os.environ and that of children are the interpreter's own"
-SHARED = "3.1[12]"
+SHARED = "3.11"
+ASYNCIO = "asyncio runs on its Python part there, whose objects the collector frees"
 
 TABLE = [
     ("*", "*", "fork not supported", MOVES),
@@ -35,6 +36,9 @@ TABLE = [
         "",
         "zoneinfo runs on its Python part, see interp/boot/c_state.py",
     ),
+    ("*test_asyncio.test_*.*C*Test*", SHARED, "", ASYNCIO),
+    ("*test_asyncio.test_futures2*", SHARED, "", ASYNCIO),
+    ("*handshake_timeout_handler_leak", SHARED, "", ASYNCIO),
     ("test.test_select.SelectTestCase.test_select_mutated", "*", "no file descriptor", "sys.stdout is the app's log"),
     ("test.test_threading.*", "*", "cannot join a dummy thread", "a worker's thread was not made by threading"),
 ]
