@@ -229,23 +229,28 @@ def forbidden(text):
 
 
 def name_the_setting():
-    """What refuses because of where the app runs says how it runs elsewhere."""
-    for name in ("fork", "forkpty", "execv", "execve"):
+    """What refuses because of where the app runs says how it runs elsewhere, and moves the app there; but exec, which
+    would end it there as well."""
+    for name in ("fork", "forkpty"):
+        setattr(os, name, with_way_out(getattr(os, name), f"os.{name}()"))
+    for name in ("execv", "execve"):
         setattr(os, name, with_way_out(getattr(os, name)))
     try:
         import _posixsubprocess
     except ImportError:
         return
-    _posixsubprocess.fork_exec = with_way_out(_posixsubprocess.fork_exec)  # preexec_fn
+    _posixsubprocess.fork_exec = with_way_out(_posixsubprocess.fork_exec, "subprocess with preexec_fn")
 
 
-def with_way_out(function):
+def with_way_out(function, what=""):
     def call(*args, **options):
         try:
             return function(*args, **options)
         except RuntimeError as error:
             if "subinterpreter" not in str(error):
                 raise
+            if what:
+                verdict.process_wanted(what, "sub-interpreters cannot fork")
             raise RuntimeError(f"{error}: {THE_WAY_OUT}") from None
 
     return call

@@ -382,6 +382,12 @@ def application(env, start): open('begun', 'w').close(); threading.Event().wait(
 
 
 class Memory(case.HostCase):
+    @classmethod
+    def setUpClass(cls):
+        # Each new thread may begin with another heap of malloc(3), so memory would also tell how busy the machine is.
+        cls.host = case.Host(env={"MALLOC_ARENA_MAX": "1"})
+        cls.addClassCleanup(cls.host.close)
+
     @unittest.skipIf("PYTHONMALLOC" in os.environ, "a sanitizer keeps freed memory")
     @unittest.skipUnless(case.has_package("flask"), "no Flask")
     def test_200_generations_of_a_flask_app_leave_nothing_behind(self):

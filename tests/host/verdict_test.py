@@ -59,6 +59,20 @@ class Verdict(case.HostCase):
         self.assertEqual(self.ask(interp, "/what"), "what")
         self.assertEqual(self.told()[0], "what")
 
+    def test_a_fork_moves_the_app(self):
+        interp = self.serve("""
+            import os, subprocess
+            def application(env, start):
+                if env['PATH_INFO'] == '/fork': os.fork()
+                if env['PATH_INFO'] == '/exec': os.execv('/bin/true', ['true'])
+                subprocess.run(['/bin/true'], preexec_fn=os.getpid)
+            """, may_move=True)
+        self.assertEqual(self.ask(interp, "/fork"), MOVED)
+        self.assertEqual(self.told(), ("os.fork()", "sub-interpreters cannot fork"))
+        self.assertEqual(self.ask(interp, "/preexec"), MOVED)
+        self.assertEqual(self.told()[0], "subprocess with preexec_fn")
+        self.assertIn("exec not supported", interp.get("/exec").failed)
+
     def test_stay_makes_it_the_apps_own_matter(self):
         interp = self.serve(APP, may_move=True)
         self.assertEqual(self.ask(interp, "/what"), MOVED)

@@ -11,8 +11,7 @@ using namespace moult;
 namespace {
 
 std::string documentation() {
-  const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
-  const auto text = read_file(root / "docs/configuration.md");
+  const auto text = read_file(std::filesystem::path(MOULT_SOURCE_DIR) / "docs/configuration.md");
   REQUIRE(text);
   return *text;
 }
