@@ -7,6 +7,7 @@ import fnmatch
 
 MOVES = "what concerns the whole process is refused here: with `auto` the app is moved to a process of its own"
 OWN_ENVIRONMENT = "the C environment is the host's; os.environ and that of children are the interpreter's own"
+TESTING = "CPython's own extensions for its tests refuse sub-interpreters"
 SHARED = "3.11"
 ASYNCIO = "asyncio runs on its Python part there, whose objects the collector frees"
 
@@ -17,6 +18,11 @@ TABLE = [
     ("*", "*", "needs a process of its own", MOVES),
     ("*", "*", 'set isolation = "process" for this app', MOVES),
     ("*", "*", "does not support loading in subinterpreters", MOVES),
+    ("*", "3.1[3-9]", "_testcapi", TESTING),
+    ("*", "3.1[3-9]", "_testinternalcapi", TESTING),
+    ("*", "3.1[3-9]", "_testlimitedcapi", TESTING),
+    ("*", "3.1[3-9]", "ContainerNoGC extension", TESTING),
+    ("test.test_logging.TimedRotatingFileHandlerTest.*_local", "*", "", "time.tzset() to another zone: " + MOVES),
     ("test.test_decimal.CSpecialContexts.test_default_context", "*", "", MOVES),
     ("test.test_tracemalloc.*", "*", "", MOVES),
     ("test.test_posix.PosixTester.test_fexecve", "*", "", MOVES),

@@ -36,6 +36,7 @@ class Outcomes(unittest.TestResult):
 
     def addSkip(self, test, reason):
         self.outcomes[test.id()] = "skipped"
+        self.texts[test.id()] = reason
 
     def addExpectedFailure(self, test, error):
         self.outcomes[test.id()] = "passed"
