@@ -136,6 +136,40 @@ TEST_CASE("a refusal that the app catches while it is loaded is a verdict too") 
   CHECK(served.daemon.status("blog").number("/counters/rejected") == 0);
 }
 
+TEST_CASE("what a warm-up request or a ready hook meets is a verdict before the generation serves") {
+  if (!has_subinterpreters()) return;
+  std::string settings, hook;
+  SUBCASE("a warm-up request") { settings = "warmup = [\"/\", \"/late\"]\n"; }
+  SUBCASE("a ready hook") { hook = "import moult\n@moult.ready\ndef check():\n    import single_phase\n"; }
+  SUBCASE("a hook that takes over state") {
+    hook = "import moult\n@moult.handoff\ndef give():\n    return 1\n"
+           "@moult.adopt\ndef take(state, generation):\n    import single_phase\n";
+  }
+  CAPTURE(settings);
+  Served served(settings, hook + kApp);
+  if (hook.find("adopt") != std::string::npos) {
+    CHECK(served.isolation() != "process");
+    CHECK(served.daemon.call("reload", R"({"app":"blog"})").text("/outcome") == "switched");
+  }
+  CHECK(served.isolation() == "process");
+  CHECK(served.daemon.get("/late").body == "42");
+  CHECK(served.daemon.status("blog").number("/counters/rejected") == 0);
+}
+
+TEST_CASE("a function that another app calls is answered from the process, in one host and by the daemon") {
+  if (!has_subinterpreters()) return;
+  Served served("routes = [\"/blog\"]\n", "import moult\n@moult.export\ndef answer():\n"
+                                           "    import single_phase\n    return single_phase.answer()\n" +
+                                               std::string(kApp));
+  served.daemon.add_app("caller", "routes = [\"/\"]\n")
+      .write("app.py", "import moult\ndef application(environ, start_response):\n"
+                       "    start_response('200 OK', [])\n"
+                       "    return [str(moult.app('blog').answer()).encode()]\n");
+  CHECK(served.daemon.wait_for_body("/", "42"));
+  CHECK(served.isolation() == "process");
+  CHECK(served.daemon.status("caller").number("/counters/errors_5xx") == 0);
+}
+
 TEST_CASE("isolation = interpreter: the app falls back by design, and compat tells what it does without") {
   if (!has_subinterpreters()) return;
   Served served("isolation = \"interpreter\"\n");
