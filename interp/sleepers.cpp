@@ -3,7 +3,6 @@
 #include "interp/py/ref.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
 namespace moult {
@@ -11,6 +10,7 @@ namespace moult {
 namespace {
 
 constexpr const char* kKey = "moult.sleepers";
+constexpr const char* kReal = "moult.sleep";  // the function that ours stands for
 constexpr double kMost = 9'223'372'036.0;  // what Python's nanoseconds hold
 constexpr Seconds kLong{1e9};              // beyond it the clock would run over
 
@@ -20,33 +20,23 @@ Sleepers* sleepers_here() {
   return capsule != nullptr ? static_cast<Sleepers*>(PyCapsule_GetPointer(capsule, kKey)) : nullptr;
 }
 
-// As time.sleep takes it: a float, or what is an index. None with an exception pending.
+// Of a number of seconds that can be slept; the rest is for Python's own sleep to judge.
 std::optional<double> seconds_of(PyObject* object) {
-  double seconds = 0;
-  if (PyFloat_Check(object)) {
-    seconds = PyFloat_AS_DOUBLE(object);
-  } else {
-    seconds = static_cast<double>(PyLong_AsLongLong(object));
-    if (PyErr_Occurred() != nullptr) return std::nullopt;
-  }
-  if (std::isnan(seconds)) {
-    PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
-  } else if (std::fabs(seconds) > kMost) {
-    PyErr_SetString(PyExc_OverflowError, "timestamp out of range for platform time_t");
-  } else if (seconds < 0) {
-    PyErr_SetString(PyExc_ValueError, "sleep length must be non-negative");
-  } else {
-    return seconds;
-  }
-  return std::nullopt;
+  if (!PyFloat_Check(object) && !PyLong_Check(object)) return std::nullopt;
+  const double seconds = PyFloat_AsDouble(object);
+  PyErr_Clear();
+  return seconds >= 0 && seconds <= kMost ? std::optional(seconds) : std::nullopt;
 }
 
 PyObject* sleep_here(PyObject*, PyObject* object) {
-  if (PySys_Audit("time.sleep", "O", object) < 0) return nullptr;
   const auto seconds = seconds_of(object);
+  PyObject* const data = PyInterpreterState_GetDict(PyInterpreterState_Get());
+  if (PyObject* const real = seconds ? nullptr : PyDict_GetItemString(data, kReal); real != nullptr)
+    return PyObject_CallOneArg(real, object);
+  if (PySys_Audit("time.sleep", "O", object) < 0) return nullptr;
   Sleepers* const sleepers = seconds ? sleepers_here() : nullptr;
   if (sleepers == nullptr) {
-    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_RuntimeError, "this interpreter ends");
+    PyErr_SetString(PyExc_RuntimeError, "this interpreter ends");
     return nullptr;
   }
   sleepers->sleep(py::Attached::by_caller(), Seconds(*seconds));
@@ -67,8 +57,11 @@ bool Sleepers::install(const py::Attached&) {
   const py::Ref capsule = py::Ref::steal(PyCapsule_New(this, kKey, nullptr));
   const py::Ref function =
       module && name ? py::Ref::steal(PyCFunction_NewEx(&kSleep, module.get(), name.get())) : py::Ref();
+  const py::Ref real = module ? py::Ref::steal(PyObject_GetAttrString(module.get(), "sleep")) : py::Ref();
   PyObject* const data = PyInterpreterState_GetDict(PyInterpreterState_Get());
-  return function && capsule && data != nullptr && PyDict_SetItemString(data, kKey, capsule.get()) == 0 &&
+  return function && capsule && real && data != nullptr &&
+         PyDict_SetItemString(data, kKey, capsule.get()) == 0 &&
+         PyDict_SetItemString(data, kReal, real.get()) == 0 &&
          PyObject_SetAttrString(module.get(), "sleep", function.get()) == 0;
 }
 

@@ -212,12 +212,15 @@ class Processes(unittest.TestCase):
             process.join(20)
             def application(environ, start): pass
             """
+        # The first one brings what stays with the process: libffi 3.5 keeps its own file open.
+        self.retire(self.make(host_driver.MODE, app=app))
+        eventually(lambda: counts()[0] == 0)
         before = counts()
         for _ in range(10):
             interp = self.make(host_driver.MODE, app=app)
             self.assertGreaterEqual(counts()[0], 2)
             self.retire(interp)
-            eventually(lambda: counts() == before)
+            eventually(lambda: counts() <= before)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ ALL_APPS = {
                              "resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))"),
     "resource.prlimit()": (LIMIT.replace("setrlimit(", "prlimit(0, "), "resource.prlimit(0, resource.RLIMIT_NOFILE)"),
     "os.setsid()": ("os.setsid()", None),
-    "os.setpgid()": ("os.setpgid(0, 0)", "os.setpgid(0, os.getpgid(0))"),
+    "os.setpgid()": ("os.setpgid(0, 0)", "os.setpgid(0, os.getpgid(0)) if os.getpgid(0) else None"),
     "os.setpgrp()": ("os.setpgrp()", None),
     "os.close()": ("os.close(0)", "os.close(os.dup(0))"),
     "os.closerange()": ("os.closerange(0, 1)", "os.closerange(900, 1000)"),
