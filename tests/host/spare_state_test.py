@@ -24,7 +24,8 @@ LOOKS = """
                 names.append(str(getattr(value, name, "")))
             except RuntimeError:  # Flask's proxies, outside of a request
                 names.append("")
-        return [type(value).__name__, *names]
+        # Whether a lazy import of 3.15 has been used says who came first.
+        return [type(value).__name__.replace("lazy_import", "module"), *names]
     def state(name):
         try:
             module = importlib.import_module(name)

@@ -37,7 +37,7 @@ class State(case.HostCase):
         self.run_over_ends(
             """
             import datetime, time
-            result = str(datetime.datetime.strptime("2020", "%Y")), time.strptime("7 May", "%d %b")[1:3]
+            result = str(datetime.datetime.strptime("2020", "%Y")), time.strptime("7 May 2020", "%d %b %Y")[1:3]
             try: datetime.datetime.strptime("x", "%Y")
             except ValueError as error: result += (str(error),)
             """,
