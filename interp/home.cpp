@@ -155,8 +155,8 @@ void Home::enter_folder() {
 bool Home::boot(const py::Attached& py) {
   if (!open_snapshot(std::move(make_.snapshot))) return false;
   const py::Ref natives = add_native_module(py, natives_);
-  const py::Ref spec =
-      spec_object(py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1, own_folder_});
+  const py::Ref spec = spec_object(
+      py, make_, {services_.module_dir, services_.timezone, wake_ ? wake_->write.get() : -1, own_folder_});
   const bool sleeps = make_.mode == py::Mode::main || natives_.sleepers.install(py);
   if (natives && spec && sleeps && services_.boot.run_all(py)) {
     const py::Ref boot = py::boot_function(py, "start", "boot");

@@ -56,7 +56,8 @@ std::vector<std::string> LoadedLibraries::news() {
 bool LoadedLibraries::is_wanted(const std::string& path) const {
   for (const std::string& root : roots_) {
     if (path.size() > root.size() && path.starts_with(root) && path[root.size()] == '/') {
-      return path.find("-packages/") == std::string::npos;  // a change of these is seen as a change of packages
+      return path.find("-packages/") ==
+             std::string::npos;  // a change of these is seen as a change of packages
     }
   }
   return false;

@@ -7,9 +7,9 @@
 
 namespace moult {
 
-// The shared libraries below an app's tree that the process has loaded, whoever did it: ctypes, cffi, an extension
-// module that is linked to one. They are code of the app, and a process loads each once. One per interpreter, used by
-// all of its threads. After kMost nothing more is noted.
+// The shared libraries below an app's tree that the process has loaded, whoever did it: ctypes, cffi, an
+// extension module that is linked to one. They are code of the app, and a process loads each once. One per
+// interpreter, used by all of its threads. After kMost nothing more is noted.
 class LoadedLibraries {
  public:
   explicit LoadedLibraries(std::vector<std::string> roots) : roots_(std::move(roots)) {}

@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char* kKey = "moult.sleepers";
 constexpr const char* kReal = "moult.sleep";  // the function that ours stands for
-constexpr double kMost = 9'223'372'036.0;  // what Python's nanoseconds hold
-constexpr Seconds kLong{1e9};              // beyond it the clock would run over
+constexpr double kMost = 9'223'372'036.0;     // what Python's nanoseconds hold
+constexpr Seconds kLong{1e9};                 // beyond it the clock would run over
 
 Sleepers* sleepers_here() {
   PyObject* const data = PyInterpreterState_GetDict(PyInterpreterState_Get());

@@ -12,7 +12,7 @@ namespace moult {
 struct HostFacts {
   const std::string& module_dir;
   const std::optional<std::string>& timezone;
-  int wake_fd = -1;  // process isolation: for signal.set_wakeup_fd
+  int wake_fd = -1;         // process isolation: for signal.set_wakeup_fd
   bool own_folder = false;  // working folder and umask are this interpreter's
 };
 

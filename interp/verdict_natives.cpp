@@ -71,9 +71,11 @@ PyObject* extensions_below(PyObject* self, PyObject* folder) {
 PyMethodDef kFunctions[] = {
     {"refused", refused, METH_VARARGS, "refused(what, path, error, file, line): tells the daemon."},
     {"may_move", may_move, METH_NOARGS, "may_move(): does a process of its own wait for the app?"},
-    {"move_call", move_call, METH_NOARGS, "move_call(): has what this thread serves it done there, if it can be."},
+    {"move_call", move_call, METH_NOARGS,
+     "move_call(): has what this thread serves it done there, if it can be."},
     {"module_kind", module_kind, METH_O, "module_kind(module): how an extension module was made."},
-    {"extension_objection", extension_objection, METH_O, "extension_objection(file): what speaks against it, or ''."},
+    {"extension_objection", extension_objection, METH_O,
+     "extension_objection(file): what speaks against it, or ''."},
     {"extensions_below", extensions_below, METH_O,
      "extensions_below(folder): [(file, what speaks against sub-interpreters)]."},
 };

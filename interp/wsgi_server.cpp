@@ -177,7 +177,7 @@ void WsgiServer::fail_call(const py::Attached& py, const lane::RequestHead& head
   const py::ErrorText error = py::take_error(py);
   if (!call_.is_moved())
     log_error(py, fmt::format("{} {} failed", head.method, head.target),
-            error.traceback.empty() ? error.line : error.traceback);
+              error.traceback.empty() ? error.line : error.traceback);
   response_.fail(py, error.traceback.empty() ? error.line : error.traceback);
 }
 

@@ -167,9 +167,10 @@ std::string verdict_of(const Json& verdict) {
 std::string status_page(const Json& app, const Look& look) {
   const std::string state = text_at(app, "state");
   const std::string note = printable(text_at(app, "note"));
-  std::string text = fmt::format("{}  {}{}{}\n\n", in_tone(printable(text_at(app, "name")), Tone::strong, look),
-                                 in_tone(state, tone_of_state(state), look), note.empty() ? "" : ": " + note,
-                                 verdict_of(object_at(app, "verdict")));
+  std::string text =
+      fmt::format("{}  {}{}{}\n\n", in_tone(printable(text_at(app, "name")), Tone::strong, look),
+                  in_tone(state, tone_of_state(state), look), note.empty() ? "" : ": " + note,
+                  verdict_of(object_at(app, "verdict")));
   const Json& active = object_at(app, "active");
   text += active.empty() ? fact("serves", "nothing", look) + fact("code", text_at(app, "root"), look)
                          : serving_facts(app, active, look);

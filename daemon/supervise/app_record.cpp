@@ -20,8 +20,7 @@ WallTime to_time(std::int64_t milliseconds) { return WallTime(Milliseconds(milli
 constexpr std::array kCauses{CauseKind::start,   CauseKind::change,       CauseKind::reload,
                              CauseKind::restart, CauseKind::restart_file, CauseKind::rollback,
                              CauseKind::recycle, CauseKind::host_lost,    CauseKind::settings,
-                             CauseKind::check,   CauseKind::deploy,
-                             CauseKind::isolation};
+                             CauseKind::check,   CauseKind::deploy,       CauseKind::isolation};
 
 CauseKind cause_of(const std::string& word) {
   const auto found =

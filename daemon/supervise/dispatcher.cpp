@@ -167,9 +167,7 @@ void Dispatcher::sweep(CallQueue& queue, SteadyTime now) {
   }
 }
 
-bool Dispatcher::is_busy() const {
-  return queued() > 0 || (active_ != nullptr && active_->in_flight() > 0);
-}
+bool Dispatcher::is_busy() const { return queued() > 0 || (active_ != nullptr && active_->in_flight() > 0); }
 
 bool Dispatcher::sweep(SteadyTime now) {
   sweep(queue_, now);

@@ -244,9 +244,7 @@ bool Generation::has_abandoned_interpreter() const {
   });
 }
 
-bool Generation::is_in_process() const {
-  return record_.isolation == isolation_word(InterpreterMode::main);
-}
+bool Generation::is_in_process() const { return record_.isolation == isolation_word(InterpreterMode::main); }
 
 bool Generation::has_stuck_worker() const {
   return std::any_of(interpreters_.begin(), interpreters_.end(),

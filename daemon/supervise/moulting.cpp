@@ -236,7 +236,8 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   if (active_ != nullptr) {
     const SnapshotDiff difference = diff(*active_->snapshot(), *attempt_->snapshot);
     attempt_->same_as_active = !differs(difference);
-    // One process loads an extension module or a library once (dlopen(3) goes by the file, not by its content).
+    // One process loads an extension module or a library once (dlopen(3) goes by the file, not by its
+    // content).
     attempt_->fresh_host |=
         std::any_of(difference.changed.begin(), difference.changed.end(), is_extension_module);
     if (!attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {

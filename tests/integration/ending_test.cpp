@@ -50,7 +50,6 @@ TEST_CASE("daemon threads do not keep a generation from ending, and atexit funct
     CHECK(eventually([&] { return count_events(daemon, "generation.retired") == 3; }));
     CHECK(count_events(daemon, "generation.abandoned") == 0);
     CHECK(count_events(daemon, "host.recycled") == 0);
-    if (daemon.status("blog").text("/isolation") != "process")
-      CHECK(host_of(daemon, "blog") == host);
+    if (daemon.status("blog").text("/isolation") != "process") CHECK(host_of(daemon, "blog") == host);
   }
 }

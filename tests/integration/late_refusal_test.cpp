@@ -142,8 +142,9 @@ TEST_CASE("what a warm-up request or a ready hook meets is a verdict before the 
   SUBCASE("a warm-up request") { settings = "warmup = [\"/\", \"/late\"]\n"; }
   SUBCASE("a ready hook") { hook = "import moult\n@moult.ready\ndef check():\n    import single_phase\n"; }
   SUBCASE("a hook that takes over state") {
-    hook = "import moult\n@moult.handoff\ndef give():\n    return 1\n"
-           "@moult.adopt\ndef take(state, generation):\n    import single_phase\n";
+    hook =
+        "import moult\n@moult.handoff\ndef give():\n    return 1\n"
+        "@moult.adopt\ndef take(state, generation):\n    import single_phase\n";
   }
   CAPTURE(settings);
   Served served(settings, hook + kApp);
@@ -158,13 +159,15 @@ TEST_CASE("what a warm-up request or a ready hook meets is a verdict before the 
 
 TEST_CASE("a function that another app calls is answered from the process, in one host and by the daemon") {
   if (!has_subinterpreters()) return;
-  Served served("routes = [\"/blog\"]\n", "import moult\n@moult.export\ndef answer():\n"
-                                           "    import single_phase\n    return single_phase.answer()\n" +
-                                               std::string(kApp));
+  Served served("routes = [\"/blog\"]\n",
+                "import moult\n@moult.export\ndef answer():\n"
+                "    import single_phase\n    return single_phase.answer()\n" +
+                    std::string(kApp));
   served.daemon.add_app("caller", "routes = [\"/\"]\n")
-      .write("app.py", "import moult\ndef application(environ, start_response):\n"
-                       "    start_response('200 OK', [])\n"
-                       "    return [str(moult.app('blog').answer()).encode()]\n");
+      .write("app.py",
+             "import moult\ndef application(environ, start_response):\n"
+             "    start_response('200 OK', [])\n"
+             "    return [str(moult.app('blog').answer()).encode()]\n");
   CHECK(served.daemon.wait_for_body("/", "42"));
   CHECK(served.isolation() == "process");
   CHECK(served.daemon.status("caller").number("/counters/errors_5xx") == 0);
@@ -185,8 +188,9 @@ TEST_CASE("isolation = interpreter: the app falls back by design, and compat tel
 
 TEST_CASE("an app for which there is no process stays where it is, and is told what refuses it") {
   if (!has_subinterpreters()) return;
-  Served served("", std::string("import _moult\nif not _moult.may_move():\n    raise RuntimeError('no process')\n") +
-                        kApp);
+  Served served(
+      "",
+      std::string("import _moult\nif not _moult.may_move():\n    raise RuntimeError('no process')\n") + kApp);
   CHECK(served.daemon.get("/caught").body == "without");
   CHECK(served.daemon.get("/").body == "plain");
   CHECK(served.isolation() != "process");

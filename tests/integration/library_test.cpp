@@ -40,7 +40,8 @@ std::string app_with(const std::string& expression) {
 
 TEST_CASE("a library that the app has loaded by ctypes and that is built anew comes in a fresh host") {
   for (const auto& [name, expression] :
-       {std::pair<std::string, std::string>{"libcount.so", "ctypes.CDLL(os.path.dirname(__file__) + '/libcount.so')"},
+       {std::pair<std::string, std::string>{"libcount.so",
+                                            "ctypes.CDLL(os.path.dirname(__file__) + '/libcount.so')"},
         {"lib/libcount.so.1", "ctypes.CDLL('lib/libcount.so.1')"},
         {"libcount.so", "ctypes.cdll.LoadLibrary('./libcount.so')"}}) {
     CAPTURE(expression);

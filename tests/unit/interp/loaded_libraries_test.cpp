@@ -1,7 +1,7 @@
 #include "interp/loaded_libraries.h"
 
-#include <doctest/doctest.h>
 #include <dlfcn.h>
+#include <doctest/doctest.h>
 #include <link.h>
 #include <algorithm>
 #include <filesystem>
