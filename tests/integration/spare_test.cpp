@@ -141,7 +141,7 @@ TEST_CASE("a spare goes when the settings change, and with `off` there is none")
   // There is none for a moment after each switch, too.
   const auto is_applied = [&] {
     const std::string shown = daemon.call("config.show", R"({"app":"blog"})").raw();
-    return shown.find("\"value\":\"\\\"off\\\"\"") != std::string::npos;
+    return shown.find(R"("key":"spare","value":"\"off\"")") != std::string::npos;
   };
   CHECK(eventually([&] { return is_applied() && daemon.status("blog").text("/spare") == "none"; }));
   CHECK(edit(daemon, app, tells_early("c"), 4) == "c False 4");
