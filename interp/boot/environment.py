@@ -23,8 +23,12 @@ def install(spec, is_main):
 
 def install_real_environ(env):
     """In process isolation the process' environment is the app's."""
-    os.environ.clear()
-    os.environ.update(env)
+    # What is so already stays where the kernel has put it, behind the command line: setproctitle finds that by it.
+    for name in os.environ.keys() - env.keys():
+        del os.environ[name]
+    for name, value in env.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
     if "TZ" in env:
         import time
 

@@ -24,6 +24,23 @@ class MainMode(unittest.TestCase):
         self.assertEqual(self.host.process.wait(10), 0)
         return event
 
+    def test_the_environment_stays_where_the_kernel_has_put_it(self):
+        """What is the same in the app's is not written anew: by it programs find their command line (setproctitle)."""
+        interp = self.serve("""
+            import ctypes
+            def application(env, start):
+                start('200 OK', [])
+                with open('/proc/self/stat') as file: fields = file.read().rpartition(')')[2].split()
+                first, last = int(fields[47]), int(fields[48])  # env_start and env_end of proc(5)
+                environ = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), 'environ')
+                texts = {}
+                while (at := environ[len(texts)]) is not None: texts[ctypes.string_at(at)] = first <= at < last
+                return [repr(texts).encode()]
+            """, env={"PATH": "/usr/bin:/bin", "NEW": "value"})
+        texts = eval(interp.get().body)
+        self.assertEqual(texts, {b"PATH=/usr/bin:/bin": True, b"NEW=value": False})
+        self.end(interp)
+
     def test_an_app_lives_and_dies_with_its_process(self):
         interp = self.serve("""
             import atexit, os, sys, threading
