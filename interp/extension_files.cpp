@@ -99,6 +99,13 @@ std::string_view ExtensionFiles::objection(const std::string& file) {
   return known->second;
 }
 
+std::optional<std::vector<ExtensionFiles::Found>> ExtensionFiles::known_below(const std::string& folder) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return std::nullopt;
+  const auto known = known_.find(folder);
+  return known == known_.end() ? std::nullopt : std::optional(known->second);
+}
+
 std::vector<ExtensionFiles::Found> ExtensionFiles::objections_below(const std::string& folder) {
   const std::scoped_lock lock(mutex_);
   if (const auto known = known_.find(folder); known != known_.end()) return known->second;

@@ -55,13 +55,13 @@ PyObject* extensions_below(PyObject* self, PyObject* folder) {
   const auto py = py::Attached::by_caller();
   Natives& natives = natives_of(self);
   const std::string path = py::text_of(py, folder);
-  std::vector<ExtensionFiles::Found> found;
-  {
+  auto found = natives.extensions.known_below(path);
+  if (!found) {
     const py::DetachScope detached(py);
     found = natives.extensions.objections_below(path);
   }
   py::Ref list = py::Ref::steal(PyList_New(0));
-  for (const ExtensionFiles::Found& file : found) {
+  for (const ExtensionFiles::Found& file : *found) {
     const py::Ref item = py::Ref::steal(Py_BuildValue("ss", file.path.c_str(), file.objection.data()));
     if (!list || !item || PyList_Append(list.get(), item.get()) != 0) return nullptr;
   }

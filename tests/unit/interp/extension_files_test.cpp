@@ -39,7 +39,9 @@ TEST_CASE("the extension modules of a package are found, but for those of its te
   tree.link("nowhere", "pkg/dangling.so");
   tree.link("..", "pkg/deep/again");
   ExtensionFiles files;
+  CHECK_FALSE(files.known_below(tree.path("pkg")));
   const auto found = files.objections_below(tree.path("pkg"));
+  CHECK(files.known_below(tree.path("pkg"))->size() == 2);
   REQUIRE(found.size() == 2);
   CHECK(found[0].path != found[1].path);
   for (const auto& file : found) CHECK(file.objection == objection_in(kSingle));
