@@ -25,12 +25,17 @@ Host* host_of(const Generation& generation) {
 
 // An interpreter's share of its host: nobody can say more exactly what an interpreter of a shared
 // process uses.
+std::uint64_t share_of(const Interpreter& interpreter) {
+  const Host* host = interpreter.host();
+  if (host == nullptr) return 0;
+  return host->resident_bytes() / std::max<std::size_t>(host->interpreters(), 1);
+}
+
 std::uint64_t memory_of(const App& app) {
   std::uint64_t bytes = 0;
   for (const auto& generation : app.moulting().generations()) {
     for (const auto& interpreter : generation->interpreters()) {
-      const Host* host = interpreter->host();
-      if (host != nullptr) bytes += host->resident_bytes() / std::max<std::size_t>(host->interpreters(), 1);
+      bytes += share_of(*interpreter);
     }
   }
   return bytes;
@@ -90,8 +95,7 @@ Json price_of(const App& app) {
   if (active == nullptr) return nullptr;
   std::uint64_t bytes = 0;
   for (const auto& interpreter : active->interpreters()) {
-    const Host* host = interpreter->host();
-    if (host != nullptr) bytes += host->resident_bytes() / std::max<std::size_t>(host->interpreters(), 1);
+    bytes += share_of(*interpreter);
   }
   return {{"memory_bytes", bytes}, {"make_seconds", active->record().make_seconds}};
 }
