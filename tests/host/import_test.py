@@ -56,6 +56,23 @@ class Snapshots(case.HostCase):
         self.tree.write({"other.py": "VALUE = 'compiled'\n"})
         self.assertEqual(self.late(self.serve(self.LATE), "other")[0], "compiled")
 
+    COLLECTOR = """
+        import gc
+        MADE = [[] for _ in range(2000)]
+        def application(env, start):
+            young = {id(o) for generation in (0, 1) for o in gc.get_objects(generation)}
+            text = repr((sum(id(o) in young for o in MADE), gc.get_freeze_count(), gc.get_threshold()))
+            start('200 OK', []); return [text.encode()]
+        """
+
+    def test_what_was_imported_counts_as_old_for_the_collector(self):
+        usual = subprocess.check_output([case.host_driver.PYTHON, "-c", "import gc; print(gc.get_threshold())"], text=True)
+        self.assertEqual(eval(self.serve(self.COLLECTOR).get().body), (0, 0, eval(usual)))
+
+    def test_what_an_app_froze_stays_frozen(self):
+        frozen = self.serve(self.COLLECTOR.replace("import gc\n", "import gc; gc.freeze()\n"))
+        self.assertGreater(eval(frozen.get().body)[1], 1000)
+
     def test_modules_that_are_bytecode_only_come_from_the_disk(self):
         self.tree.write({"packed.py": "VALUE = 'packed'\n"})
         subprocess.check_call([case.host_driver.PYTHON, "-c", "import py_compile; py_compile.compile('packed.py', 'packed.pyc')"], cwd=self.tree.path)
