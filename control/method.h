@@ -80,6 +80,9 @@ struct Parameter {
 };
 std::string_view to_string(Parameter::Kind kind);
 
+// How many lines of an app's log are at hand; `lines` of "logs" may ask for no more.
+constexpr std::size_t kLogLinesMost = 2'000;
+
 // A method as people and the server see it.
 struct Method {
   std::string name;

@@ -73,9 +73,12 @@ Result<Client> find_daemon(const std::vector<std::string>& candidates, uid_t uid
     tried += fmt::format("{}{}", tried.empty() ? "" : "\n", client.error().message);
   }
   Error error{ErrorCode::unreachable, "no daemon answers"};
-  if (denied) error = Error{ErrorCode::denied, "the daemon cannot be used"};
-  error.detail = std::move(tried);
   error.hint = "start it with `moultctl ensure`, or name its socket with -s";
+  if (denied) {
+    error = Error{ErrorCode::denied, "the daemon cannot be used"};
+    error.hint = "only the user who started a daemon steers it: be that user, or name your own socket with -s";
+  }
+  error.detail = std::move(tried);
   return fail(std::move(error));
 }
 

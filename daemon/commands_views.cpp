@@ -47,8 +47,17 @@ Json log_line(const std::string& app, const LogLine& line) {
 }
 
 void logs(Daemon&, App& app, const Json& params, Reply reply) {
-  const auto most =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(params.value("lines", std::int64_t{100}), 0, 10'000));
+  static_assert(AppLog::kKept == control::kLogLinesMost);
+  const auto most = params.value("lines", std::size_t{100});
+  if (most > AppLog::kKept) {
+    reply.fail({ErrorCode::usage,
+                fmt::format("lines: {} is more than the {} that are at hand", most, AppLog::kKept),
+                {},
+                {},
+                0,
+                fmt::format("the file has more: {}", app.log().file())});
+    return;
+  }
   const std::optional<std::uint64_t> generation = generation_of(params);
   const std::string stream = params.value("stream", "");
   const std::string name = app.config().name;

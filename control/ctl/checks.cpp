@@ -70,7 +70,10 @@ Json check_modules(const std::vector<std::string>& modules) {
 }
 
 Json check_socket(const SocketFacts& facts) {
-  if (!facts.ours) return check("socket", "error", facts.path + " belongs to another user", "remove it");
+  if (!facts.ours) {
+    return check("socket", "error", facts.path + " belongs to another user",
+                 "name a socket of your own with MOULT_SOCKET; theirs may be in use");
+  }
   const std::string text =
       fmt::format("{} (mode {:04o}, folder {:04o})", facts.path, facts.mode, facts.folder_mode);
   if ((facts.mode & 077) != 0) return check("socket", "warning", text, "others may connect: chmod 600 it");

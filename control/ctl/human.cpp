@@ -132,6 +132,21 @@ std::string cut(std::string_view text, std::size_t width) {
   return std::string(text.substr(0, end)) + "…";
 }
 
+std::string wrap(std::string_view text, std::size_t width) {
+  std::string lines;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    const bool fits = used + 1 + display_width(word) <= width;
+    if (!lines.empty()) lines += fits ? ' ' : '\n';
+    used = (lines.empty() || !fits ? 0 : used + 1) + display_width(word);
+    lines += word;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 std::string indent(std::string_view text, std::string_view margin) {
   std::string indented;
   while (!text.empty()) {

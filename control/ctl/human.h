@@ -37,6 +37,8 @@ std::string printable(std::string_view text);
 std::size_t display_width(std::string_view text);
 // At most `width` columns; what is cut ends in "…".
 std::string cut(std::string_view text, std::size_t width);
+// Lines of at most `width` columns where there are spaces to break at.
+std::string wrap(std::string_view text, std::size_t width);
 std::string indent(std::string_view text, std::string_view margin);
 
 }  // namespace moult::ctl

@@ -1,6 +1,8 @@
 #include "control/ctl/commands.h"
 #include "control/ctl/interrupt.h"
 
+#include <nlohmann/json.hpp>
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <cstdio>
@@ -26,13 +28,25 @@ ctl::Look look_of(const ctl::Options& options, const control::Surroundings& surr
   return look;
 }
 
+// "moultctl: WHAT\n  HINT\n" as an error object.
+std::string usage_json(std::string_view text) {
+  text.remove_prefix(std::min(text.find(' ') + 1, text.size()));
+  text = text.substr(0, text.find_last_not_of('\n') + 1);
+  const std::size_t end = std::min(text.find("\n  "), text.size());
+  Error error{ErrorCode::usage, std::string(text.substr(0, end))};
+  if (end < text.size()) error.hint = text.substr(end + 3);
+  return control::Json{{"error", control::error_to_json(control::rpc_code(error.code), error, {})}}.dump(2) +
+         "\n";
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   std::atomic<bool>& interrupted = ctl::catch_interrupts();
   auto parsed = ctl::parse_options(std::vector<std::string>(words + 1, words + count));
   if (const auto* quit = std::get_if<ctl::Quit>(&parsed)) {
-    std::fputs(quit->text.c_str(), quit->code == 0 ? stdout : stderr);
+    const std::string text = quit->json ? usage_json(quit->text) : quit->text;
+    std::fputs(text.c_str(), quit->code == 0 || quit->json ? stdout : stderr);
     return quit->code;
   }
   auto& options = std::get<ctl::Options>(parsed);

@@ -47,6 +47,7 @@ struct Options {
 struct Quit {
   int code = 0;
   std::string text;
+  bool json = false;  // of a wrong command line: the answer is to be JSON
 };
 
 std::variant<Options, Quit> parse_options(const std::vector<std::string>& arguments);

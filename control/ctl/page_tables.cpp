@@ -27,7 +27,7 @@ std::string list_table(const Json& result, const Look& look) {
       .column("ISOLATION")
       .column("CALLS", Align::right);
   table.column("REQ/S", Align::right).column("P95", Align::right).column("MEM", Align::right);
-  table.column("UPTIME", Align::right).column("RELOADS", Align::right).column("NOTE");
+  table.column("UPTIME", Align::right).column("RELOADS", Align::right).reasons("NOTE");
   for (const Json& app : list_at(result, "apps")) {
     const std::string state = text_at(app, "state");
     const Json& calls = object_at(app, "calls");
@@ -61,7 +61,7 @@ std::string generations_table(const Json& result, const Look& look) {
                                    [](const Json& row) { return !text_at(row, "vcs_commit").empty(); });
   table.column("BACK");
   if (commits) table.column("COMMIT");
-  table.column("CAUSE");
+  table.reasons("CAUSE");
   for (const Json& row : rows) {
     const std::string state = text_at(row, "state");
     const std::string error = text_at(row, "error");
@@ -94,7 +94,7 @@ std::string hosts_table(const Json& result, const Look& look) {
       .column("PYTHON");
   table.column("GIL").column("INTERP", Align::right).column("WORKERS", Align::right);
   table.column("ABANDONED", Align::right).column("MEM", Align::right).column("GROWTH", Align::right);
-  table.column("UPTIME", Align::right).column("APPS");
+  table.column("UPTIME", Align::right).reasons("APPS");
   for (const Json& host : list_at(result, "hosts")) {
     const std::string state = text_at(host, "state");
     const std::string note = text_at(host, "note");

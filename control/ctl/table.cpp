@@ -9,6 +9,7 @@ namespace moult::ctl {
 namespace {
 
 constexpr std::size_t kGap = 2;
+constexpr std::string_view kBelow = "    ";
 
 // A cell is one line of plain text, whatever an app has put into it.
 std::string one_line(std::string_view text) {
@@ -26,6 +27,11 @@ Table& Table::column(std::string title, Align align) {
   return *this;
 }
 
+void Table::reasons(std::string title) {
+  column(std::move(title));
+  reasons_ = true;
+}
+
 void Table::row(std::vector<Cell> cells) {
   MOULT_CHECK(cells.size() == columns_.size(), "a row of a table needs one cell per column");
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -35,24 +41,30 @@ void Table::row(std::vector<Cell> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::line(const std::vector<Cell>& cells, const Look& look) const {
+std::string Table::line(const std::vector<Cell>& cells, const Look& look, std::string* below) const {
   std::string line;
   std::size_t used = 0;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const bool last = i + 1 == cells.size();
     std::string text = cells[i].text;
     const auto limit = static_cast<std::size_t>(look.width);
-    if (look.width > 0 && used + display_width(text) > limit)
-      text = cut(text, limit > used ? limit - used : 0);
-    const std::size_t width = display_width(text);
-    const std::string padding(columns_[i].width > width ? columns_[i].width - width : 0, ' ');
+    std::string padding(columns_[i].width - display_width(text), ' ');
+    const std::size_t before = columns_[i].align == Align::right ? padding.size() : 0;
+    if (look.width > 0 && used + before + display_width(text) > limit) {
+      if (last && below != nullptr && limit > 2 * kBelow.size()) {
+        *below = indent(wrap(text, limit - kBelow.size()), kBelow);
+        break;
+      }
+      text = cut(padding.substr(0, before) + text, limit > used ? limit - used : 0);
+      padding.clear();
+    }
     if (columns_[i].align == Align::right) line += padding;
     line += in_tone(text, cells[i].tone, look);
     if (last) break;
     if (columns_[i].align == Align::left) line += padding;
     line += std::string(kGap, ' ');
     used += columns_[i].width + kGap;
-    if (look.width > 0 && used >= limit) break;
+    if (look.width > 0 && used >= limit && below == nullptr) break;
   }
   const std::size_t end = line.find_last_not_of(' ');
   line.erase(end == std::string::npos ? 0 : end + 1);
@@ -62,8 +74,12 @@ std::string Table::line(const std::vector<Cell>& cells, const Look& look) const 
 std::string Table::render(const Look& look) const {
   std::vector<Cell> header;
   for (const Column& column : columns_) header.emplace_back(column.title, Tone::dim);
-  std::string text = line(header, look);
-  for (const auto& cells : rows_) text += line(cells, look);
+  std::string text = line(header, look, nullptr);
+  for (const auto& cells : rows_) {
+    std::string below;
+    text += line(cells, look, reasons_ ? &below : nullptr);
+    text += below;
+  }
   return text;
 }
 

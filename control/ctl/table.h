@@ -9,8 +9,9 @@ namespace moult::ctl {
 
 enum class Align { left, right };
 
-// Rows in aligned columns without lines, the header in upper case. On a terminal the last column is cut
-// to its width. A value that a page makes and renders.
+// Rows in aligned columns without lines, the header in upper case. On a terminal a line is cut to its
+// width, but for the text of a last column that says why something is as it is: what does not fit beside
+// the row stands below it. A value that a page makes and renders.
 class Table {
  public:
   struct Cell {
@@ -22,6 +23,7 @@ class Table {
   };
 
   Table& column(std::string title, Align align = Align::left);
+  void reasons(std::string title);    // the last column, whose text is never cut
   void row(std::vector<Cell> cells);  // one per column
   bool is_empty() const { return rows_.empty(); }
   std::string render(const Look& look) const;
@@ -32,9 +34,11 @@ class Table {
     Align align;
     std::size_t width;
   };
-  std::string line(const std::vector<Cell>& cells, const Look& look) const;
+  // `below`: where a reason goes that does not fit; null: it is cut.
+  std::string line(const std::vector<Cell>& cells, const Look& look, std::string* below) const;
 
   std::vector<Column> columns_;
+  bool reasons_ = false;
   std::vector<std::vector<Cell>> rows_;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 // What an app does about changes on the disk: which are watched, and what comes of them.
 
@@ -27,7 +28,9 @@ std::string detail_of(const ChangeBatch& batch, CauseKind kind, const std::strin
     if (kind == CauseKind::restart_file && change.kind == ChangeKind::restart_file) path = change.path;
   }
   if (path.starts_with(tree + "/")) path.erase(0, tree.size() + 1);
-  const std::size_t more = batch.changes.size() - 1;
+  std::set<std::string_view> paths;  // a touch of one file is told twice, as a change and as a closing
+  for (const Change& change : batch.changes) paths.insert(change.path);
+  const std::size_t more = paths.size() - 1;
   return kind == CauseKind::restart_file || more == 0 ? path : fmt::format("{} and {} more", path, more);
 }
 

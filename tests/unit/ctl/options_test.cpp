@@ -149,6 +149,33 @@ TEST_CASE("a wrong command line is refused with what was meant") {
   CHECK(quit({"completion", "tcsh"}).code == 2);
 }
 
+TEST_CASE("the word that is wrong is blamed, not the value of an option before it") {
+  CHECK(quit({"--timeout", "5", "list", "--frob"}).text.find("--frob") != std::string::npos);
+  CHECK(quit({"-s", "/run/x.sock", "logs", "hello", "-n", "abc"}).text.find("-n,--lines: `abc`") !=
+        std::string::npos);
+  CHECK(quit({"-s", "list", "shwo"}).text.find("no command `shwo`") != std::string::npos);
+  CHECK(quit({"config", "--timeout", "5", "shwo"}).text.find("did you mean `show`?") != std::string::npos);
+  CHECK(quit({"help", "nosuch"}).code == 2);
+  CHECK(quit({"help", "nosuch"}).text.find("no command `nosuch`") != std::string::npos);
+  CHECK(quit({"help", "config", "nosuch"}).code == 2);
+  CHECK(quit({"-s", "nosuch", "list", "--help"}).code == 0);
+}
+
+TEST_CASE("a wrong command line is answered in JSON where that is asked for") {
+  CHECK(quit({"--json", "relaod"}).json);
+  CHECK(quit({"list", "--frob", "--json"}).json);
+  CHECK_FALSE(quit({"list", "--frob"}).json);
+  CHECK_FALSE(quit({"--json", "--help"}).json);
+}
+
+TEST_CASE("more lines than are at hand are refused, and none without -f") {
+  CHECK(quit({"logs", "-n", "2001"}).text.find("2000 that are at hand") != std::string::npos);
+  CHECK(good({"logs", "-n", "2000"}).lines == 2000);
+  CHECK(quit({"logs", "-n", "0"}).code == 2);
+  CHECK(good({"logs", "-n", "0", "-f"}).lines == 0);
+  CHECK(good({"imports", "-n", "0"}).lines == 0);
+}
+
 TEST_CASE("help and version are no errors") {
   CHECK(quit({"--help"}).code == 0);
   CHECK(quit({"--help"}).text.find("__complete") == std::string::npos);

@@ -83,24 +83,31 @@ TEST_CASE("what an app does not have yet is a dash in the list") {
   CHECK(list_table({{"apps", Json::array()}}, Look{}) == "no apps\n");
 }
 
-TEST_CASE("a table is cut to the width of a terminal, and only there") {
+TEST_CASE("a table keeps to the width of a terminal and never cuts the reason") {
   Json app = row("blog", "degraded");
-  app["note"] = "a note that is far too long for the rest of the line of this terminal";
-  const Json result{{"apps", {app}}};
-  Look look;
-  look.width = 100;
-  for (const std::string& text : {list_table(result, look)}) {
-    CHECK(contains(text, "…"));
+  app["note"] =
+      "generation 15 was rejected: ModuleNotFoundError: No module named 'a_module_with_a_long_name'";
+  const Json result{{"apps", {app, row("shop", "running")}}};
+  for (const int width : {40, 80, 100}) {
+    CAPTURE(width);
+    Look look;
+    look.width = width;
+    const std::string text = list_table(result, look);
+    std::string words;
     std::size_t begin = 0;
     while (begin < text.size()) {
       const std::size_t end = text.find('\n', begin);
-      CHECK(display_width(text.substr(begin, end - begin)) <= 100);
+      const std::string line = text.substr(begin, end - begin);
+      CHECK(display_width(line) <= static_cast<std::size_t>(width));
+      if (line.starts_with("    ")) words += line.substr(words.empty() ? 4 : 3);
       begin = end + 1;
     }
+    CHECK(words == app["note"].get<std::string>());
   }
-  CHECK(contains(list_table(result, Look{}), "of this terminal"));
-  look.width = 3;
-  CHECK(list_table(result, look).starts_with("NA…\nbl…\n"));
+  CHECK(contains(list_table(result, Look{}), "13  generation 15 was rejected"));
+  Look narrow;
+  narrow.width = 3;
+  CHECK(list_table(result, narrow).starts_with("NA…\nbl…\n"));
 }
 
 TEST_CASE("colours are there only when they are asked for, and do not move columns") {
