@@ -18,6 +18,7 @@ void serve_app_views(control::Methods& methods, Daemon& daemon);      // command
 void serve_call_commands(control::Methods& methods, Daemon& daemon);  // commands_calls.cpp
 void serve_code_views(control::Methods& methods,
                       Daemon& daemon);  // commands_code.cpp: what code a generation has
+void serve_host_commands(control::Methods& methods, Daemon& daemon);    // commands_hosts.cpp
 void serve_daemon_commands(control::Methods& methods, Daemon& daemon);  // commands_daemon.cpp
 
 // A method of one app, which its parameter `app` names: finds it, or answers that there is none.

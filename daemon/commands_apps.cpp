@@ -183,7 +183,7 @@ void check_app(Daemon& daemon, App& app, const Json& params, Reply reply) {
                    {"snapshot", outcome.snapshot.substr(0, 12)},
                    {"files", outcome.files},
                    {"make_seconds", outcome.make_seconds},
-                   {"isolation", outcome.isolation},
+                   {"isolation", isolation_word_of(outcome.isolation)},
                    {"warnings", Json::array()}});
     } else {
       pending->fail(

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <map>
 
 namespace moult {
 
@@ -67,78 +66,6 @@ Json version_page(const Daemon& daemon) {
           {"config_folder", daemon.config().daemon.folder},
           {"state_folder", daemon.state_folder()},
           {"pythons", pythons}};
-}
-
-// Waits until each of the hosts has gone or an app refuses to leave it.
-void recycle(Daemon& daemon, const Json& params, Reply reply) {
-  HostPool& hosts = daemon.supervisor().hosts();
-  const int wanted = params.value("host", 0);
-  std::vector<std::pair<int, int>> going;  // number, pid
-  for (Host* host : hosts.hosts()) {
-    if (wanted == 0 || host->number() == wanted) going.emplace_back(host->number(), host->pid());
-  }
-  if (wanted != 0 && going.empty()) {
-    reply.fail({ErrorCode::failed,
-                fmt::format("there is no host {}", wanted),
-                {},
-                {},
-                0,
-                "moultctl hosts lists them"});
-    return;
-  }
-  std::map<std::string, std::uint64_t> apps;  // those that must move; the number of their next generation
-  for (const App* app : daemon.supervisor().apps()) {
-    const Generation* active = app->moulting().active();
-    if (active == nullptr) continue;
-    const bool moves = std::any_of(going.begin(), going.end(), [&](const auto& host) {
-      const Host* living = hosts.find(host.first);
-      return living != nullptr && active->lives_on(*living);
-    });
-    if (moves) apps.emplace(app->config().name, app->moulting().record().next_generation);
-  }
-  for (const auto& [number, pid] : going) {
-    if (Host* host = hosts.find(number)) hosts.recycle(*host, "moultctl recycle");
-  }
-  const auto pending = daemon.pending(std::move(reply), timeout_of(params, Seconds(300)), "the recycling");
-  Pending::poll(pending, [&daemon, going, apps](Pending& self) {
-    HostPool& pool = daemon.supervisor().hosts();
-    for (const auto& [name, next_generation] : apps) {
-      const App* app = daemon.supervisor().find(name);
-      if (app == nullptr || !app->moulting().last_rejected() || app->moulting().attempt_view()) continue;
-      if (app->moulting().last_rejected()->number < next_generation) continue;
-      const AttemptOutcome outcome{
-          .kind = AttemptOutcome::Kind::rejected,
-          .generation = app->moulting().last_rejected()->number,
-          .previous = app->moulting().active() != nullptr ? app->moulting().active()->number() : 0,
-          .rejection = app->moulting().last_rejected()->rejection};
-      const Generation* active = app->moulting().active();
-      const bool stays = active != nullptr && std::any_of(going.begin(), going.end(), [&](const auto& host) {
-                           const Host* living = pool.find(host.first);
-                           return living != nullptr && active->lives_on(*living);
-                         });
-      if (!stays) continue;
-      self.fail(rejection_error(outcome), rejection_more(name, outcome));
-      return true;
-    }
-    const bool all_gone = std::all_of(going.begin(), going.end(),
-                                      [&](const auto& host) { return pool.find(host.first) == nullptr; });
-    if (!all_gone) return false;
-    const std::vector<Host*> now = pool.hosts();
-    Json rows = Json::array();
-    for (const auto& [number, pid] : going) {
-      const Host* replacement = nullptr;
-      for (const Host* host : now) {
-        if (host->number() > number && replacement == nullptr) replacement = host;
-      }
-      rows.push_back({{"id", number},
-                      {"pid", pid},
-                      {"replaced_by", replacement != nullptr ? Json(replacement->number()) : Json(nullptr)},
-                      {"new_pid", replacement != nullptr ? Json(replacement->pid()) : Json(nullptr)},
-                      {"elapsed_seconds", self.elapsed().count()}});
-    }
-    self.ok({{"hosts", rows}});
-    return true;
-  });
 }
 
 void check_config(Daemon& daemon, const Json& params, Reply reply) {
@@ -219,11 +146,6 @@ Json daemon_page(const Daemon& daemon) {
 
 void serve_daemon_commands(control::Methods& methods, Daemon& daemon) {
   methods.serve("version", [&daemon](const Json&, Reply reply) { reply.ok(version_page(daemon)); });
-  methods.serve("hosts", [&daemon](const Json&, Reply reply) {
-    reply.ok({{"hosts", host_rows(daemon.supervisor(), daemon.supervisor().hosts())}});
-  });
-  methods.serve("recycle",
-                [&daemon](const Json& params, Reply reply) { recycle(daemon, params, std::move(reply)); });
   methods.serve("config.check", [&daemon](const Json& params, Reply reply) {
     check_config(daemon, params, std::move(reply));
   });
@@ -270,6 +192,7 @@ void serve_methods(control::Methods& methods, Daemon& daemon, control::EventLog&
   serve_app_commands(methods, daemon);
   serve_call_commands(methods, daemon);
   serve_code_views(methods, daemon);
+  serve_host_commands(methods, daemon);
   serve_daemon_commands(methods, daemon);
 }
 

@@ -64,7 +64,7 @@ Json compat_page(const App& app) {
     process_wide.push_back({{"what", note.what}, {"file", note.file}, {"line", note.line}});
   }
   return {{"app", app.config().name},
-          {"isolation", isolation},
+          {"isolation", isolation_word_of(isolation)},
           {"gil", gil_word(isolation)},
           {"python", active != nullptr ? active->record().python : ""},
           {"asked_isolation", app.config().isolation == Isolation::automatic     ? "auto"

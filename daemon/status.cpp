@@ -102,6 +102,10 @@ Json price_of(const App& app) {
 
 Json nullable(std::uint64_t number) { return number == 0 ? Json(nullptr) : Json(number); }
 
+std::string isolation_word_of(const std::string& isolation) {
+  return isolation.empty() || isolation == "process" ? isolation : "interpreter";
+}
+
 std::string gil_word(const std::string& isolation) {
   return isolation == "shared" ? "shared" : isolation.empty() ? "" : "own";
 }
@@ -125,7 +129,7 @@ Json list_row(const App& app) {
   return {{"name", app.config().name},
           {"state", to_string(app.state())},
           {"generation", active != nullptr ? Json(active->number()) : Json(nullptr)},
-          {"isolation", isolation},
+          {"isolation", isolation_word_of(isolation)},
           {"gil", gil_word(isolation)},
           {"calls", {{"running", app.running()}, {"queued", app.dispatcher().queued()}}},
           {"requests_per_second", app.stats().per_second(now)},

@@ -32,11 +32,10 @@ std::string place_of(const Json& object) {
   return file.empty() || line == 0 ? file : fmt::format("{}:{}", file, line);
 }
 
-std::string_view isolation_in_words(const std::string& isolation) {
-  if (isolation == "own") return "sub-interpreter with its own GIL";
-  if (isolation == "shared") return "sub-interpreter, shared GIL";
+std::string_view isolation_in_words(const std::string& isolation, const std::string& gil) {
   if (isolation == "process") return "process of its own";
-  return isolation.empty() ? "" : "unknown isolation";
+  if (isolation.empty()) return "";
+  return gil == "own" ? "sub-interpreter with its own GIL" : "sub-interpreter, shared GIL";
 }
 
 std::string serving_facts(const Json& app, const Json& active, const Look& look) {
@@ -49,7 +48,7 @@ std::string serving_facts(const Json& app, const Json& active, const Look& look)
   if (has(active, "snapshot")) join(code, "snapshot " + text_at(active, "snapshot"));
   if (!text_at(active, "vcs_commit").empty()) join(code, "commit " + text_at(active, "vcs_commit"));
   std::string runs = text_at(active, "python").empty() ? "" : "Python " + text_at(active, "python");
-  join(runs, isolation_in_words(text_at(app, "isolation")));
+  join(runs, isolation_in_words(text_at(app, "isolation"), text_at(app, "gil")));
   if (has(active, "host")) {
     join(runs, fmt::format("host {} (pid {})", label_at(active, "host"), label_at(active, "host_pid")));
   }

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <map>
 #include <string>
 
 using namespace moult::testing;
@@ -152,6 +153,24 @@ TEST_CASE("promise 1: recycling hosts under load loses no call and replaces ever
   CHECK(host_of(daemon, "one") != before);
   CHECK(host_of(daemon, "two") != before);
   CHECK(eventually([&] { return ::kill(before, 0) != 0; }));
+}
+
+TEST_CASE("recycling replaces hosts one after the other and names the one that took over") {
+  DaemonProcess daemon;
+  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nhosts = 2\n");
+  daemon.add_app("one", "routes = [\"/one\"]").write("app.py", answers("served"));
+  daemon.add_app("two", "routes = [\"/two\"]").write("app.py", answers("served"));
+  daemon.start();
+  std::map<long long, std::string> apps;  // of each host
+  for (const std::string app : {"one", "two"}) apps[host_of(daemon, app)] += app;
+  const Answer recycled = daemon.call("recycle", "{}", Clock::now() + 2 * patience());
+  REQUIRE_MESSAGE(recycled.ok(), recycled.raw());
+  REQUIRE(recycled.size("/hosts") == apps.size());
+  for (std::size_t i = 0; i < apps.size(); ++i) {
+    const std::string row = "/hosts/" + std::to_string(i);
+    const std::string app = apps.at(static_cast<long long>(recycled.number(row + "/pid")));
+    CHECK(recycled.number(row + "/new_pid") == host_of(daemon, app.substr(0, 3)));
+  }
 }
 
 TEST_CASE("apps share a host where they can, and status names it") {

@@ -22,7 +22,7 @@ Json row(const std::string& name, const std::string& state) {
   return Json{{"name", name},
               {"state", state},
               {"generation", 14},
-              {"isolation", "shared"},
+              {"isolation", "interpreter"},
               {"calls", {{"running", 2}, {"queued", 1}}},
               {"requests_per_second", 11.42},
               {"p95_seconds", 0.038},
@@ -71,9 +71,9 @@ TEST_CASE("the list is an aligned table with an upper-case header") {
   const Json result{{"apps", {row("blog", "running"), row("a-long-name", "degraded")}}};
   const std::string table = list_table(result, Look{});
   CHECK(table ==
-        "NAME         STATE     GEN  ISOLATION  CALLS  REQ/S   P95    MEM  UPTIME  RELOADS  NOTE\n"
-        "blog         running    14  shared       2/1   11.4  38ms  16.5M    2d3h       13\n"
-        "a-long-name  degraded   14  shared       2/1   11.4  38ms  16.5M    2d3h       13\n");
+        "NAME         STATE     GEN  ISOLATION    CALLS  REQ/S   P95    MEM  UPTIME  RELOADS  NOTE\n"
+        "blog         running    14  interpreter    2/1   11.4  38ms  16.5M    2d3h       13\n"
+        "a-long-name  degraded   14  interpreter    2/1   11.4  38ms  16.5M    2d3h       13\n");
 }
 
 TEST_CASE("what an app does not have yet is a dash in the list") {
