@@ -10,7 +10,7 @@ namespace moult {
 Result<BootCode> BootCode::compile(const py::Attached& py) {
   BootCode boot;
   for (const BootSource& source : kBootSources) {
-    const std::string file = "<moult>/" + std::string(source.name) + ".py";
+    const std::string file = "<moult " + std::string(source.name) + ">";
     const py::Ref code = py::Ref::steal(Py_CompileString(source.text, file.c_str(), Py_file_input));
     const py::Ref bytes =
         code ? py::Ref::steal(PyMarshal_WriteObjectToString(code.get(), Py_MARSHAL_VERSION)) : py::Ref();

@@ -85,7 +85,7 @@ def without_own_frames(report):
 
 
 def is_own(filename):
-    return filename.startswith(("<moult>", "<frozen importlib"))
+    return filename.startswith(("<moult", "<frozen importlib"))
 
 
 def place_of(error):

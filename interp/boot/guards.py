@@ -44,7 +44,7 @@ def caller():
     while frame is not None:
         name = frame.f_code.co_filename
         in_standard = name.startswith(standard) and "-packages/" not in name
-        if not (in_standard or name.startswith(("<moult>", "<frozen "))):
+        if not (in_standard or name.startswith(("<moult ", "<frozen "))):
             return name, frame.f_lineno
         frame = frame.f_back
     return "", 0
