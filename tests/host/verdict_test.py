@@ -1,5 +1,8 @@
 """What a host tells of what refuses an interpreter, and what becomes of the call that met it."""
 
+import glob
+import shutil
+import subprocess
 import unittest
 
 import case
@@ -130,27 +133,25 @@ class Verdict(case.HostCase):
 class Ahead(case.HostCase):
     @unittest.skipUnless(case.has_package("numpy"), "no NumPy")
     def test_the_extension_modules_of_imported_packages_are_looked_at_ahead(self):
-        self.tree.write({
-            "site-packages/lazy/__init__.py": "",
-            "app.py": """
-                import lazy
-                def application(env, start):
-                    start('200 OK', []); return []
-                """})
-        import numpy
-        import glob
-        import os
-        import shutil
-
-        core = next(iter(glob.glob(os.path.dirname(numpy.__file__) + "/*core/_multiarray_umath*.so")))
-        shutil.copy(core, self.tree / "site-packages/lazy/_fast.so")
-        sources = {path: content for path, content in self.tree.sources().items() if "site-packages" not in path}
-        options = {"snapshot": sources, "path": [self.tree / "site-packages"]}
-        event = self.host.reject(self.tree, self.tree / "app.py", may_move=True, **options)
-        self.assertEqual([item["module"] for item in event["refused"]], ["lazy._fast"])
-        interp = self.host.make(self.tree, self.tree / "app.py", **options)
-        self.addCleanup(self.retire, interp)
-        self.assertEqual(interp.made["refused"], [])
+        where = "import numpy; print(numpy.__path__[0])"
+        numpy = subprocess.check_output([case.host_driver.PYTHON, "-c", where], text=True).strip()
+        core = next(iter(glob.glob(numpy + "/*core/_multiarray_umath*.so")))
+        for package in ("lazy", "space.inner"):
+            with self.subTest(package):
+                folder = "site-packages/" + package.replace(".", "/")
+                self.tree.write({folder + "/__init__.py": "", "app.py": f"""
+                    import {package}
+                    def application(env, start):
+                        start('200 OK', []); return []
+                    """})
+                shutil.copy(core, self.tree / f"{folder}/_fast.so")
+                sources = {path: text for path, text in self.tree.sources().items() if "site-packages" not in path}
+                options = {"snapshot": sources, "path": [self.tree / "site-packages"]}
+                event = self.host.reject(self.tree, self.tree / "app.py", may_move=True, **options)
+                self.assertEqual([item["module"] for item in event["refused"]], [package + "._fast"])
+                interp = self.host.make(self.tree, self.tree / "app.py", **options)
+                self.addCleanup(self.retire, interp)
+                self.assertEqual(interp.made["refused"], [])
 
 
 class OwnProcess(unittest.TestCase):
