@@ -1,6 +1,7 @@
 #include "control/client.h"
 
 #include "control/listening_socket.h"
+#include "ipc/base/json.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -91,7 +92,7 @@ Result<Json> Client::call(const std::string& method, const Json& params, std::op
   MOULT_TRY(send_all(request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", deadline));
   for (;;) {
     MOULT_ASSIGN(const std::string line, read_line(deadline));
-    const Json answer = Json::parse(line, nullptr, false);
+    const Json answer = parse_json_or_discard(line);
     if (!answer.is_object())
       return fail(Error{ErrorCode::protocol, "the daemon sent a line that is no JSON object"});
     const Json none;

@@ -1,5 +1,7 @@
 #include "control/event_log.h"
 
+#include "ipc/base/json.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -52,7 +54,7 @@ void EventLog::add(std::string_view event, std::string_view app, const Json& dat
   const auto& entry =
       ring_.add(event, app, data.dump(-1, ' ', false, kReplace), std::chrono::system_clock::now());
   if (streams_.empty()) return;
-  const Json what = Json::parse(entry.json);
+  const Json what = parse_json_or_discard(entry.json);
   for (auto stream = streams_.begin(); stream != streams_.end();) {
     const auto now = stream++;  // the answer at the limit removes it
     if (!now->filter.wants(event, app)) continue;
@@ -92,7 +94,7 @@ void EventLog::handle(const Json& params, Reply reply) {
     if (!filter.wants(entry->event, entry->app)) continue;
     if (count == limit) break;
     ++count;
-    found.push_back(Json::parse(entry->json));
+    found.push_back(parse_json_or_discard(entry->json));
     if (count == limit) cursor = ring_.cursor_of(entry->seq);
   }
   if (!wants_more) return reply.ok(Json{{"cursor", cursor}, {"events", std::move(found)}});

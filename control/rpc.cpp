@@ -1,5 +1,7 @@
 #include "control/rpc.h"
 
+#include "ipc/base/json.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -19,12 +21,9 @@ BadRequest bad(std::string id, int code, std::string message) {
 }  // namespace
 
 std::variant<Request, BadRequest> parse_request(std::string_view line) {
-  Json json;
-  try {
-    json = Json::parse(line);
-  } catch (const Json::parse_error& error) {
-    return bad("null", kParseError, fmt::format("the line is no JSON: byte {}", error.byte));
-  }
+  auto parsed = parse_json(line);
+  if (!parsed) return bad("null", kParseError, fmt::format("the line is {}", parsed.error().message));
+  Json& json = *parsed;
   if (json.is_array())
     return bad("null", kInvalidRequest, "batches are not served: send one request per line");
   if (!json.is_object()) return bad("null", kInvalidRequest, "a request is a JSON object");
@@ -59,7 +58,7 @@ std::string error_line(const std::string& id, int code, const Error& error, cons
 
 std::string notice_line(std::string_view kind, const std::string& request_id, const Json& what) {
   Json params = what.is_object() ? what : Json{{"value", what}};
-  params["request"] = Json::parse(request_id);
+  params["request"] = parse_json_or_discard(request_id);
   return fmt::format("{{\"jsonrpc\":\"2.0\",\"method\":\"{}\",\"params\":{}}}\n", kind, text_of(params));
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/commands.h"
 #include "daemon/daemon.h"
 #include "daemon/pending.h"
+#include "ipc/base/json.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -72,8 +73,11 @@ Result<std::string> arguments_of(const Json& params) {
   const std::string text = params.at("args_json").get<std::string>();
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   const bool right = start != std::string::npos && (text[start] == '{' || text[start] == '[');
-  if (!right || !Json::accept(text)) {
-    Error error{ErrorCode::usage, "the arguments are neither a JSON object nor a JSON list"};
+  const auto parsed = parse_json(text);
+  if (!right || !parsed) {
+    Error error{ErrorCode::usage, is_json_too_deep(text)
+                                      ? parsed.error().message
+                                      : "the arguments are neither a JSON object nor a JSON list"};
     error.hint = "write '{\"order\": 7}' for keywords or '[7]' for positions";
     return fail(std::move(error));
   }
@@ -105,9 +109,11 @@ void call(Daemon& daemon, App& app, const Json& params, Reply reply) {
               if (raw) {
                 answer["result_json"] = outcome.result;
               } else {
-                answer["result"] = Json::parse(outcome.result, nullptr, false);
+                answer["result"] = parse_json_or_discard(outcome.result);
                 if (answer["result"].is_discarded()) {
-                  to.fail({ErrorCode::protocol, "the result is no JSON"});
+                  to.fail({ErrorCode::protocol, is_json_too_deep(outcome.result)
+                                                    ? "the result is nested too deep: ask for it `raw`"
+                                                    : "the result is no JSON"});
                   return;
                 }
               }
@@ -122,7 +128,7 @@ void exports(Daemon& daemon, App& app, const Json& params, Reply reply) {
   order.deadline = Steady::now() + timeout_of(params, Seconds(10));
   make_call(daemon, app, std::move(order), std::move(reply),
             [name = app.config().name](Reply& to, const ScriptOutcome& outcome) {
-              Json list = Json::parse(outcome.result, nullptr, false);
+              Json list = parse_json_or_discard(outcome.result);
               if (!list.is_array()) {
                 to.fail({ErrorCode::protocol, "the list of exports is no JSON list"});
                 return;

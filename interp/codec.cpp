@@ -1,5 +1,6 @@
 #include "interp/commands.h"
 #include "interp/events.h"
+#include "ipc/base/json.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -169,7 +170,8 @@ Json list_of(const std::vector<Refusal>& refusals) {
 
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors) {
   try {
-    return command_from(Json::parse(packet), std::move(descriptors));
+    MOULT_ASSIGN(const Json json, parse_json(packet));
+    return command_from(json, std::move(descriptors));
   } catch (const std::exception& error) {
     return bad(fmt::format("command channel: {}", error.what()));
   }

@@ -1,5 +1,7 @@
 #include "ipc/function_call.h"
 
+#include "ipc/base/json.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -29,7 +31,7 @@ std::string encode_fault(const CallFault& fault) {
 }
 
 std::optional<CallFault> decode_fault(std::string_view reason, std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = parse_json_or_discard(text);
   if (!json.is_object()) return std::nullopt;
   const auto field = [&](const char* name) {
     const auto found = json.find(name);

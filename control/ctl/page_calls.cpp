@@ -1,5 +1,6 @@
 #include "control/ctl/pages.h"
 #include "control/ctl/table.h"
+#include "ipc/base/json.h"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -62,6 +63,7 @@ std::string exports_table(const Json& result, const Look& look) {
 }
 
 std::string indented_json(std::string_view text) {
+  if (is_json_too_deep(text)) return std::string(text);  // the spaces would be its square
   std::string out;
   std::size_t depth = 0;
   bool in_string = false;

@@ -1,5 +1,7 @@
 #include "control/ctl/readiness.h"
 
+#include "ipc/base/json.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -8,7 +10,7 @@ namespace moult::ctl {
 namespace {
 
 std::string readable_line(const std::string& line) {
-  const Json json = Json::parse(line, nullptr, false);
+  const Json json = parse_json_or_discard(line);
   if (!json.is_object() || !json.contains("message")) return line;
   std::string text = text_at(json, "message");
   const std::string level = text_at(json, "level");

@@ -6,6 +6,7 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@ namespace moult {
 namespace {
 
 constexpr std::size_t kMaxFileSize = 1u << 20;
+constexpr int kMaxDots = 1000;
 
 Value convert(const toml::node& node);
 
@@ -60,9 +62,27 @@ Value convert(const toml::node& node) {
   return value;
 }
 
+// The library bounds the depth of lists and inline tables, but makes a table for each part of a dotted
+// key (`a.a.a.… = 1`, `[a.a.a.…]`), and copies and ends them level by level on the stack. A key does not
+// span lines, so a line with too many dots is refused, whatever they are in. 0: there is none.
+int line_of_too_many_dots(std::string_view text) {
+  int line = 1;
+  int dots = 0;
+  for (const char c : text) {
+    if (c == '.' && ++dots > kMaxDots) return line;
+    if (c != '\n') continue;
+    ++line;
+    dots = 0;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Value::Table> parse_toml(std::string_view text, const std::string& file) {
+  if (const int line = line_of_too_many_dots(text); line != 0) {
+    return fail(config_error({file, line, 1}, fmt::format("a line has more than {} dots", kMaxDots)));
+  }
   const toml::parse_result result = toml::parse(text, file);
   if (!result) {
     const toml::parse_error& error = result.error();

@@ -3,6 +3,7 @@
 #include "daemon/snapshot/file_stamp.h"
 #include "daemon/snapshot/tree_rules.h"
 #include "ipc/base/fd.h"
+#include "ipc/base/json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -85,7 +86,7 @@ std::string path_of_url(std::string_view url) {
 void add_editable(std::vector<std::string>& folders, const std::string& distribution) {
   const auto text = read_file(join_path(distribution, "direct_url.json"), kSmallFile);
   if (!text) return;
-  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  const auto json = parse_json_or_discard(*text);
   if (!json.is_object() || !json.contains("dir_info") || !json.contains("url")) return;
   const auto& info = json["dir_info"];
   if (!info.is_object() || !json["url"].is_string() || !info.contains("editable") || info["editable"] != true)

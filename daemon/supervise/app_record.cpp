@@ -1,5 +1,7 @@
 #include "daemon/supervise/app_record.h"
 
+#include "ipc/base/json.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -176,7 +178,10 @@ std::string encode_record(const AppRecord& record) {
 
 Result<AppRecord> decode_record(std::string_view text) {
   try {
-    const Json json = Json::parse(text);
+    const auto parsed = parse_json(text);
+    if (!parsed)
+      return fail(Error{ErrorCode::failed, "the app's state file is damaged", parsed.error().message});
+    const Json& json = *parsed;
     AppRecord record;
     // A signed type: a negative number would become a huge one without an error.
     const auto next = json.at("next_generation").get<std::int64_t>();

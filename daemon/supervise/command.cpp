@@ -1,5 +1,7 @@
 #include "daemon/supervise/command.h"
 
+#include "ipc/base/json.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -222,7 +224,7 @@ std::string encode_stack(const StackCommand& command) {
 std::string encode_exit() { return dump(Json{{"do", "exit"}}); }
 
 Result<HostEvent> decode_event(std::string_view packet) {
-  const Json json = Json::parse(packet, nullptr, false);
+  const Json json = parse_json_or_discard(packet);
   if (!json.is_object()) return fail(Error{ErrorCode::protocol, "a host event that is no JSON object"});
   const std::string name = text_of(json, "event");
   HostEvent event;

@@ -282,3 +282,21 @@ TEST_CASE("moultd check names file and line and exits with 5") {
   CHECK(contains(check.output + check.errors, "moult.toml:2"));
   CHECK(contains(check.output + check.errors, "hosts"));
 }
+
+TEST_CASE("a megabyte of brackets on a control socket is refused, and the daemon lives") {
+  Blog blog;
+  const std::string deep = std::string(400'000, '[') + std::string(400'000, ']');
+  for (const char* socket : {"control.sock", "status.sock"}) {
+    ControlClient client(blog.daemon.folder() / (std::string("run/") + socket));
+    for (const std::string& line :
+         {deep, R"({"jsonrpc":"2.0","id":)" + deep + R"(,"method":"list"})",
+          R"({"jsonrpc":"2.0","id":1,"method":"list","params":)" + deep + "}",
+          R"({"jsonrpc":"2.0","id":1,"method":"call","params":{"app":"blog","function":"f","args":)" + deep +
+              "}}"}) {
+      CHECK(contains(client.send_line(line).error_message(), "nested deeper than 64 levels"));
+    }
+  }
+  const std::string text = R"({"app":"blog","function":"f","args_json":")" + deep + "\"}";
+  CHECK(contains(blog.daemon.call("call", text).error_message(), "nested deeper than 64 levels"));
+  CHECK(blog.daemon.get("/").body == "one");
+}

@@ -50,3 +50,16 @@ TEST_CASE("a file that is not there is an error of that file") {
   CHECK(table.error().code == ErrorCode::config_invalid);
   CHECK(describe(table.error()) == "/nonexistent/x.toml: No such file or directory");
 }
+
+TEST_CASE("tables in tables, without an end, are refused and cost no stack") {
+  std::string parts = "a";
+  for (int i = 0; i < 200'000; ++i) parts += ".a";
+  for (const std::string& text :
+       {parts + " = 1\n", "x = 1\n[" + parts + "]\n", "x = { " + parts + " = 1 }\n"}) {
+    const auto table = parse_toml(text, "moult.toml");
+    REQUIRE_FALSE(table);
+    CHECK(table.error().message.starts_with("a line has more than 1000 dots"));
+  }
+  CHECK_FALSE(parse_toml("a = " + std::string(200'000, '['), "moult.toml"));
+  CHECK(parse_toml("# " + parts.substr(0, 1000) + "\n" + parts.substr(0, 101) + " = 1\n", "moult.toml"));
+}

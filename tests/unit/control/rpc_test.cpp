@@ -1,6 +1,7 @@
 #include "control/rpc.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 using namespace moult;
@@ -56,8 +57,10 @@ TEST_CASE("JSON that is no request is refused, with the id where there is one") 
 TEST_CASE("JSON nested a million deep neither crashes nor hangs the parser") {
   CHECK(bad(std::string(1'000'000, '[')).code == -32700);
   const std::string deep = std::string(400'000, '[') + std::string(400'000, ']');
-  const Request request = good(R"({"jsonrpc":"2.0","id":1,"method":"x","params":)" + deep + "}");
-  CHECK(request.params->is_array());
+  CHECK(bad(deep).error.message == "the line is JSON that is nested deeper than 64 levels");
+  for (const char* member : {"jsonrpc", "id", "method", "params", "x"}) {
+    CHECK(bad(fmt::format(R"({{"{}":{},"jsonrpc":"2.0","id":1,"method":"x"}})", member, deep)).id == "null");
+  }
 }
 
 TEST_CASE("answers are single lines, whatever bytes are in them") {
