@@ -1,6 +1,7 @@
 #include "ipc/base/log.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/count_of.h"
 
 #include <unistd.h>
 #include <cstdlib>
@@ -106,6 +107,11 @@ void Log::print(std::string_view text, std::initializer_list<LogField> fields) {
 
 void Log::write(LogLevel level, std::string_view text, std::initializer_list<LogField> fields) {
   if (level < threshold_) return;
+  write_line(level, text, line_of(level, text, fields));
+}
+
+std::string Log::line_of(LogLevel level, std::string_view text,
+                         std::initializer_list<LogField> fields) const {
   std::string line;
   if (human_) {
     if (colour_) line += colour_of(level);
@@ -128,13 +134,36 @@ void Log::write(LogLevel level, std::string_view text, std::initializer_list<Log
     }
     line += '}';
   }
-  write_line(level, text, std::move(line));
+  return line;
+}
+
+void Log::write_in_background(std::uint64_t file_max) {
+  // The writer's thread may outlive us: it has a log of its own to ask for the form of a line.
+  Log form(human_ ? Format::human : Format::json);
+  form.brief_ = brief_;
+  auto confess = [form = std::make_shared<Log>(std::move(form))](std::uint64_t lines) {
+    return form->line_of(
+               LogLevel::warning,
+               fmt::format("{} dropped here: nobody took what the log had", count_of(lines, "line")),
+               {{"lines", std::to_string(lines)}}) +
+           '\n';
+  };
+  writer_ =
+      std::make_unique<LogWriter>(STDERR_FILENO, LogWriter::Limits{.file = file_max}, std::move(confess));
+}
+
+void Log::reopen() {
+  if (writer_) writer_->reopen();
 }
 
 void Log::write_line(LogLevel level, std::string_view text, std::string line) const {
   line += '\n';
   // A log that cannot be written must not stop the daemon; there is nowhere to say so either.
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  if (writer_) {
+    writer_->add(line);
+  } else {
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  }
   if (tap_) tap_(level, text);
 }
 

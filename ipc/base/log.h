@@ -1,9 +1,12 @@
 #pragma once
 
+#include "ipc/base/log_writer.h"
+
 #include <fmt/format.h>
 
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +24,8 @@ struct LogField {
 
 // Writes one line per event to stderr: human text on a terminal, one JSON object a line otherwise
 // ("human" and "json" force either). One per process, built by main and passed by reference; loop
-// thread only. A line is one write(2), so lines of several processes do not mix.
+// thread only. A line is one write(2), so lines of several processes do not mix. That write blocks as
+// long as the reader of stderr likes, unless write_in_background() was called.
 class Log {
  public:
   enum class Format { automatic, human, json };
@@ -42,12 +46,18 @@ class Log {
   bool is_brief() const { return brief_; }
   bool has_colour() const { return human_ && colour_; }
 
+  // From now on a LogWriter writes. `file_max`: at which size a log file is rotated; 0: never.
+  void write_in_background(std::uint64_t file_max);
+  void reopen();  // a log file that was moved away is made again
+  std::uint64_t dropped() const { return writer_ ? writer_->dropped() : 0; }
+
   void set_threshold(LogLevel threshold) { threshold_ = threshold; }
   // Where lines go besides stderr ("moultctl events", tests). At most one.
   void set_tap(std::function<void(LogLevel, std::string_view)> tap) { tap_ = std::move(tap); }
 
  private:
   void write(LogLevel level, std::string_view text, std::initializer_list<LogField> fields);
+  std::string line_of(LogLevel level, std::string_view text, std::initializer_list<LogField> fields) const;
   void write_line(LogLevel level, std::string_view text, std::string line) const;
 
   bool human_;
@@ -55,6 +65,7 @@ class Log {
   bool brief_ = false;
   LogLevel threshold_;
   std::function<void(LogLevel, std::string_view)> tap_;
+  std::unique_ptr<LogWriter> writer_;
 };
 
 // Appends `text` as the inside of a JSON string, without the quotes; bytes that are not UTF-8
