@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ Server::Server(uv::Loop& loop, const Methods& methods, Log& log, ListeningSocket
       sweeper_(loop),
       reaper_(loop),
       listener_(loop, socket_.fd(), [this](int) { accept_clients(); }) {
+  make_spares();
   listener_.set(uv::Poll::kReadable);
   sweeper_.start_repeating(limits_.sweep, [this] { sweep(); });
 }
@@ -63,10 +65,29 @@ void Server::accept_clients() {
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EAGAIN) return;
+    const int reason = errno;
+    if ((reason == EMFILE || reason == ENFILE) && give_up_spare()) continue;
+    errno = reason;
     // Out of descriptors or memory: the listener would be ready again at once. The next sweep goes on.
     log_.error("cannot accept a control client", {{"error", last_os_error("accept4").message}});
     listener_.set(0);
     return;
+  }
+}
+
+// Whoever comes to see why nothing works must get in.
+bool Server::give_up_spare() {
+  if (spares_.empty()) return false;
+  spares_.pop_back();
+  return true;
+}
+
+void Server::make_spares() {
+  constexpr std::size_t kSpares = 4;
+  while (spares_.size() < kSpares) {
+    Fd spare(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!spare) return;
+    spares_.push_back(std::move(spare));
   }
 }
 
@@ -93,6 +114,7 @@ void Server::admit(Fd client) {
 }
 
 void Server::sweep() {
+  make_spares();
   listener_.set(uv::Poll::kReadable);
   for (const auto& session : sessions_) session->check_deadlines(loop_.now());
 }
@@ -105,6 +127,7 @@ void Server::reap() {
     if ((*now)->has_ended()) ended.splice(ended.end(), sessions_, now);
   }
   ended.clear();
+  make_spares();
 }
 
 }  // namespace moult::control

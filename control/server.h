@@ -46,6 +46,8 @@ class Server {
          const ServerLimits& limits);
   void accept_clients();
   void admit(Fd client);
+  bool give_up_spare();
+  void make_spares();
   void sweep();  // deadlines of all clients
   void reap();   // destroys the sessions that have ended
 
@@ -56,6 +58,7 @@ class Server {
   ServerLimits limits_;
   ListeningSocket socket_;
   std::list<std::unique_ptr<Session>> sessions_;
+  std::vector<Fd> spares_;  // given up to let a client in when there are no more descriptors
   uv::Timer sweeper_;
   uv::Timer reaper_;
   uv::Poll listener_;

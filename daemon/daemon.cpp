@@ -2,6 +2,7 @@
 
 #include "daemon/commands.h"
 #include "ipc/base/content_hash.h"
+#include "ipc/base/descriptor_limit.h"
 
 #include <fmt/format.h>
 
@@ -97,6 +98,7 @@ tl::expected<void, ConfigErrors> Daemon::start() {
   services_->callers = calls_.get();
   http_ = std::make_unique<HttpServer>(loop_, log_, services_->numbers, config_.daemon);
   if (config_.daemon.access_log) http_->set_access_log(access_log_to(log_));
+  reserve_descriptors(config_);
   if (auto listening = listen_to(config_); !listening) return stop(listening.error());
   if (auto opened = open_control(); !opened) return stop(opened.error());
   arm_signals();
@@ -200,6 +202,13 @@ void Daemon::fill_routes(const Config& config) {
   }
 }
 
+void Daemon::reserve_descriptors(const Config& config) {
+  std::size_t lanes = 0;
+  for (const AppConfig& app : config.apps)
+    lanes += static_cast<std::size_t>(app.interpreters) * static_cast<std::size_t>(app.threads);
+  http_->reserve_descriptors(descriptor_reserve(config.apps.size(), lanes, descriptor_limit()));
+}
+
 void Daemon::reload_config(Reloaded reloaded) {
   if (options_.command == DaemonCommand::run || phase_ != Phase::running) {
     if (reloaded) {
@@ -265,6 +274,7 @@ tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, Conf
   }
   if (auto listening = listen_to(*loaded); !listening) return refuse({listening.error()});
   http_->configure(loaded->daemon);
+  reserve_descriptors(*loaded);
   for (const std::string& name : change.removed) {
     const App* gone = supervisor_->find(name);
     for (const auto& routes : old_routes_) {
@@ -324,7 +334,14 @@ void Daemon::arm_signals() {
   for (const int number : {SIGTERM, SIGINT}) {
     signals_.push_back(std::make_unique<uv::Signal>(loop_, number, [this] { shut_down(std::nullopt); }));
   }
-  signals_.push_back(std::make_unique<uv::Signal>(loop_, SIGHUP, [this] { reload_config({}); }));
+  signals_.push_back(std::make_unique<uv::Signal>(loop_, SIGHUP, [this] {
+    // Without a config it can only mean that the terminal was closed.
+    if (options_.command == DaemonCommand::run) return shut_down(std::nullopt);
+    reload_config({});
+  }));
+  // Logs of apps are opened for each write.
+  signals_.push_back(std::make_unique<uv::Signal>(loop_, SIGUSR1, [this] { log_.reopen(); }));
+  signals_.push_back(std::make_unique<uv::Signal>(loop_, SIGUSR2, [this] { tell_state(); }));
 }
 
 std::shared_ptr<Pending> Daemon::pending(control::Reply reply, Milliseconds deadline, std::string what) {

@@ -70,7 +70,9 @@ class Daemon {
   void watch_config();
   tl::expected<ConfigChange, ConfigErrors> apply(tl::expected<Config, ConfigErrors> loaded);
   void fill_routes(const Config& config);
+  void reserve_descriptors(const Config& config);
   void tell_start();
+  void tell_state();  // state_dump.cpp
   void arm_signals();
 
   uv::Loop& loop_;

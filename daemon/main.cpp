@@ -1,9 +1,12 @@
 #include "daemon/daemon.h"
+#include "ipc/base/descriptor_limit.h"
 
 #include <csignal>
 #include <cstdio>
 
 namespace {
+
+constexpr std::uint64_t kLogFileMax = 8u << 20;  // moultd.log of `moultctl ensure`; one older file is kept
 
 int answer(const moult::CommandLineAnswer& answer) {
   std::fputs(answer.text.c_str(), answer.exit_code == 0 ? stdout : stderr);
@@ -15,6 +18,7 @@ int answer(const moult::CommandLineAnswer& answer) {
 int main(int argc, char** argv) {
   using namespace moult;
   std::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);  // until the daemon listens
   const auto parsed = parse_options(argc, argv);
   if (const auto* done = std::get_if<CommandLineAnswer>(&parsed)) return answer(*done);
   const DaemonOptions& options = std::get<DaemonOptions>(parsed);
@@ -24,6 +28,8 @@ int main(int argc, char** argv) {
 
   Log log(options.log_format, options.log_level);
   if (options.command == DaemonCommand::run) log.make_brief();
+  log.write_in_background(kLogFileMax);
+  raise_descriptor_limit();
   uv::set_background_threads(8);
   uv::Loop loop;
   Daemon daemon(loop, log, options, surroundings);

@@ -2,10 +2,10 @@
 
 #include "daemon/front/http_connection.h"
 #include "daemon/front/listener.h"
+#include "ipc/base/descriptor_limit.h"
 
 #include <fmt/format.h>
 
-#include <sys/resource.h>
 #include <algorithm>
 #include <cerrno>
 #include <limits>
@@ -15,15 +15,8 @@ namespace moult {
 namespace {
 
 constexpr int kAcceptsPerWakeUp = 32;
-constexpr int kFdReserve = 32;  // for hosts, lanes, files and the control socket
 constexpr Milliseconds kSweepPeriod{500};
 constexpr Milliseconds kTellAgain{10'000};
-
-int highest_usable_fd() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1'000'000) return 1'000'000;
-  return std::max(static_cast<int>(limit.rlim_cur) - kFdReserve, 16);
-}
 
 bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -34,6 +27,7 @@ bool is_shortage(int error) {
 HttpServer::HttpServer(uv::Loop& loop, Log& log, CallNumbers& numbers, const DaemonConfig& config)
     : log_(log),
       shared_(loop, log, numbers),
+      highest_fd_(static_cast<int>(descriptor_limit())),
       soon_(loop, [this] { act_now(); }),
       sweeper_(loop),
       stop_deadline_(loop) {
@@ -56,7 +50,12 @@ void HttpServer::configure(const DaemonConfig& config) {
     if (!shared_.trusted.add(proxy)) log_.warning("a trusted proxy is no address", {{"proxy", proxy}});
   }
   max_connections_ = static_cast<std::size_t>(std::max(config.max_connections, 1));
-  highest_fd_ = highest_usable_fd();
+}
+
+void HttpServer::reserve_descriptors(std::size_t count) {
+  const std::uint64_t limit = descriptor_limit();
+  highest_fd_ =
+      static_cast<int>(limit - std::min<std::uint64_t>(count, limit - std::min<std::uint64_t>(limit, 16)));
 }
 
 // ---- listeners

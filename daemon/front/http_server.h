@@ -31,6 +31,8 @@ class HttpServer {
 
   // Time-outs, limits and trusted proxies of a new configuration; for connections to come.
   void configure(const DaemonConfig& config);
+  // Connections leave so many descriptors to everybody else: hosts, lanes, files, the control socket.
+  void reserve_descriptors(std::size_t count);
   void set_access_log(AccessLog access_log) { shared_.access_log = std::move(access_log); }
 
   // Binds and accepts. Blocks for a bind only.
@@ -73,7 +75,7 @@ class HttpServer {
   Log& log_;
   http::HttpShared shared_;
   std::size_t max_connections_ = 0;
-  int highest_fd_ = 0;  // above it the reserve begins
+  int highest_fd_;  // above it the reserve begins
   std::vector<std::unique_ptr<Door>> doors_;
   std::unordered_map<http::HttpConnection*, std::unique_ptr<http::HttpConnection>> connections_;
   std::vector<http::HttpConnection*> waiting_;  // to act once the stack has unwound

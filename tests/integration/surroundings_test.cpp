@@ -1,0 +1,101 @@
+// What a terminal, a disk and a limit can do to the daemon: nothing.
+
+#include "tests/integration/sources.h"
+#include "tests/support/daemon_process.h"
+#include "tests/support/raw_file.h"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+using namespace moult::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+// Starts the daemon with its stderr in a pipe that is read only while the file `gate` is not there.
+std::vector<std::string> gated_log(const std::string& gate) {
+  return {test_python(), "-c", R"(
+import os, sys, time
+r, w = os.pipe()
+if os.fork():
+    os.dup2(w, 2); os.close(r); os.close(w)
+    os.execvp(sys.argv[2], sys.argv[2:])
+os.close(w)
+while True:
+    while os.path.exists(sys.argv[1]): time.sleep(0.02)
+    data = os.read(r, 65536)
+    if not data: break
+    os.write(2, data)
+)",
+          gate};
+}
+
+constexpr std::string_view kLimits = R"(
+import resource, os
+def application(environ, start_response):
+    start_response("200 OK", [])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return [f"{soft} {hard}".encode()]
+)";
+
+}  // namespace
+
+TEST_CASE("a log that nobody reads stops neither requests nor moultctl, and says what was lost") {
+  DaemonProcess daemon;
+  const std::string gate = daemon.folder() / "gate";
+  daemon.starter() = gated_log(gate);
+  daemon.write_daemon_config("listen = [\"127.0.0.1:0\"]\naccess_log = true\n");
+  daemon.add_app("blog").write("app.py", answers("one"));
+  daemon.start();
+  std::ofstream(gate).close();
+  const std::string target = "/" + std::string(6'000, 'a');
+  for (int i = 0; i < 400; ++i) REQUIRE(daemon.get(target).status == 200);
+  CHECK(daemon.call("ping").ok());
+  std::filesystem::remove(gate);
+  CHECK(eventually([&] {
+    daemon.get("/");
+    return contains(daemon.log(), "dropped here: nobody took what the log had");
+  }));
+  CHECK(daemon.stop() == 0);
+}
+
+TEST_CASE("hosts have the soft limit of descriptors that the daemon was started with") {
+  DaemonProcess daemon;
+  daemon.starter() = {"/bin/bash", "-c", "ulimit -Sn 300; ulimit -Hn 2000; exec \"$@\"", "-"};
+  daemon.add_app("blog").write("app.py", kLimits);
+  daemon.start();
+  CHECK(daemon.get("/").body == "300 2000");
+  std::ifstream limits("/proc/" + std::to_string(daemon.pid()) + "/limits");
+  std::string line;
+  while (std::getline(limits, line) && !line.starts_with("Max open files")) continue;
+  CHECK(contains(line, "2000                 2000"));
+}
+
+TEST_CASE("signals that are meant for logs do not end the daemon") {
+  DaemonProcess daemon;
+  daemon.add_app("blog").write("app.py", answers("one"));
+  daemon.start();
+  daemon.send_signal(SIGUSR2);
+  CHECK(eventually([&] { return contains(daemon.log(), "state of blog: "); }));
+  daemon.send_signal(SIGUSR1);
+  CHECK(daemon.get("/").body == "one");
+  daemon.send_signal(SIGHUP);
+  CHECK(daemon.get("/").body == "one");
+  CHECK(daemon.stop() == 0);
+}
+
+TEST_CASE("`moultd run` ends when its terminal is closed") {
+  DaemonProcess daemon;
+  const AppTree tree = daemon.tree("blog");
+  tree.write("app.py", answers("one"));
+  daemon.start({"run", "--listen", "127.0.0.1:0", "--python", test_python(), tree.path().string()});
+  CHECK(daemon.get("/").body == "one");
+  daemon.send_signal(SIGHUP);
+  CHECK(daemon.wait_for_exit() == 0);
+}
