@@ -50,7 +50,8 @@ Daemon::Daemon(uv::Loop& loop, Log& log, DaemonOptions options, Surroundings sur
       module_folder_(host_modules(surroundings_)),
       started_(Steady::now()),
       started_wall_(std::chrono::system_clock::now()),
-      soon_(loop) {
+      soon_(loop),
+      stop_poll_(loop) {
   boot_ =
       fmt::format("{:x}", std::chrono::duration_cast<Milliseconds>(started_wall_.time_since_epoch()).count());
 }
@@ -349,32 +350,6 @@ std::shared_ptr<Pending> Daemon::pending(control::Reply reply, Milliseconds dead
   auto made = Pending::make(loop_, std::move(reply), deadline, std::move(what));
   pending_.push_back(made);
   return made;
-}
-
-void Daemon::shut_down(std::optional<Milliseconds> deadline) {
-  if (phase_ == Phase::ending) {
-    log_.warning("stopping at once");
-    supervisor_->hosts().kill_all();
-    return;
-  }
-  const bool again = phase_ == Phase::draining;
-  if (again) deadline = Milliseconds(0);
-  phase_ = Phase::draining;
-  config_watch_.reset();
-  Milliseconds longest{1'000};
-  for (const AppConfig& app : config_.apps) longest = std::max(longest, app.drain_timeout);
-  const Milliseconds wait = deadline.value_or(longest);
-  log_.info(again ? "stopping at once" : "stopping: calls in flight end first");
-  bridge_->event("daemon.stopping", "", {{"pid", static_cast<std::int64_t>(::getpid())}});
-  http_->stop(wait, [this, wait] {
-    phase_ = Phase::ending;
-    constexpr Milliseconds kEnd{15'000};
-    supervisor_->shut_down(wait.count() > 0 ? kEnd : Milliseconds(1'000), [this] {
-      events_->end_streams();
-      log_.info("stopped");
-      loop_.stop();
-    });
-  });
 }
 
 }  // namespace moult

@@ -33,8 +33,8 @@ class Daemon {
   // All errors of the configuration, or the one that stops the start.
   tl::expected<void, ConfigErrors> start();
 
-  // Stops accepting, lets calls in flight end, ends apps and hosts, then stops the loop. A second
-  // call kills at once. The deadline: the longest drain_timeout when none is given.
+  // Lets calls in flight end, ends apps and hosts, then stops the loop (shutdown.cpp). A second call
+  // goes on at once, a third one kills. `deadline`: for all apps, in place of their drain_timeout.
   void shut_down(std::optional<Milliseconds> deadline);
 
   // Reads the files again in the background and applies them, all or nothing.
@@ -74,6 +74,9 @@ class Daemon {
   void tell_start();
   void tell_state();  // state_dump.cpp
   void arm_signals();
+  void go_on_stopping();
+  void close_listeners();
+  void end_apps();
 
   uv::Loop& loop_;
   Log& log_;
@@ -109,7 +112,9 @@ class Daemon {
   std::vector<std::weak_ptr<Pending>> pending_;
   bool reloading_ = false;
   std::vector<Reloaded> reload_again_;
-  enum class Phase { running, draining, ending } phase_ = Phase::running;
+  enum class Phase { running, draining, closing, ending } phase_ = Phase::running;
+  Stopping stopping_;
+  uv::Timer stop_poll_;
 };
 
 }  // namespace moult

@@ -48,6 +48,8 @@ class HttpServer {
   // A connection that somebody else accepted (tests).
   void add_connection(Fd socket, http::Peer peer, const Routes& routes);
 
+  // From now on each answer is its connection's last; listeners and connections go on.
+  void announce_end() { shared_.stopping = true; }
   // Closes the listeners and idle connections, lets calls in flight end with Connection: close, cuts
   // what is left at `deadline`, then calls `on_stopped` (from the loop, once).
   void stop(Milliseconds deadline, std::function<void()> on_stopped);

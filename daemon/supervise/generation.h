@@ -125,6 +125,10 @@ class Generation final : public Interpreter::Owner {
     int given_up = 0;
   };
   Overdue interrupt_calls(SteadyTime now, SteadyTime started_before);
+  // For a daemon that stops (generation_end.cpp); streams of events are apart from other calls.
+  int calls_begun_by(SteadyTime time) const;
+  int end_calls_begun_by(SteadyTime time, SteadyTime now);  // with CallFailure::call_timeout
+  void end_streams();
   // Gives up calls whose lanes broke while the host lives on.
   void drop_broken_calls(SteadyTime now);
 

@@ -96,6 +96,10 @@ class Moulting final : public Generation::Owner {
   void stop();
   void resume() { stopping_ = false; }
   void sweep(SteadyTime now);
+  // The daemon stops, and this serves on (moulting_end.cpp): calls that began by `begun_by` are ended at
+  // `deadline`. How many are waited for; streams of events are not.
+  int end_calls(SteadyTime begun_by, SteadyTime deadline, SteadyTime now);
+  void end_streams();
   // Memory is short: the spare and the standby go. A roll-back needs the snapshot then.
   void give_up_reserves();
   // The host is being recycled: moves the app away.

@@ -13,7 +13,6 @@ namespace {
 
 constexpr Milliseconds kSweepPeriod{50};  // deadlines of calls are kept so closely
 constexpr Milliseconds kMemoryPeriod{10'000};
-constexpr Milliseconds kShutdownPoll{20};
 
 }  // namespace
 
@@ -175,39 +174,6 @@ void Supervisor::on_caller_lane(Host& host, Fd lane) {
 
 void Supervisor::on_host_ended(Host& host) {
   if (services_.callers != nullptr) services_.callers->on_host_ended(host.number());
-}
-
-void Supervisor::shut_down(Milliseconds deadline, std::function<void()> done) {
-  memory_.stop();
-  auto left = std::make_shared<std::size_t>(1);
-  const auto one_done = [this, left, done] {
-    if (--*left > 0) return;
-    hosts_.leave_all();
-    wait_for_hosts(done);
-  };
-  for (const auto& [name, app] : apps_) {
-    ++*left;
-    app->stop(App::Remember::no, one_done);
-  }
-  one_done();
-  // Draining calls must be watched also when no new ones come.
-  sweep_.start_repeating(kSweepPeriod, [this] { sweep(); });
-  shutdown_deadline_.start(deadline, [this, done] {
-    services_.log.warning("the deadline of the shutdown has passed: hosts are killed");
-    hosts_.kill_all();
-    wait_for_hosts(done);
-  });
-}
-
-void Supervisor::wait_for_hosts(std::function<void()> done) {
-  if (hosts_.is_empty()) {
-    shutdown_poll_.stop();
-    shutdown_deadline_.stop();
-    sweep_.stop();
-    done();
-    return;
-  }
-  shutdown_poll_.start(kShutdownPoll, [this, done = std::move(done)] { wait_for_hosts(done); });
 }
 
 }  // namespace moult

@@ -7,10 +7,21 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace moult {
+
+// How long calls may go on while the daemon stops.
+struct Stopping {
+  SteadyTime began{};
+  std::optional<Milliseconds> drain;  // for all apps, in place of their drain_timeout; 0: at once
+  SteadyTime least_until{};  // set when no more calls come: those that came since `began` have so long
+
+  bool is_at_once() const { return drain && drain->count() == 0; }
+  SteadyTime deadline(Milliseconds drain_timeout) const;
+};
 
 // All apps and all hosts of the daemon. Owned by the Daemon; loop thread only. It ends with
 // shut_down().
@@ -35,6 +46,10 @@ class Supervisor final : public HostPool::Owner {
   // The routes of one listener.
   Routes routes_for(const Config& config, const ListenAddress& address) const;
 
+  // While the daemon stops and its apps still serve: ends the calls that are past their deadline, with a
+  // 504. How many of those that are waited for are left; streams of events are not, until end_streams().
+  int end_calls(const Stopping& stopping, SteadyTime now);
+  void end_streams();
   // Stops all apps, then the hosts; `done` when no process is left. Past the deadline they are
   // killed.
   void shut_down(Milliseconds deadline, std::function<void()> done);
@@ -48,6 +63,7 @@ class Supervisor final : public HostPool::Owner {
   void add(const AppConfig& config);
   void place_hosts(const Config& config);
   void sweep();
+  Milliseconds time_to_end(Milliseconds most) const;
   void wait_for_hosts(std::function<void()> done);
   void check_memory();
 

@@ -14,6 +14,27 @@ constexpr std::size_t kWhatMax = 200;
 // A function whose caller has gone ends by itself mostly: a stream at its next item.
 constexpr Milliseconds kAbortGrace{100};
 
+// Whether lines of headers ("Name: value\r\n") say so.
+bool has_event_stream(std::string_view headers) {
+  constexpr std::string_view kName = "content-type:";
+  constexpr std::string_view kType = "text/event-stream";
+  const auto starts_with = [](std::string_view text, std::string_view what) {
+    return text.size() >= what.size() &&
+           std::equal(what.begin(), what.end(), text.begin(),
+                      [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + ('a' - 'A') : b); });
+  };
+  while (!headers.empty()) {
+    const std::size_t end = std::min(headers.find('\n'), headers.size() - 1);
+    std::string_view line = headers.substr(0, end);
+    headers.remove_prefix(end + 1);
+    if (!starts_with(line, kName)) continue;
+    line.remove_prefix(kName.size());
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    if (starts_with(line, kType)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Worker::Worker(uv::Loop& loop, LaneBuffers& buffers, Owner& owner, int index, Fd lane_end)
@@ -35,6 +56,7 @@ bool Worker::start(Call& call) {
   started_ = Steady::now();
   interrupts = 0;
   failed = false;
+  is_event_stream_ = false;
   wanted_until = call.deadline;
   call.worker = this;
   call.started = started_;
@@ -68,6 +90,13 @@ void Worker::abort() {
   const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::abort, call_id_, 0);
   lane::send(lane_.get(), {prefix.data(), size}, {}, lane::Wait::no);
   poll_->set(uv::Poll::kReadable);
+}
+
+void Worker::end_event_stream() {
+  if (!is_event_stream()) return;
+  Call* const call = call_;
+  abort();
+  call->client->on_chunk(*call, {}, End::yes);
 }
 
 Call* Worker::detach() {
@@ -124,6 +153,7 @@ bool Worker::on_packet(lane::Received& received) {
         if (const auto head = lane::decode_head(received.packet)) {
           call->head_seen = true;
           failed = head->status >= 500;
+          is_event_stream_ = end == End::no && has_event_stream(head->header_text);
           call->client->on_head(*call, *head, head->body, end);
         }
         break;

@@ -48,6 +48,10 @@ class Worker {
   void send_body(std::string_view piece, End end, bool broken);
   // The client has gone: detaches the call and asks the thread to stop.
   void abort();
+  // An answer that the app means never to end (text/event-stream): its end is that of the daemon, and
+  // its client comes again by itself. Ends it whole.
+  bool is_event_stream() const { return call_ != nullptr && is_event_stream_; }
+  void end_event_stream();
   // Takes the call away without telling the thread (it was answered by the daemon).
   Call* detach();
   void pause();
@@ -92,6 +96,7 @@ class Worker {
   std::uint64_t call_id_ = 0;
   SteadyTime started_{};
   bool serves_function_ = false;
+  bool is_event_stream_ = false;
   std::string what_;
   std::string caller_;
 };
