@@ -30,8 +30,11 @@ int main(int argc, char** argv) {
   if (options.command == DaemonCommand::run) log.make_brief();
   log.write_in_background(kLogFileMax);
   raise_descriptor_limit();
-  uv::set_background_threads(8);
   uv::Loop loop;
+  if (const auto started = uv::start_background_threads(loop, 8); !started) {
+    std::fputs(format_errors({started.error()}).c_str(), stderr);
+    return exit_code(started.error().code);
+  }
   Daemon daemon(loop, log, options, surroundings);
   if (const auto started = daemon.start(); !started) {
     std::fputs(format_errors(started.error()).c_str(), stderr);

@@ -1,5 +1,7 @@
 #include "interp/code_cache.h"
 
+#include "interp/errands.h"
+
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -64,7 +66,10 @@ void CodeCache::keep(std::string_view path, std::string_view hash, std::string_v
   remember(path, hash, kept);
   if (!store_ || waiting_.size() >= kMostWaiting) return;
   waiting_.push_back({std::string(path), std::string(hash), kept});
-  if (!writer_.joinable()) writer_ = std::thread([this] { write(); });
+  if (!writer_.joinable()) {
+    auto writer = start_thread([this] { write(); });
+    if (writer) writer_ = std::move(*writer);  // else what comes next tries again
+  }
   if (waiting_.size() == 1) changed_.notify_all();
 }
 

@@ -88,8 +88,17 @@ void Home::start(std::function<void()> on_end) {
   if (make_.mode == py::Mode::main) {
     services_.main_thread.post_last([self](const py::Attached& py) { self->run_main(py); });
   } else {
-    std::thread([self] { self->run_sub(); }).detach();
+    auto thread = start_thread([self] { self->run_sub(); });
+    if (!thread) return not_begun(thread.error());
+    thread->detach();
   }
+}
+
+// The account is at its limit: nothing was made, and the host goes on.
+void Home::not_begun(const Error& error) {
+  reject_without_python(error);
+  if (claim(Phase::over)) natives_.events.retired(make_.interp, Steady::now() - began_);
+  on_end_();
 }
 
 void Home::run_sub() {
@@ -214,14 +223,18 @@ bool Home::load(const py::Attached& py) {
     return false;
   }
   callable_ = py::Ref::borrow(callable);
-  make_workers(py);
-  if (shared_->types.complete()) {
-    tell_made(py, fmt::format("{}:{}", py::text_of(py, module_name), py::text_of(py, callable_name)));
-    tell_opened(py, natives_);
-    return true;
+  if (const auto made = make_workers(py); !made) {
+    if (PyErr_Occurred() != nullptr) {
+      reject(py, "boot");
+    } else {
+      const py::DetachScope detached(py);
+      reject_without_python(made.error());
+    }
+    return false;
   }
-  reject(py, "boot");
-  return false;
+  tell_made(py, fmt::format("{}:{}", py::text_of(py, module_name), py::text_of(py, callable_name)));
+  tell_opened(py, natives_);
+  return true;
 }
 
 // A process that the app forked while it was imported, and that went on as if it were the app.
@@ -246,7 +259,7 @@ void Home::end_import(const py::Attached& py) {
   py::forget_raise(py);
 }
 
-void Home::make_workers(const py::Attached& py) {
+Result<> Home::make_workers(const py::Attached& py) {
   WsgiTypes types = WsgiTypes::make(py);
   const EnvironFacts facts{make_.app,
                            make_.generation,
@@ -260,14 +273,20 @@ void Home::make_workers(const py::Attached& py) {
                                  ++workers_left_;
                                  changed_.notify_all();
                                }});
-  if (!shared_->types.complete()) return;
+  if (!shared_->types.complete()) return fail(Error{ErrorCode::failed, "out of memory"});
   std::size_t index = 0;
-  for (Fd& lane : make_.lanes)
-    workers_.push_back(std::make_unique<Worker>(index++, std::move(lane), *shared_));
+  for (Fd& lane : make_.lanes) {
+    auto worker = std::make_unique<Worker>(index++, std::move(lane), *shared_);
+    if (auto started = worker->start(); !started) {
+      for (const auto& begun : workers_) begun->leave();
+      return started;
+    }
+    workers_.push_back(std::move(worker));
+  }
   make_.lanes.clear();
-  for (const auto& worker : workers_) worker->start();
   const std::scoped_lock lock(mutex_);
   phase_ = Phase::serving;
+  return {};
 }
 
 void Home::tell_made(const py::Attached& py, std::string callable) {

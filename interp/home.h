@@ -2,6 +2,7 @@
 
 #include "interp/boot_code.h"
 #include "interp/calls/directory.h"
+#include "interp/errands.h"
 #include "interp/extension_files.h"
 #include "interp/natives.h"
 #include "interp/turns.h"
@@ -23,6 +24,7 @@ struct HostServices {
   Directory& directory;
   CallBook& book;
   Turns& turns;
+  Errands& errands;
   ExtensionFiles& extensions;
   // Making an interpreter with its first imports, and ending one, happen one at a time.
   std::timed_mutex& lifecycle;
@@ -78,11 +80,12 @@ class Home : public std::enable_shared_from_this<Home> {
   [[noreturn]] void leave_child(const py::Attached& py);
   bool is_retiring();
   void end_import(const py::Attached& py);
-  void make_workers(const py::Attached& py);
+  Result<> make_workers(const py::Attached& py);
   void tell_made(const py::Attached& py, std::string callable);
   void fill_report(const py::Attached& py, MadeEvent& event);
   void reject(const py::Attached& py, std::string stage);
   void reject_without_python(const Error& error);
+  void not_begun(const Error& error);
   void wait_for_retire(const py::Attached& py);
   void wait_with_signals(const py::Attached& py);
 

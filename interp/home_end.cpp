@@ -33,24 +33,27 @@ SteadyTime after(Seconds seconds) {
 }  // namespace
 
 void Home::retire(Seconds timeout) {
+  bool importing = false;
   {
     const std::scoped_lock lock(mutex_);
     if (retire_asked_) return;
     retire_asked_ = true;
     ending_began_ = Steady::now();
     deadline_ = after(timeout);
+    importing = importing_;
     changed_.notify_all();
   }
   natives_.entrance->calls.close();
   // A full pipe wakes as well.
   if (wake_) static_cast<void>(!::write(wake_->write.get(), "", 1));
-  std::thread([self = shared_from_this()] { self->reap(); }).detach();
+  // In this order, for where one thread runs both.
+  if (importing) services_.errands.run([self = shared_from_this()] { self->hurry_import(); });
+  services_.errands.run([self = shared_from_this()] { self->reap(); });
 }
 
 // Waits for the end in place of the commander, and calls it off when it takes too long.
 void Home::reap() {
   std::unique_lock lock(mutex_);
-  if (importing_) std::thread([self = shared_from_this()] { self->hurry_import(); }).detach();
   const SteadyTime last = deadline_ + std::chrono::duration_cast<Steady::duration>(kGrace);
   const bool over =
       changed_.wait_until(lock, last, [&] { return phase_ == Phase::over || phase_ == Phase::abandoned; });
@@ -167,16 +170,17 @@ void Home::run_atexit(const py::Attached& py) {
     if (phase_ == Phase::abandoned) return;
     in_atexit_ = true;
   }
-  std::thread hurry([this, due = after(remaining(kAtexitTimeout))] { hurry_atexit(due); });
+  // Without one the reaper ends what takes too long.
+  auto hurry = start_thread([this, due = after(remaining(kAtexitTimeout))] { hurry_atexit(due); });
   call_shutdown(py, "run_atexit", {});
   {
     const std::scoped_lock lock(mutex_);
     in_atexit_ = false;
     changed_.notify_all();
   }
-  {
+  if (hurry) {
     const py::DetachScope detached(py);
-    hurry.join();
+    hurry->join();
   }
   py::forget_raise(py);
 }

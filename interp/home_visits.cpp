@@ -36,7 +36,7 @@ class Home::Visit {
 };
 
 void Home::interrupt(std::size_t worker, std::uint64_t call) {
-  std::thread([self = shared_from_this(), worker, call] {
+  services_.errands.run([self = shared_from_this(), worker, call] {
     const Visit visit(*self);
     if (!visit) return;
     std::shared_ptr<ThreadCalls> thread;
@@ -49,19 +49,19 @@ void Home::interrupt(std::size_t worker, std::uint64_t call) {
     }
     // Where it runs now may be another interpreter.
     if (thread) thread->interrupt(0, {call, 0});
-  }).detach();
+  });
 }
 
 // Of all threads, of one worker, or of a thread that entered from another interpreter.
 void Home::tell_stack(const StackCommand& stack) {
-  std::thread([self = shared_from_this(), stack] {
+  services_.errands.run([self = shared_from_this(), stack] {
     std::string text = "this interpreter cannot be visited now";
     {
       const Visit visit(*self);
       if (visit) text = self->stack_text(stack);
     }
     self->natives_.events.stack(stack.ask, self->make_.interp, text);
-  }).detach();
+  });
 }
 
 std::string Home::stack_text(const StackCommand& stack) {
@@ -79,7 +79,7 @@ std::string Home::stack_text(const StackCommand& stack) {
 }
 
 void Home::tell_loaded(const LoadedCommand& loaded) {
-  std::thread([self = shared_from_this(), loaded] {
+  services_.errands.run([self = shared_from_this(), loaded] {
     std::vector<std::string> names;
     std::vector<std::string> sources;
     std::string why = "this interpreter cannot be visited now";
@@ -103,7 +103,7 @@ void Home::tell_loaded(const LoadedCommand& loaded) {
       }
     }
     self->natives_.events.loaded(loaded.ask, names, sources, why);
-  }).detach();
+  });
 }
 
 namespace {
@@ -130,7 +130,7 @@ std::vector<ImportedModule> modules_from(const py::Attached& py, PyObject* rows)
 }  // namespace
 
 void Home::tell_imports(std::uint64_t ask) {
-  std::thread([self = shared_from_this(), ask] {
+  services_.errands.run([self = shared_from_this(), ask] {
     std::string error = "this interpreter cannot be visited now";
     std::vector<ImportedModule> modules;
     Py_ssize_t left_out = 0;
@@ -150,7 +150,7 @@ void Home::tell_imports(std::uint64_t ask) {
       }
     }
     self->natives_.events.imports(ask, modules, static_cast<std::size_t>(left_out), error);
-  }).detach();
+  });
 }
 
 void Home::take_turn() {
@@ -175,14 +175,14 @@ void Home::drain() {
     natives_.events.drained(make_.interp);
     return;
   }
-  std::thread([self = shared_from_this()] {
+  services_.errands.run([self = shared_from_this()] {
     Gate& calls = self->natives_.entrance->calls;
     while (!calls.wait_until_empty(Steady::now() + std::chrono::seconds(1))) {
       const std::scoped_lock lock(self->mutex_);
       if (self->phase_ != Phase::serving) return;  // retired before it was empty
     }
     if (calls.is_closed()) self->natives_.events.drained(self->make_.interp);
-  }).detach();
+  });
 }
 
 // The app is still being imported and is to go: raises in the importing thread until it gives way.

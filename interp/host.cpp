@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <thread>
 
 namespace moult {
 
@@ -160,10 +159,10 @@ void Host::obey(KillCommand kill) {
   services_.events.killed(kill.ask, found.thread != nullptr);
   if (!found.thread) return;
   // It waits for GILs.
-  std::thread([found, &turns = services_.turns] {
+  services_.errands.run([found, &turns = services_.turns] {
     const Turns::Wanted wanted(turns);
     found.thread->interrupt(found.at, {0, found.number});
-  }).detach();
+  });
 }
 
 void Host::obey(ImportsCommand imports) {

@@ -64,6 +64,14 @@ std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given
   return std::make_unique<CodeStore>(given.cache_folder, given.cache_bytes, py::text_of(py, kind.get()));
 }
 
+Result<> start_threads(Errands& errands, Turns& turns, Host& host) {
+  MOULT_TRY(errands.start());
+  MOULT_TRY(turns.start());
+  MOULT_ASSIGN(std::thread commander, start_thread([&host] { host.command(); }));
+  commander.detach();
+  return {};
+}
+
 [[noreturn]] void run(const py::Attached& py, const Given& given, const std::string& folder) {
   const int channel = given.channel;
   forked::signals_are_pythons();
@@ -86,15 +94,18 @@ std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given
   Directory directory;
   CallBook book;
   ExtensionFiles extensions;
+  Errands errands;
   py::can_swap();  // finds out, on a thread with a state
   std::timed_mutex lifecycle;
   Host* commanded = nullptr;
   Turns turns([&commanded] { commanded->take_turns(); });
-  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, extensions,
-                                  lifecycle, folder, timezone_of_process()});
+  Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, errands,
+                                  extensions, lifecycle, folder, timezone_of_process()});
   commanded = &host;
-  turns.start();
-  std::thread([&host] { host.command(); }).detach();
+  if (const auto started = start_threads(errands, turns, host); !started) {
+    events.notice({0, "error", "the host cannot start: " + started.error().message, "", 0});
+    ::_exit(1);
+  }
   events.booted();
   main_thread.serve(PyThreadState_Get());
 }

@@ -102,10 +102,10 @@ Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber nu
 }
 
 Scratches::Surroundings::Surroundings(const HostServices& owners, InterpNumber owner)
-    : events(owners.events, owner),
-      services{events,           owners.boot,       owners.main_thread, owners.code,
-               owners.directory, owners.book,       owners.turns,       owners.extensions,
-               owners.lifecycle, owners.module_dir, owners.timezone} {}
+    : events(owners.events, owner), services{events,           owners.boot,       owners.main_thread,
+                                             owners.code,      owners.directory,  owners.book,
+                                             owners.turns,     owners.errands,    owners.extensions,
+                                             owners.lifecycle, owners.module_dir, owners.timezone} {}
 
 Result<std::shared_ptr<Scratches::Scratch>> Scratches::prepare(const Source& source, InterpNumber number) {
   MOULT_ASSIGN(MakeCommand command, command_for(source, number));

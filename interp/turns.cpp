@@ -1,5 +1,7 @@
 #include "interp/turns.h"
 
+#include "interp/errands.h"
+
 #include <ctime>
 #include <thread>
 #include <utility>
@@ -23,8 +25,11 @@ Milliseconds cpu_time() {
 
 }  // namespace
 
-void Turns::start() {
-  if (kNeeded) std::thread([this] { watch(); }).detach();
+Result<> Turns::start() {
+  if (!kNeeded) return {};
+  MOULT_ASSIGN(std::thread watcher, start_thread([this] { watch(); }));
+  watcher.detach();
+  return {};
 }
 
 void Turns::wake() {

@@ -2,6 +2,7 @@
 
 #include "interp/py/python.h"
 #include "ipc/base/clock.h"
+#include "ipc/base/result.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -24,7 +25,7 @@ class Turns {
   explicit Turns(std::function<void()> poke) : poke_(std::move(poke)) {}
 
   // Starts the watcher, which lives as long as the process.
-  void start();
+  Result<> start();
 
   // For its length a thread that is no worker wants the GIL, as in a call.
   class Wanted {

@@ -1,11 +1,13 @@
 #include "interp/worker.h"
 
+#include "interp/errands.h"
 #include "interp/forked.h"
 #include "interp/py/error.h"
 #include "interp/py/interpreter.h"
 
 #include <fmt/format.h>
 
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
@@ -31,8 +33,14 @@ Worker::~Worker() = default;
 
 std::string Worker::name() const { return fmt::format("moult-worker-{}", index_); }
 
-void Worker::start() {
-  thread_ = std::thread([this] { run(); });
+Result<> Worker::start() {
+  MOULT_ASSIGN(thread_, start_thread([this] { run(); }));
+  return {};
+}
+
+void Worker::leave() {
+  const std::scoped_lock lock(mutex_);
+  if (lane_) ::shutdown(lane_.get(), SHUT_RD);
 }
 
 void Worker::run() {
@@ -64,7 +72,10 @@ void Worker::run() {
   // Not at the end of the thread: whoever joins it may hold the GIL that this needs.
   calls_->give_states_back();
   wanted.reset();
-  lane_.reset();
+  {
+    const std::scoped_lock lock(mutex_);
+    lane_.reset();
+  }
   left_ = true;
   shared_.on_left();
 }

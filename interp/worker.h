@@ -34,7 +34,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void start();
+  Result<> start();
+  void leave();  // as if the daemon had closed the lane
   // Raises `interrupted` in this worker if it still serves `call`, or when it begins to. By a
   // visitor who is attached to the same interpreter. Its thread when it serves the call now, which
   // may just run in another interpreter.

@@ -54,6 +54,15 @@ Error os_error(std::string_view what, int number) {
 
 Error last_os_error(std::string_view what) { return os_error(what, errno); }
 
+Error no_task_error(std::string_view what, int number) {
+  Error error = os_error(what, number);
+  if (number == EAGAIN) {
+    error.message +=
+        ": the limit of tasks of this account (ulimit -u) or of its service (TasksMax) is reached";
+  }
+  return error;
+}
+
 std::string describe(const Error& error) {
   if (error.file.empty()) return error.message;
   if (error.line == 0) return fmt::format("{}: {}", error.file, error.message);

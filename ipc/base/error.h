@@ -44,6 +44,9 @@ Error os_error(std::string_view what, int number);
 // The same for the current errno.
 Error last_os_error(std::string_view what);
 
+// The same where a thread or a process was to be started: EAGAIN then is a limit, which it names.
+Error no_task_error(std::string_view what, int number);
+
 // "file:line: message" where a place is known, else the message.
 std::string describe(const Error& error);
 

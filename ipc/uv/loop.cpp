@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <future>
+#include <system_error>
+#include <thread>
 
 namespace moult::uv {
 
@@ -190,7 +193,7 @@ Result<std::unique_ptr<Process>> Process::spawn(Loop& loop, const SpawnSpec& spe
   const int status = uv_spawn(loop.raw(), block, &options);
   std::unique_ptr<Process> process(new Process(block));
   if (status != 0) {
-    return fail(os_error(fmt::format("cannot start {}", spec.arguments[0]), -status));
+    return fail(no_task_error(fmt::format("cannot start {}", spec.arguments[0]), -status));
   }
   block->running = true;
   return process;
@@ -234,6 +237,34 @@ void run_in_background(Loop& loop, std::function<void()> work, std::function<voi
   MOULT_CHECK(status == 0, "the thread pool refused a job");
 }
 
-void set_background_threads(int count) { ::setenv("UV_THREADPOOL_SIZE", std::to_string(count).c_str(), 0); }
+namespace {
+
+// Can so many threads be made now? libuv makes its own at once afterwards; whoever takes them from the
+// account in that moment ends us, which nothing can prevent.
+Result<> try_threads(int count) {
+  std::promise<void> all_tried;
+  const std::shared_future<void> over = all_tried.get_future().share();
+  std::vector<std::thread> threads;
+  Result<> tried;
+  try {
+    for (int i = 0; i < count; ++i) threads.emplace_back([over] { over.wait(); });
+  } catch (const std::system_error& error) {
+    tried = fail(no_task_error(fmt::format("cannot start {} threads", count), error.code().value()));
+  }
+  all_tried.set_value();
+  for (std::thread& thread : threads) thread.join();
+  return tried;
+}
+
+}  // namespace
+
+Result<> start_background_threads(Loop& loop, int count) {
+  constexpr const char* kVariable = "UV_THREADPOOL_SIZE";
+  ::setenv(kVariable, std::to_string(count).c_str(), 0);
+  MOULT_TRY(try_threads(std::clamp(std::atoi(::getenv(kVariable)), 1, 1024)));  // as libuv reads it
+  run_in_background(
+      loop, [] {}, [] {});
+  return {};
+}
 
 }  // namespace moult::uv

@@ -176,7 +176,8 @@ void compute_in_background(Loop& loop, std::function<Value()> work, std::functio
       [result, on_done = std::move(on_done)] { on_done(std::move(**result)); });
 }
 
-// Sets how many threads the pool has; before the first job. Environment UV_THREADPOOL_SIZE wins.
-void set_background_threads(int count);
+// Starts the pool, before the first job: libuv would abort in that one where the account is at its limit of
+// tasks. Environment UV_THREADPOOL_SIZE wins over `count`.
+Result<> start_background_threads(Loop& loop, int count);
 
 }  // namespace moult::uv
