@@ -318,6 +318,18 @@ void Events::refused(InterpNumber interp, const Refusal& refusal) {
   send(fit(std::move(event)));
 }
 
+void Events::stalled(const Holder& holder, Seconds since) {
+  Json event{{"event", "stalled"},
+             {"interp", holder.interp},
+             {"what", holder.what},
+             {"text", holder.function},
+             {"seconds", since.count()}};
+  if (holder.worker) event["worker"] = *holder.worker;
+  send(fit(std::move(event)));
+}
+
+void Events::revived(Seconds after) { send(dump({{"event", "revived"}, {"seconds", after.count()}})); }
+
 void Events::process_wide(InterpNumber interp, std::string_view what, std::string_view value) {
   send(fit({{"event", "process_wide"},
             {"interp", interp},

@@ -2,6 +2,7 @@
 
 #include "interp/commands.h"
 #include "interp/forked.h"
+#include "interp/heartbeat.h"
 
 #include <mutex>
 #include <string>
@@ -118,6 +119,8 @@ class Events {
   virtual void notice(const NoticeEvent& event);
   void refused(InterpNumber interp, const Refusal& refusal);  // after it was made
   void process_wide(InterpNumber interp, std::string_view what, std::string_view value);
+  void stalled(const Holder& holder, Seconds since);
+  void revived(Seconds after);
 
  private:
   void send(std::string packet, int descriptor = -1);

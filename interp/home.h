@@ -4,6 +4,7 @@
 #include "interp/calls/directory.h"
 #include "interp/errands.h"
 #include "interp/extension_files.h"
+#include "interp/heartbeat.h"
 #include "interp/natives.h"
 #include "interp/turns.h"
 #include "interp/worker.h"
@@ -58,6 +59,8 @@ class Home : public std::enable_shared_from_this<Home> {
   void stay() { natives_.may_move = false; }
   void take_turn();  // the home thread asks for the GIL once
   bool has_scratches() const;
+  // What of it has the GIL, while that does not move; its scratch interpreters count as it.
+  std::optional<Holder> holder();
   // Itself, or a scratch interpreter of its app.
   std::shared_ptr<Home> find(InterpNumber number);
   const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }

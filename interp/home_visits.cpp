@@ -1,5 +1,6 @@
 #include "interp/home.h"
 #include "interp/py/error.h"
+#include "interp/py/holder.h"
 #include "interp/scratch.h"
 #include "interp/spec_object.h"
 
@@ -159,6 +160,33 @@ void Home::take_turn() {
   changed_.notify_all();
   if (wake_) static_cast<void>(!::write(wake_->write.get(), "", 1));
   scratches_->take_turns();
+}
+
+std::optional<Holder> Home::holder() {
+  if (auto in_scratch = scratches_->holder()) return in_scratch;
+  const Visit visit(*this);
+  const auto thread = visit ? py::thread_with_gil(interpreter_) : std::nullopt;
+  if (!thread) return std::nullopt;
+  Holder holder{make_.owner != 0 ? make_.owner : make_.interp, "thread", std::nullopt};
+  std::unique_lock lock(mutex_);
+  if (importing_ && *thread == home_thread_) holder.what = "import";
+  const bool serving = phase_ == Phase::serving;
+  lock.unlock();
+  for (std::size_t i = 0; serving && i < workers_.size(); ++i) {
+    if (workers_[i]->thread() != *thread) continue;
+    holder.what = "call";
+    holder.worker = i;
+  }
+  // A thread that came from another interpreter may be any of those that are in this one.
+  std::size_t entered = 0;
+  services_.book.look([&](const EnteredCall& call) {
+    if (call.target->number != make_.interp) return;
+    ++entered;
+    holder.function = call.function.data();
+  });
+  if (holder.what == "thread" && entered == 1) holder.what = "function";
+  if (holder.what != "function") holder.function.clear();
+  return holder;
 }
 
 bool Home::has_scratches() const { return scratches_->count() > 0; }

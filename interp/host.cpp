@@ -72,10 +72,23 @@ void Host::command() {
   }
 }
 
-void Host::take_turns() {
+void Host::take_turns(bool heartbeat_waits) {
   const std::scoped_lock lock(mutex_);
-  if (homes_.empty() || (homes_.size() == 1 && !homes_.begin()->second->has_scratches())) return;
+  const bool is_alone = homes_.size() == 1 && !homes_.begin()->second->has_scratches();
+  if (homes_.empty() || (is_alone && !heartbeat_waits)) return;
   for (const auto& [interp, home] : homes_) home->take_turn();
+}
+
+Holder Host::find_holder() {
+  std::vector<std::shared_ptr<Home>> homes;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [number, home] : homes_) homes.push_back(home);
+  }
+  for (const auto& home : homes) {
+    if (auto holder = home->holder()) return std::move(*holder);
+  }
+  return {};
 }
 
 void Host::obey(MakeCommand make) {

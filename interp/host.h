@@ -11,14 +11,19 @@ namespace moult {
 // The commander of a host process: a thread without Python that reads the command channel and
 // passes each command to the home that it concerns. It never waits for anything else, and when the
 // daemon's end closes it ends the process at once. One per process, made by main.
-class Host {
+class Host final : public Heartbeat::Owner {
  public:
   Host(int channel, HostServices services) : channel_(channel), services_(std::move(services)) {}
 
   // The commander's thread. Never returns.
   [[noreturn]] void command();
-  // Any thread: all homes take the GIL once.
-  void take_turns();
+  // Any thread: all homes take the GIL once. An interpreter that is alone asks itself, unless the heartbeat
+  // waits for it.
+  void take_turns(bool heartbeat_waits);
+
+  Holder find_holder() override;
+  void tell_stalled(const Holder& holder, Seconds since) override { services_.events.stalled(holder, since); }
+  void tell_revived(Seconds after) override { services_.events.revived(after); }
 
  private:
   void obey(MakeCommand make);

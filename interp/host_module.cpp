@@ -64,9 +64,10 @@ std::unique_ptr<CodeStore> code_store(const py::Attached& py, const Given& given
   return std::make_unique<CodeStore>(given.cache_folder, given.cache_bytes, py::text_of(py, kind.get()));
 }
 
-Result<> start_threads(Errands& errands, Turns& turns, Host& host) {
+Result<> start_threads(Errands& errands, Turns& turns, Heartbeat& heartbeat, Host& host) {
   MOULT_TRY(errands.start());
   MOULT_TRY(turns.start());
+  MOULT_TRY(heartbeat.start());
   MOULT_ASSIGN(std::thread commander, start_thread([&host] { host.command(); }));
   commander.detach();
   return {};
@@ -98,11 +99,14 @@ Result<> start_threads(Errands& errands, Turns& turns, Host& host) {
   py::can_swap();  // finds out, on a thread with a state
   std::timed_mutex lifecycle;
   Host* commanded = nullptr;
-  Turns turns([&commanded] { commanded->take_turns(); });
+  Heartbeat* pulse = nullptr;
+  Turns turns([&] { commanded->take_turns(pulse->is_waiting()); }, [&pulse] { pulse->look(); });
   Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, errands,
                                   extensions, lifecycle, folder, timezone_of_process()});
   commanded = &host;
-  if (const auto started = start_threads(errands, turns, host); !started) {
+  Heartbeat heartbeat(turns, host);
+  pulse = &heartbeat;
+  if (const auto started = start_threads(errands, turns, heartbeat, host); !started) {
     events.notice({0, "error", "the host cannot start: " + started.error().message, "", 0});
     ::_exit(1);
   }

@@ -201,6 +201,18 @@ void Scratches::take_turns() {
   for (const auto& [number, scratch] : scratches_) scratch->home->take_turn();
 }
 
+std::optional<Holder> Scratches::holder() {
+  std::vector<std::shared_ptr<Home>> homes;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [number, scratch] : scratches_) homes.push_back(scratch->home);
+  }
+  for (const auto& home : homes) {
+    if (auto holder = home->holder()) return holder;
+  }
+  return std::nullopt;
+}
+
 std::size_t Scratches::count() const {
   const std::scoped_lock lock(mutex_);
   return scratches_.size();

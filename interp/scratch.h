@@ -67,6 +67,7 @@ class Scratches {
 
   std::shared_ptr<Home> find(InterpNumber number) const;
   void take_turns();
+  std::optional<Holder> holder();
   std::size_t count() const;
 
  private:

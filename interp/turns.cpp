@@ -10,11 +10,11 @@ namespace moult {
 
 namespace {
 
-// Twice the switch interval of CPython: who waits has asked in vain by then.
-constexpr Milliseconds kTick{10};
+// Where turns must be seen to: twice the switch interval of CPython, so who waits has asked in vain by then.
+constexpr Milliseconds kTick{PY_VERSION_HEX < 0x030D0000 ? 10 : 100};
 // Of a tick, computed by the process: less than that and nobody holds the GIL all the time.
 constexpr Milliseconds kBusy{5};
-constexpr int kTicksBeforeSleep = 100;
+constexpr int kTicksBeforeSleep = 1000 / kTick.count();
 
 Milliseconds cpu_time() {
   timespec time{};
@@ -26,7 +26,6 @@ Milliseconds cpu_time() {
 }  // namespace
 
 Result<> Turns::start() {
-  if (!kNeeded) return {};
   MOULT_ASSIGN(std::thread watcher, start_thread([this] { watch(); }));
   watcher.detach();
   return {};
@@ -34,7 +33,14 @@ Result<> Turns::start() {
 
 void Turns::wake() {
   const std::scoped_lock lock(mutex_);
-  changed_.notify_one();
+  changed_.notify_all();
+}
+
+void Turns::wait_until_wanted() {
+  std::unique_lock lock(mutex_);
+  asleep_.fetch_add(1);
+  changed_.wait(lock, [this] { return running_.load() > 0; });
+  asleep_.fetch_sub(1);
 }
 
 void Turns::watch() {
@@ -42,19 +48,15 @@ void Turns::watch() {
   Milliseconds used = cpu_time();
   int quiet = 0;
   for (;;) {
-    if (quiet >= kTicksBeforeSleep) {
-      std::unique_lock lock(mutex_);
-      asleep_ = true;
-      changed_.wait(lock, [this] { return running_.load() > 0; });
-      asleep_ = false;
-    }
+    if (quiet >= kTicksBeforeSleep) wait_until_wanted();
     std::this_thread::sleep_for(kTick);
     const bool running = running_.load() > 0;
     const std::uint64_t begun_now = begun_.load(std::memory_order_relaxed);
     const bool progress = std::exchange(begun, begun_now) != begun_now;
     const Milliseconds before = std::exchange(used, cpu_time());
     quiet = running ? 0 : quiet + 1;
-    if (running && !progress && used - before >= kBusy) poke_();
+    if (kNeeded && running && !progress && used - before >= kBusy) poke_();
+    look_();
   }
 }
 

@@ -17,12 +17,14 @@ namespace moult {
 // the waiter's interpreter; 3.13 asks the holder): code that computes in one interpreter would keep
 // all others of the process waiting until it blocks. So a watcher looks, while calls run, whether the
 // process computes and nobody's call has begun meanwhile, and then has each home thread take the GIL
-// once: the one in the busy interpreter is heard. One per process, made by main; on other versions it
-// does nothing.
+// once: the one in the busy interpreter is heard. On every version the watcher looks as well, now and
+// then, whether the GIL still goes round (Heartbeat). One per process, made by main.
 class Turns {
  public:
-  // `poke` asks every home for a turn; called on the watcher's thread, without Python.
-  explicit Turns(std::function<void()> poke) : poke_(std::move(poke)) {}
+  // `poke` asks every home for a turn, `look` has the heartbeat looked at; called on the watcher's thread,
+  // without Python.
+  Turns(std::function<void()> poke, std::function<void()> look)
+      : poke_(std::move(poke)), look_(std::move(look)) {}
 
   // Starts the watcher, which lives as long as the process.
   Result<> start();
@@ -41,19 +43,19 @@ class Turns {
 
   // By workers, around each call.
   void call_begins() {
-    if (!kNeeded) return;
-    begun_.fetch_add(1, std::memory_order_relaxed);
+    if (kNeeded) begun_.fetch_add(1, std::memory_order_relaxed);
     turn_begins();
   }
   // By homes that were poked, around the wait for the GIL: another interpreter may compute by then, and
   // the watcher must not sleep before it was their turn. It is no progress of a call.
   void turn_begins() {
-    if (kNeeded && running_.fetch_add(1) == 0 && asleep_.load()) wake();
+    if (running_.fetch_add(1) == 0 && asleep_.load() > 0) wake();
   }
   void turn_ends() { call_ends(); }
-  void call_ends() {
-    if (kNeeded) running_.fetch_sub(1);
-  }
+  void call_ends() { running_.fetch_sub(1); }
+
+  // Blocks until somebody wants the GIL.
+  void wait_until_wanted();
 
  private:
   static constexpr bool kNeeded = PY_VERSION_HEX < 0x030D0000;
@@ -62,9 +64,10 @@ class Turns {
   void wake();
 
   std::function<void()> poke_;
+  std::function<void()> look_;
   std::atomic<int> running_ = 0;
   std::atomic<std::uint64_t> begun_ = 0;
-  std::atomic<bool> asleep_ = false;
+  std::atomic<int> asleep_ = 0;  // threads that wait until it is wanted
   std::mutex mutex_;
   std::condition_variable changed_;
 };

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 20> kEventNames{{
+constexpr std::array<std::pair<std::string_view, HostEventType>, 23> kEventNames{{
     {"booted", HostEventType::booted},
     {"made", HostEventType::made},
     {"rejected", HostEventType::rejected},
@@ -38,6 +38,9 @@ constexpr std::array<std::pair<std::string_view, HostEventType>, 20> kEventNames
     {"notice", HostEventType::notice},
     {"process_wide", HostEventType::process_wide},
     {"refused", HostEventType::refused},
+    {"stalled", HostEventType::stalled},
+    {"revived", HostEventType::revived},
+    {"crashed", HostEventType::crashed},
 }};
 
 std::string text_of(const Json& json, const char* key) {
@@ -262,6 +265,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.exports = whole_of<int>(json, "exports");
   event.hooks = texts_of(json, "hooks");
   event.calls = calls_of(json, "calls");
+  if (json.contains("worker")) event.worker = whole_of<int>(json, "worker");
   event.found = is_true(json, "found");
   event.imports = modules_of(json, "modules");
   event.more = is_true(json, "more");

@@ -149,7 +149,10 @@ enum class HostEventType {
   tainted,
   notice,
   process_wide,
-  refused
+  refused,
+  stalled,
+  revived,
+  crashed
 };
 
 // One event; only the members that belong to its type are set.
@@ -183,7 +186,8 @@ struct HostEvent {
   std::vector<HostCall> calls;
   bool found = false;
   std::vector<ModuleNote> imports;
-  bool more = false;  // imports: another event with the rest follows
+  std::optional<int> worker;  // of stalled
+  bool more = false;          // imports: another event with the rest follows
   std::uint64_t left_out = 0;
 };
 
