@@ -321,9 +321,7 @@ TEST_CASE("a packet of nothing but brackets is refused without exhausting the st
   CHECK(is_refused(std::string(120 * 1024, '[')));
   CHECK(is_refused(std::string(60 * 1024, '[') + std::string(60 * 1024, ']')));
   const std::string deep = std::string(60 * 1024, '[') + std::string(60 * 1024, ']');
-  const auto event = decode_event(R"({"event": "made", "files": )" + deep + "}");
-  REQUIRE(event);
-  CHECK(event->files.empty());
+  CHECK(is_refused(R"({"event": "made", "files": )" + deep + "}"));
 }
 
 TEST_CASE("an unknown event is named in the error") {
