@@ -23,6 +23,7 @@ enum class CallFailure {
   app_error,        // 500: the app raised before it sent a head; `detail` is the traceback
   host_lost,        // 502: the host died under it
   call_timeout,     // 504: call_timeout or the end of a drain
+  too_large,        // 431: its head does not fit a lane
 };
 
 // Where the answer of one call goes; implemented by a front end (or by the warm-up). Every function

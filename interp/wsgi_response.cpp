@@ -62,8 +62,14 @@ bool Response::start(const py::Attached&, PyObject* status, PyObject* headers, P
   head_text_.clear();
   flags_ = 0;
   has_length_ = false;
-  started_ = add_headers(headers);
-  return started_;
+  started_ = false;
+  if (!add_headers(headers)) return false;
+  if (head_text_.size() + reason_.size() > lane::kAnswerHeadMax) {
+    PyErr_Format(PyExc_ValueError, "the response's headers are too large: %zu bytes, %zu are possible",
+                 head_text_.size() + reason_.size(), lane::kAnswerHeadMax);
+    return false;
+  }
+  return started_ = true;
 }
 
 bool Response::add_headers(PyObject* headers) {
@@ -191,14 +197,14 @@ bool Response::send_packet(const py::Attached& py, std::string_view data, std::u
     head.header_text = head_text_;
     if (packet_.size() < head_text_.size() + reason_.size() + 64)
       packet_.resize(head_text_.size() + reason_.size() + 256);
+    // What does not fit behind the head follows it.
+    const bool fits = head_text_.size() + reason_.size() + 128 + data.size() <= lane::kPacketMax;
+    if (!fits) head.flags = flags_;
     const std::size_t size = lane::encode_head(packet_, head);
-    if (size == 0 || size + data.size() > lane::kPacketMax) {
-      PyErr_SetString(PyExc_ValueError, "the response's headers are too large");
-      return false;
-    }
     head_sent_ = true;
     call_.begin_answer();
-    call_.send(py, {packet_.data(), size}, data);
+    call_.send(py, {packet_.data(), size}, fits ? data : std::string_view());
+    if (!fits && !call_.gone()) return send_packet(py, data, flags);
   }
   if ((flags & lane::kEnd) != 0) ended_ = true;
   return true;

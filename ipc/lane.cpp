@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace moult::lane {
@@ -81,6 +82,13 @@ class Reader {
   bool ok_ = true;
 };
 
+constexpr std::size_t kPrefixSize = 1 + 1 + sizeof(std::uint64_t);
+
+std::array<std::string_view, 9> fields_of(const RequestHead& head) {
+  return {head.method,      head.target,      head.script_name, head.path_info,  head.query,
+          head.server_name, head.server_port, head.remote_addr, head.remote_port};
+}
+
 struct Prefix {
   FrameType type;
   std::uint8_t flags;
@@ -105,10 +113,7 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
 // The verdict on a send that failed; nothing: try again.
 std::optional<Sent> failed_send() {
   if (errno == EINTR) return std::nullopt;
-  if (would_block()) return Sent::would_block;
-  // ENOBUFS and ENOMEM are the kernel's, not ours: the call is lost, the lane is given up.
-  MOULT_CHECK(errno != EMSGSIZE && errno != EBADF && errno != EINVAL, "a lane packet that cannot be sent");
-  return Sent::closed;
+  return would_block() ? Sent::would_block : Sent::closed;
 }
 
 // send(2) and recv(2) take the kernel markedly less time than sendmsg(2) and recvmsg(2), so small
@@ -141,17 +146,22 @@ bool HeaderWalk::next(Header& header) {
   return reader.ok();
 }
 
+std::size_t request_size(const RequestHead& head, std::span<const Header> headers) {
+  constexpr std::size_t kText = sizeof(std::uint32_t);
+  std::size_t size = kPrefixSize + sizeof head.content_length + sizeof(std::uint16_t) + 2 * kText;
+  for (const std::string_view field : fields_of(head)) size += kText + field.size();
+  for (const Header& header : headers) size += 2 * kText + header.name.size() + header.value.size();
+  return size;
+}
+
 std::size_t encode_request(std::span<char> out, const RequestHead& head, std::span<const Header> headers,
                            std::size_t body_size) {
+  if (headers.size() > std::numeric_limits<std::uint16_t>::max()) return 0;
   Writer writer(out);
   write_prefix(writer, FrameType::request, head.flags, head.call);
   writer.number(head.content_length);
   writer.number(static_cast<std::uint16_t>(headers.size()));
-  for (const std::string_view field :
-       {head.method, head.target, head.script_name, head.path_info, head.query, head.server_name,
-        head.server_port, head.remote_addr, head.remote_port}) {
-    writer.text(field);
-  }
+  for (const std::string_view field : fields_of(head)) writer.text(field);
   std::uint32_t size = 0;
   for (const Header& header : headers)
     size += static_cast<std::uint32_t>(header.name.size() + header.value.size() + 8);

@@ -14,11 +14,13 @@
 
 namespace moult::lane {
 
-// The largest packet. Far below the default send buffer of a unix socket (212,992 bytes on Linux,
-// net.core.wmem_default), so that a packet always fits an empty one.
-inline constexpr std::size_t kPacketMax = 128 * 1024;
-// A request body up to this size travels in the request's own packet.
+// The largest packet. It fits the send buffer that seqpacket_pair() asks for, also where the machine
+// gives no more than twice 65,536 bytes (net.core.wmem_max), of which the kernel keeps 32 for itself.
+inline constexpr std::size_t kPacketMax = 126 * 1024;
+// A request body up to this size travels in the request's own packet, if the head leaves room for it.
 inline constexpr std::size_t kInlineBodyMax = 64 * 1024;
+// The headers and the reason of an answer; more of them is the app's mistake.
+inline constexpr std::size_t kAnswerHeadMax = 96 * 1024;
 // The largest piece of a body in one packet.
 inline constexpr std::size_t kChunkMax = 64 * 1024;
 
@@ -123,6 +125,8 @@ struct Failed {
 // a head is not copied: it is sent as a second slice after the encoded part (see send()).
 std::size_t encode_request(std::span<char> out, const RequestHead& head, std::span<const Header> headers,
                            std::size_t body_size);
+// How many bytes that would be: what is larger than kPacketMax with its body cannot be sent.
+std::size_t request_size(const RequestHead& head, std::span<const Header> headers);
 std::size_t encode_head(std::span<char> out, const Head& head);  // without head.body's bytes
 std::size_t encode_chunk_prefix(std::span<char> out, FrameType type, std::uint64_t call, std::uint8_t flags);
 std::size_t encode_file(std::span<char> out, const FileRegion& region);
@@ -137,8 +141,8 @@ std::optional<Failed> decode_failed(std::string_view packet);
 
 enum class Sent { yes, would_block, closed };
 
-// One packet of two slices. kNoWait returns would_block instead of waiting. EMSGSIZE and the like
-// are our own bugs and abort.
+// One packet of two slices. Wait::no returns would_block instead of waiting. `closed` is every other
+// failure, also a buffer that the other side made too small: the lane is of no use any more.
 enum class Wait { no, yes };
 Sent send(int fd, std::string_view prefix, std::string_view data, Wait wait, int attached_fd = -1);
 

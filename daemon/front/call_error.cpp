@@ -17,7 +17,8 @@ CallError unavailable(std::string message, std::string hint = {}) {
 
 // An error fits one packet whatever JSON's escapes make of it.
 constexpr std::size_t kNameMax = 200;
-constexpr std::size_t kTracebackMax = 16 * 1024;
+constexpr std::size_t kTracebackMax = 12 * 1024;
+constexpr std::size_t kMessageMax = 2000;
 
 std::string_view end_of(std::string_view text) {
   return text.substr(text.size() - std::min(text.size(), kTracebackMax));
@@ -25,7 +26,7 @@ std::string_view end_of(std::string_view text) {
 
 std::string last_line(std::string_view text) {
   while (text.ends_with('\n')) text.remove_suffix(1);
-  return std::string(text.substr(text.rfind('\n') + 1));  // npos + 1 is 0
+  return std::string(text.substr(text.rfind('\n') + 1).substr(0, kMessageMax));  // npos + 1 is 0
 }
 
 // The class that the `moult` module has for what a worker refuses.
@@ -66,6 +67,9 @@ CallError error_of(CallFailure failure, const std::string& app, std::string_view
       return {"raised", 500, "InternalError", last_line(end_of(detail)), std::string(end_of(detail))};
     case CallFailure::host_lost:
       return {"host_lost", 502, "HostLost", fmt::format("the process of {} ended during the call", app)};
+    case CallFailure::too_large:
+      return {"too_large", 413, "PayloadTooLarge",
+              fmt::format("the call of {} is too large for a lane", app)};
     case CallFailure::call_timeout:
       return {"timeout", 504, "CallTimeout", fmt::format("the call of {} took too long", app)};
   }

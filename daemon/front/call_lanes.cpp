@@ -1,5 +1,6 @@
 #include "daemon/front/call_lanes.h"
 
+#include <sys/socket.h>
 #include <algorithm>
 
 namespace moult {
@@ -10,7 +11,24 @@ CallLanes::CallLanes(uv::Loop& loop, Log& log, const CallDirectory& apps, CallNu
   shared_.on_closed = [this](CallLane&) { burial_.request(); };
 }
 
+namespace {
+
+// A host may send any descriptor; a file, for one, cannot be waited for.
+bool is_lane(const Fd& fd) {
+  int domain = 0;
+  int type = 0;
+  socklen_t size = sizeof domain;
+  return ::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+         ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+}  // namespace
+
 void CallLanes::add(int host, Fd lane) {
+  if (!is_lane(lane)) {
+    shared_.log.error("a host sent a caller lane that is none", {{"host", std::to_string(host)}});
+    return;
+  }
   const auto open =
       static_cast<std::size_t>(std::count_if(lanes_.begin(), lanes_.end(), [&](const auto& one) {
         return one->host() == host && !one->is_closed();

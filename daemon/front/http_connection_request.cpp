@@ -127,8 +127,13 @@ void HttpConnection::route_request() {
     head.server_port = host_.empty() ? std::string_view(peer_.local_port) : "80";
   }
 
-  // A large head appears in the packet nearly twice (target and path); the body must still fit.
-  inline_max_ = std::min(lane::kInlineBodyMax, lane::kPacketMax - 2 * head_size_ - 2048);
+  // Parts of a head appear in the packet two or three times; the body must still fit.
+  const std::size_t size = lane::request_size(head, request.headers);
+  if (size > lane::kPacketMax) {
+    refuse({431, "The headers are larger than this server accepts."});
+    return;
+  }
+  inline_max_ = std::min(lane::kInlineBodyMax, lane::kPacketMax - size);
   if (body_done_) {
     submit(false);
   } else if (continue_owed_ || (body_kind_ == BodyKind::length && body_left_ > inline_max_)) {

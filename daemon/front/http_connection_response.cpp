@@ -37,6 +37,7 @@ FailurePage page_of(CallFailure failure) {
       return {503, "This app is being moved to a process of its own. Try again.", "Retry-After: 1\r\n"};
     case CallFailure::app_error: return {500, "The app failed while it answered this request.", {}};
     case CallFailure::host_lost: return {502, "The process that answered this request ended.", {}};
+    case CallFailure::too_large: return {431, "The headers are larger than this server accepts.", {}};
     case CallFailure::call_timeout: return {504, "The app took too long to answer this request.", {}};
   }
   return {500, "The request failed.", {}};

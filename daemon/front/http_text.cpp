@@ -97,6 +97,9 @@ void append_html_escaped(std::string& out, std::string_view text) {
   }
 }
 
+// No name in the DNS is longer (RFC 1035 section 2.3.4).
+constexpr std::size_t kHostMax = 255;
+
 std::optional<Authority> parse_authority(std::string_view text) {
   Authority authority;
   if (text.starts_with('[')) {
@@ -107,6 +110,7 @@ std::optional<Authority> parse_authority(std::string_view text) {
     authority.host = text.substr(0, text.find(':'));
     if (!std::ranges::all_of(authority.host, is_host_char)) return std::nullopt;
   }
+  if (authority.host.size() > kHostMax) return std::nullopt;
   const std::string_view rest = text.substr(authority.host.size());
   if (rest.empty()) return authority;
   authority.port = rest.substr(1);

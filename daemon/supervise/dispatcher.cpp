@@ -46,6 +46,10 @@ void Dispatcher::submit(Call& call) {
     refuse(call, CallFailure::app_stopped);
     return;
   }
+  if (lane::request_size(call.head, call.headers) + call.body.size() > lane::kPacketMax) {
+    refuse(call, CallFailure::too_large);
+    return;
+  }
   if (call.deadline <= call.submitted) {
     refuse(call, CallFailure::call_timeout);
     return;

@@ -37,6 +37,7 @@ std::string_view describe(CallFailure failure) {
   switch (failure) {
     case CallFailure::queue_full: return "the queue of calls is full";
     case CallFailure::queue_timeout: return "it waited longer than queue_timeout for a worker";
+    case CallFailure::too_large: return "it is too large for a lane";
     case CallFailure::call_timeout: return "it took longer than call_timeout";
     case CallFailure::app_error: return "it could not be called";
     default: return "the app does not serve";

@@ -46,8 +46,7 @@ Worker::Worker(uv::Loop& loop, LaneBuffers& buffers, Owner& owner, int index, Fd
 bool Worker::start(Call& call) {
   MOULT_CHECK(state_ == State::idle, "a call for a worker that is not idle");
   const std::size_t size = lane::encode_request(buffers_.out, call.head, call.headers, call.body.size());
-  MOULT_CHECK(size != 0 && size + call.body.size() <= lane::kPacketMax,
-              "a request larger than a lane packet");
+  if (size == 0 || size + call.body.size() > lane::kPacketMax) return false;
   if (lane::send(lane_.get(), {buffers_.out.data(), size}, call.body, lane::Wait::no) != lane::Sent::yes)
     return false;
   state_ = State::serving;
@@ -137,6 +136,27 @@ void Worker::on_ready(int) {
   }
 }
 
+namespace {
+
+// An answer is a head and what follows it. A host whose memory is damaged may say anything.
+bool is_in_order(lane::FrameType type, bool head_seen) {
+  switch (type) {
+    case lane::FrameType::head: return !head_seen;
+    case lane::FrameType::chunk:
+    case lane::FrameType::file: return head_seen;
+    case lane::FrameType::failed:
+    case lane::FrameType::want_body: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void Worker::lose(Call& call, std::string_view why) {
+  if (call_ == &call) detach();
+  call.client->on_failure(call, CallFailure::host_lost, why);
+}
+
 // Answers that end a call do three things in this order: the call forgets the worker, the client
 // gets the bytes (it may submit its next request at once), the worker is offered to the queue.
 bool Worker::on_packet(lane::Received& received) {
@@ -147,7 +167,9 @@ bool Worker::on_packet(lane::Received& received) {
                     ((chunk->flags & lane::kEnd) != 0 && type != lane::FrameType::want_body);
   Call* call = ends ? detach() : call_;
   const End end = ends ? End::yes : End::no;
-  if (call != nullptr) {
+  if (call != nullptr && !is_in_order(*type, call->head_seen)) {
+    lose(*call, "the worker's frames are out of order");
+  } else if (call != nullptr) {
     switch (*type) {
       case lane::FrameType::head:
         if (const auto head = lane::decode_head(received.packet)) {
@@ -155,6 +177,8 @@ bool Worker::on_packet(lane::Received& received) {
           failed = head->status >= 500;
           is_event_stream_ = end == End::no && has_event_stream(head->header_text);
           call->client->on_head(*call, *head, head->body, end);
+        } else {
+          lose(*call, "the worker's answer cannot be read");
         }
         break;
       case lane::FrameType::chunk: call->client->on_chunk(*call, chunk->data, end); break;
@@ -163,8 +187,7 @@ bool Worker::on_packet(lane::Received& received) {
           call->client->on_file(*call, std::move(received.attached), region->offset, region->length, end);
         } else {
           // The kernel drops descriptors that a full table cannot take (MSG_CTRUNC, unix(7)).
-          if (!ends) detach();
-          call->client->on_failure(*call, CallFailure::host_lost, "the file to send did not arrive");
+          lose(*call, "the file to send did not arrive");
         }
         break;
       case lane::FrameType::failed:

@@ -42,8 +42,8 @@ class Worker {
 
   Worker(uv::Loop& loop, LaneBuffers& buffers, Owner& owner, int index, Fd lane);
 
-  // Sends the request. False: the lane is broken (on_worker_closed follows later) and the call is
-  // untouched.
+  // Sends the request. False: the lane is of no use (on_worker_closed follows later), or the call does
+  // not fit a packet, which the dispatcher looks at before; the call is untouched.
   bool start(Call& call);
   void send_body(std::string_view piece, End end, bool broken);
   // The client has gone: detaches the call and asks the thread to stop.
@@ -83,6 +83,7 @@ class Worker {
   void on_ready(int events);
   // False: stop reading for now.
   bool on_packet(lane::Received& received);
+  void lose(Call& call, std::string_view why);  // what answers it makes no sense
   void finish();
   void note(const Call& call);
 

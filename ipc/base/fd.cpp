@@ -32,12 +32,16 @@ void Fd::reset() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
+constexpr int kSendBuffer = 106'496;
+
 Result<SocketPair> seqpacket_pair() {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
     return fail(last_os_error("socketpair"));
   }
   SocketPair sockets{Fd(pair[0]), Fd(pair[1])};
+  // Not what net.core.wmem_default happens to be: a packet has to fit (the kernel doubles the number).
+  for (const int end : pair) ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
   MOULT_TRY(set_nonblocking(sockets.ours));
   return sockets;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <sys/mman.h>
 #include <map>
 #include <optional>
 
@@ -368,6 +369,25 @@ TEST_CASE("a caller that gives up a paused call is told nothing more of it") {
   bench.request(host, {.call = 2});
   bench.value(*bench.shop.current, "42");
   CHECK(bench.take(host) == "head 2 200 value END:42");
+}
+
+TEST_CASE("a caller lane that is no socket of packets is closed, not waited for") {
+  LaneBench bench;
+  bench.lanes.add(1, Fd(::memfd_create("no lane", MFD_CLOEXEC)));
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  bench.lanes.add(1, std::move(pipe->read));
+  int pair[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+  const Fd other(pair[0]);
+  bench.lanes.add(1, Fd(pair[1]));
+  bench.lanes.add(1, Fd());
+  CHECK(bench.lanes.open() == 0);
+}
+
+TEST_CASE("an error fits a packet whatever its text is") {
+  const CallError error = error_of(CallFailure::app_error, "shop", std::string(100'000, '\x01'));
+  CHECK(encode(error).size() < lane::kPacketMax - 1000);
 }
 
 TEST_CASE("an error of a worker is read back, and one that cannot be read is one too") {

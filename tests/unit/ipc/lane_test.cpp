@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/socket.h>
 #include <array>
 #include <string>
 #include <vector>
@@ -62,6 +63,20 @@ TEST_CASE("encoding into a buffer that is too small gives nothing") {
   head.method = "GET";
   std::array<char, 20> buffer{};
   CHECK(lane::encode_request(buffer, head, {}, 0) == 0);
+}
+
+TEST_CASE("the largest packet passes, and one that the buffer cannot take ends the lane, not the process") {
+  auto pair = seqpacket_pair();
+  REQUIRE(pair);
+  const std::string prefix(10, 'p');
+  const std::string data(lane::kPacketMax - prefix.size(), 'd');
+  CHECK(lane::send(pair->ours.get(), prefix, data, lane::Wait::no) == lane::Sent::yes);
+  CHECK(lane::send(pair->theirs.get(), prefix, data, lane::Wait::no) == lane::Sent::yes);
+  std::vector<char> in(lane::kPacketMax);
+  CHECK(lane::receive(pair->theirs.get(), in, lane::Wait::no).packet == prefix + data);
+  const int small = 1;  // the kernel makes it its least
+  REQUIRE(::setsockopt(pair->theirs.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+  CHECK(lane::send(pair->theirs.get(), prefix, data, lane::Wait::no) == lane::Sent::closed);
 }
 
 TEST_CASE("a packet with a descriptor passes both over a lane") {

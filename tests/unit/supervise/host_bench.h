@@ -281,15 +281,19 @@ class LanePart {
     head(id, body, reason == "value" ? 200 : 500, reason, flags);
   }
   void chunk(std::uint64_t id, std::string_view data, std::uint8_t flags) {
-    prefixed(lane::FrameType::chunk, id, flags, data);
+    frame(lane::FrameType::chunk, id, flags, data);
   }
-  void want_body(std::uint64_t id) { prefixed(lane::FrameType::want_body, id, 0, {}); }
+  void want_body(std::uint64_t id) { frame(lane::FrameType::want_body, id, 0, {}); }
   void fail(std::uint64_t id, std::string_view traceback) {
-    prefixed(lane::FrameType::failed, id, 0, traceback);
+    frame(lane::FrameType::failed, id, 0, traceback);
   }
   // The call is to be served by another generation.
-  void move(std::uint64_t id) { prefixed(lane::FrameType::failed, id, lane::kMoved, {}); }
+  void move(std::uint64_t id) { frame(lane::FrameType::failed, id, lane::kMoved, {}); }
   void close() { fd_.reset(); }
+  void frame(lane::FrameType type, std::uint64_t id, std::uint8_t flags, std::string_view data) {
+    const std::size_t size = lane::encode_chunk_prefix(buffer_, type, id, flags);
+    REQUIRE(lane::send(fd_.get(), {buffer_.data(), size}, data, lane::Wait::no) == lane::Sent::yes);
+  }
 
   bool closed = false;
 
@@ -303,10 +307,6 @@ class LanePart {
     head.flags = flags;
     const std::size_t size = lane::encode_head(buffer_, head);
     REQUIRE(lane::send(fd_.get(), {buffer_.data(), size}, body, lane::Wait::no) == lane::Sent::yes);
-  }
-  void prefixed(lane::FrameType type, std::uint64_t id, std::uint8_t flags, std::string_view data) {
-    const std::size_t size = lane::encode_chunk_prefix(buffer_, type, id, flags);
-    REQUIRE(lane::send(fd_.get(), {buffer_.data(), size}, data, lane::Wait::no) == lane::Sent::yes);
   }
 
   Fd fd_;
