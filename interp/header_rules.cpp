@@ -74,6 +74,6 @@ std::optional<std::uint64_t> parse_length(std::string_view digits) {
   return value;
 }
 
-bool forbids_body(std::uint16_t status) { return status == 204 || status == 304; }
+bool forbids_body(std::uint16_t status) { return status == 204 || status == 205 || status == 304; }
 
 }  // namespace moult

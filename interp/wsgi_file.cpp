@@ -118,6 +118,8 @@ std::optional<FileRegionOfWrapper> regular_file_of(const py::Attached&, PyObject
   if (!fd) return std::nullopt;
   struct stat status {};
   if (::fstat(static_cast<int>(*fd), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  // The kernel's own files (proc, sysfs) have a content that their size says nothing of, and no blocks.
+  if (status.st_size == 0 || status.st_blocks == 0) return std::nullopt;
   const auto offset = number_from(filelike, "tell");
   if (!offset || *offset > status.st_size) return std::nullopt;
   return FileRegionOfWrapper{static_cast<int>(*fd), static_cast<std::uint64_t>(*offset),

@@ -62,7 +62,7 @@ PyObject* write_call(PyObject* self, PyObject* args, PyObject*) {
     return nullptr;
   }
   const std::string_view bytes(PyBytes_AS_STRING(data), static_cast<std::size_t>(PyBytes_GET_SIZE(data)));
-  if (!response->send(py::Attached::by_caller(), bytes)) return nullptr;
+  if (!response->write(py::Attached::by_caller(), bytes)) return nullptr;
   Py_RETURN_NONE;
 }
 

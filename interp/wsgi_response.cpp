@@ -15,6 +15,9 @@ std::optional<std::string_view> latin1_of(PyObject* text) {
                           static_cast<std::size_t>(PyUnicode_GET_LENGTH(text)));
 }
 
+// How much write() takes of a body that nobody gets, a HEAD's for example, before it raises.
+constexpr std::uint64_t kDroppedMax = 1u << 20;
+
 bool misuse(const char* what) {
   PyErr_SetString(PyExc_AssertionError, what);
   return false;
@@ -33,7 +36,7 @@ bool raise_again(PyObject* exc_info) {
 void Response::begin() {
   head_text_.clear();
   reason_.clear();
-  length_ = produced_ = 0;
+  length_ = produced_ = dropped_ = 0;
   status_ = 0;
   flags_ = 0;
   started_ = has_length_ = head_sent_ = ended_ = was_cut_ = false;
@@ -144,10 +147,12 @@ bool Response::check_started() const {
 std::string_view Response::limited(std::string_view data) {
   if (!wants_body()) {
     produced_ += data.size();
+    dropped_ += data.size();
     return {};
   }
   if (has_length_ && data.size() > length_ - produced_) {
     was_cut_ = true;
+    dropped_ += data.size() - static_cast<std::size_t>(length_ - produced_);
     data = data.substr(0, static_cast<std::size_t>(length_ - produced_));
   }
   produced_ += data.size();
@@ -164,6 +169,19 @@ bool Response::send_pieces(const py::Attached& py, std::string_view data, std::u
   }
   if (data.empty() && head_sent_ && flags == 0) return true;
   return send_packet(py, data, flags);
+}
+
+bool Response::write(const py::Attached& py, std::string_view data) {
+  if (!send(py, data)) return false;
+  call_.look_for_abort();
+  if (call_.gone()) {
+    PyErr_SetString(PyExc_ConnectionError, "the client has gone");
+    return false;
+  }
+  if (dropped_ <= kDroppedMax) return true;
+  PyErr_Format(PyExc_AssertionError, "write() was given %llu bytes more than the response can have",
+               static_cast<unsigned long long>(dropped_));
+  return false;
 }
 
 bool Response::send_last(const py::Attached& py, std::string_view data) {

@@ -25,6 +25,8 @@ class Response {
   bool head_sent() const { return head_sent_; }
   bool ended() const { return ended_; }
   bool has_length() const { return has_length_; }
+  // Nothing of a body can be sent any more, whatever the app gives.
+  bool is_complete() const { return started_ && (!wants_body() || (has_length_ && produced_ >= length_)); }
   bool wants_body() const { return !call_.is_head() && !forbids_body(status_); }
   // The whole length of the body is known and the app did not say it.
   void set_length(std::uint64_t length);
@@ -32,6 +34,9 @@ class Response {
 
   // A piece of the body: sent before this returns, with the head if that is still due.
   bool send(const py::Attached& py, std::string_view data) { return send_pieces(py, data, 0); }
+  // The same for the app's write(), which is told when nobody takes what it writes: there is no
+  // iteration that could be stopped.
+  bool write(const py::Attached& py, std::string_view data);
   // The last piece. Fewer bytes than Content-Length said is an error.
   bool send_last(const py::Attached& py, std::string_view data);
   // A region of a file as the whole body.
@@ -56,6 +61,7 @@ class Response {
   std::string reason_;
   std::uint64_t length_ = 0;
   std::uint64_t produced_ = 0;
+  std::uint64_t dropped_ = 0;  // that the response cannot have
   std::uint16_t status_ = 0;
   std::uint8_t flags_ = 0;
   bool started_ = false;

@@ -140,17 +140,19 @@ bool WsgiServer::deliver_iterable(const py::Attached& py, PyObject* iterable) {
   }
   const py::Ref iterator = py::Ref::steal(PyObject_GetIter(iterable));
   if (!iterator) return false;
-  while (!call_.gone()) {
+  // What nobody can be sent is not asked for (PEP 3333): an answer without an end has one for a HEAD.
+  for (;;) {
+    call_.look_for_abort();
+    if (call_.gone() || (response_.is_complete() && !is_single)) return true;
     const py::Ref item = py::Ref::steal(PyIter_Next(iterator.get()));
     if (!item) return PyErr_Occurred() == nullptr;
     if (!is_bytes(item.get())) return false;
     const std::string_view data = bytes_of(item.get());
     if (data.empty()) continue;
     if (is_single && response_.started()) response_.set_length(data.size());
+    is_single = false;
     if (!response_.send(py, data)) return false;
-    call_.look_for_abort();
   }
-  return true;
 }
 
 bool WsgiServer::deliver_file(const py::Attached& py, PyObject* wrapper, bool& done) {
@@ -174,6 +176,11 @@ bool WsgiServer::close(const py::Attached&, PyObject* result) {
 }
 
 void WsgiServer::fail_call(const py::Attached& py, const lane::RequestHead& head) {
+  if (call_.gone() && PyErr_ExceptionMatches(PyExc_ConnectionError) != 0) {
+    PyErr_Clear();  // ours, or what the app made of it
+    response_.fail(py, "the client has gone");
+    return;
+  }
   const py::ErrorText error = py::take_error(py);
   if (!call_.is_moved())
     log_error(py, fmt::format("{} {} failed", head.method, head.target),

@@ -145,12 +145,13 @@ void HttpConnection::read_file_ahead() {
   file_read_under_way_ = true;
   if (!self_) self_ = std::make_shared<HttpConnection*>(this);
   const FileRegion window = output_.next_read();
-  uv::run_in_background(
-      shared_.loop, [window] { read_into_memory(window); },
-      [self = self_, size = window.length] {
+  uv::compute_in_background<bool>(
+      shared_.loop, [window] { return read_into_memory(window); },
+      [self = self_, size = window.length](bool is_file) {
         HttpConnection* const connection = *self;
         if (connection == nullptr) return;
         connection->file_read_under_way_ = false;
+        if (!is_file) return connection->client_gone();
         connection->output_.file_read(size);
         connection->on_writable();
         connection->update_poll();

@@ -2,6 +2,7 @@
 
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <algorithm>
@@ -139,16 +140,19 @@ FileRegion Output::next_read() const {
 
 void Output::file_read(std::uint64_t size) { segments_[first_].region->in_memory = size; }
 
-void read_into_memory(const FileRegion& window) {
+bool read_into_memory(const FileRegion& window) {
+  struct stat status {};
+  if (::fstat(window.file->get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
   std::vector<char> buffer(64 * 1024);
   std::uint64_t at = 0;
   while (at < window.length) {
     const std::uint64_t size = std::min<std::uint64_t>(buffer.size(), window.length - at);
     const ssize_t count = ::pread(window.file->get(), buffer.data(), static_cast<std::size_t>(size),
                                   static_cast<off_t>(window.offset + at));
-    if (count <= 0) return;  // sendfile will meet the same and cut the connection
+    if (count <= 0) break;  // sendfile will meet the same and cut the connection
     at += static_cast<std::uint64_t>(count);
   }
+  return true;
 }
 
 }  // namespace moult::http

@@ -68,7 +68,8 @@ class Output {
   std::uint64_t written_ = 0;
 };
 
-// Reads a window of a file, so that its pages are in memory. Blocks: background thread.
-void read_into_memory(const FileRegion& window);
+// Reads a window of a file, so that its pages are in memory. False: it is no regular file, from which
+// sendfile could wait for ever. Blocks: background thread.
+bool read_into_memory(const FileRegion& window);
 
 }  // namespace moult::http

@@ -35,6 +35,11 @@ ResponsePlan plan_response(const RequestTraits& request, const lane::Head& head,
   plan.keep_alive = request.keep_alive;
   plan.drop_length = head.status == 204;
   if (request.is_head || head.status == 204 || head.status == 304) return plan;
+  if (head.status == 205) {  // no content, and to be said so (RFC 9110 section 15.3.6)
+    plan.framing = BodyFraming::length;
+    plan.drop_length = plan.add_length = true;
+    return plan;
+  }
   if ((head.flags & lane::kHasLength) != 0) {
     plan.framing = BodyFraming::length;
     plan.length = head.length;
@@ -92,6 +97,7 @@ std::string_view reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";
     case 204: return "No Content";
+    case 205: return "Reset Content";
     case 206: return "Partial Content";
     case 304: return "Not Modified";
     case 400: return "Bad Request";

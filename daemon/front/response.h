@@ -29,7 +29,7 @@ struct ResponsePlan {
   BodyFraming framing = BodyFraming::none;
   std::uint64_t length = 0;  // with BodyFraming::length
   bool add_length = false;   // the app gave none, but its whole body is here
-  bool drop_length = false;  // 204 must not have one (RFC 9110 section 8.6)
+  bool drop_length = false;  // that of the app: 204 must not have one (RFC 9110 section 8.6)
   bool keep_alive = false;
 };
 

@@ -191,7 +191,7 @@ TEST_CASE("HTTP/1.0 is kept alive when it asks and the length is known") {
   CHECK(front.closed);
 }
 
-TEST_CASE("HEAD, 204 and 304 have no body whatever the app gives") {
+TEST_CASE("HEAD, 204, 205 and 304 have no body whatever the app gives") {
   Front front;
   std::uint16_t status = 200;
   front.app.on_submit = [&status](Call& call) { answer(call, "body", status); };
@@ -203,6 +203,11 @@ TEST_CASE("HEAD, 204 and 304 have no body whatever the app gives") {
   const std::string no_content = front.exchange(client, kGet);
   CHECK(count(no_content, "Content-Length") == 0);
   CHECK(ends_with_body(no_content, ""));
+  status = 205;
+  const std::string reset = front.exchange(client, kGet);
+  CHECK(count(reset, "Content-Length: 0\r\n") == 1);
+  CHECK(count(reset, "Content-Length") == 1);
+  CHECK(ends_with_body(reset, ""));
   status = 304;
   CHECK(ends_with_body(front.exchange(client, kGet), ""));
   CHECK_FALSE(front.closed);
