@@ -133,7 +133,6 @@ class HttpConnection final : public CallClient {
   std::string path_;  // decoded, when it had escapes
   std::string_view path_view_;
   std::string host_;  // lower case, without port
-  std::string_view port_;
   std::string_view query_;
   bool call_active_ = false;
   bool advancing_ = false;

@@ -83,7 +83,6 @@ void HttpConnection::resolve_host(std::string_view target_authority) {
   host_.assign(authority.host);
   std::ranges::transform(host_, host_.begin(), lower);
   if (host_.size() > 1 && host_.back() == '.') host_.pop_back();
-  port_ = authority.port;
 }
 
 void HttpConnection::route_request() {
@@ -119,13 +118,8 @@ void HttpConnection::route_request() {
   head.path_info = path_info;
   head.query = query_;
   head.server_name = host_.empty() ? peer_.local_host : host_;
-  if (!port_.empty()) {
-    head.server_port = port_;
-  } else if (https) {
-    head.server_port = "443";
-  } else {
-    head.server_port = host_.empty() ? std::string_view(peer_.local_port) : "80";
-  }
+  // A unix socket has no port.
+  head.server_port = !peer_.local_port.empty() ? std::string_view(peer_.local_port) : https ? "443" : "80";
 
   // Parts of a head appear in the packet two or three times; the body must still fit.
   const std::size_t size = lane::request_size(head, request.headers);

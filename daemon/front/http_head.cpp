@@ -7,6 +7,22 @@
 
 namespace moult::http {
 
+namespace {
+
+// Whether it can stand in a request target (RFC 3986; '#' is judged by split_target). In a query browsers
+// send five more as they are (https://url.spec.whatwg.org/#query-percent-encode-set).
+bool is_target(std::string_view target) {
+  const std::size_t question = target.find('?');
+  const auto fits = [](std::string_view part, std::string_view never) {
+    return std::ranges::all_of(
+        part, [never](char c) { return c > 0x20 && c < 0x7f && never.find(c) == std::string_view::npos; });
+  };
+  return !target.empty() && fits(target.substr(0, question), "\"<>\\^`{|}") &&
+         (question == std::string_view::npos || fits(target.substr(question), "\"<>"));
+}
+
+}  // namespace
+
 void HeadCheck::reset() { *this = HeadCheck(limits_); }
 
 bool HeadCheck::refuse(int status, std::string_view sentence) {
@@ -66,9 +82,8 @@ bool HeadCheck::check_request_line(std::string_view line) {
   const std::size_t second = line.find(' ', first + 1);
   if (second == std::string_view::npos) return refuse(400, "The request line has no HTTP version.");
   const std::string_view target = line.substr(first + 1, second - first - 1);
-  const auto is_bad = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; };
-  if (target.empty() || std::ranges::any_of(target, is_bad)) {
-    return refuse(400, "The request target is empty or holds control characters.");
+  if (!is_target(target)) {
+    return refuse(400, "The request target is empty or holds characters that have to be escaped.");
   }
   return check_version(line.substr(second + 1));
 }
@@ -77,9 +92,8 @@ bool HeadCheck::check_version(std::string_view version) {
   const bool well_formed = version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) &&
                            version[6] == '.' && is_digit(version[7]);
   if (!well_formed) return refuse(400, "The request line does not end with an HTTP version.");
-  if (version[5] != '1' || version[7] > '1') {
-    return refuse(505, "This server speaks HTTP/1.0 and HTTP/1.1 only.");
-  }
+  if (version[5] != '1') return refuse(505, "This server speaks HTTP/1.0 and HTTP/1.1 only.");
+  later_minor_ = version[7] > '1';
   http10_ = version[7] == '0';
   return true;
 }
@@ -120,10 +134,18 @@ bool HeadCheck::check_known_field(std::string_view name, std::string_view value)
     case 17:
       if (!equals_ignoring_case(name, "transfer-encoding")) return true;
       ++transfer_encodings_;
-      odd_transfer_coding_ = odd_transfer_coding_ || !equals_ignoring_case(value, "chunked");
-      return true;
+      return check_codings(value);
     default: return true;
   }
+}
+
+bool HeadCheck::check_codings(std::string_view value) {
+  while (const auto coding = next_element(value)) {
+    const bool again = ends_chunked_;
+    ends_chunked_ = !again && equals_ignoring_case(*coding, "chunked");
+    odd_transfer_coding_ = odd_transfer_coding_ || !ends_chunked_;
+  }
+  return true;
 }
 
 bool HeadCheck::check_connection(std::string_view value) {
@@ -144,13 +166,38 @@ bool HeadCheck::finish() {
     if (content_lengths_ > 0) return refuse(400, "Content-Length and Transfer-Encoding exclude each other.");
     // RFC 9112 section 6.1: HTTP/1.0 has no transfer codings, so the framing cannot be trusted.
     if (http10_) return refuse(400, "HTTP/1.0 has no Transfer-Encoding.");
-    if (transfer_encodings_ > 1 || odd_transfer_coding_) {
+    // RFC 9112 section 6.3: without chunked as the last one the length of the body is not known.
+    if (transfer_encodings_ > 1 || !ends_chunked_) {
+      return refuse(400, "The Transfer-Encoding does not end with chunked.");
+    }
+    if (odd_transfer_coding_) {
       return refuse(501, "The only transfer coding that this server knows is chunked.");
     }
   }
   if (unknown_expectation_ && !http10_)
     return refuse(417, "The only expectation that can be met is 100-continue.");
   return true;
+}
+
+bool is_broken_chunk_line(std::string_view text, ChunkPlace place) {
+  constexpr std::size_t kDigitsMax = 16;
+  constexpr std::size_t kLineMax = 4096;
+  constexpr std::string_view kLineEnd = "\r\n";
+  if (place == ChunkPlace::follows) {
+    const std::size_t size = std::min(text.size(), kLineEnd.size());
+    if (text.substr(0, size) != kLineEnd.substr(0, size)) return true;
+    text.remove_prefix(size);
+  }
+  const auto is_hex = [](char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); };
+  const auto digits =
+      static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_hex) - text.begin());
+  if (digits == text.size()) return digits > kDigitsMax;
+  if (digits == 0 || digits > kDigitsMax || std::string_view("; \t\r").find(text[digits]) == text.npos) {
+    return true;
+  }
+  const std::size_t end = text.find_first_of(kLineEnd);
+  if (end == text.npos) return text.size() > kLineMax;
+  return text.substr(end, kLineEnd.size()) != kLineEnd.substr(0, text.size() - end);
 }
 
 Target split_target(std::string_view method, std::string_view target) {

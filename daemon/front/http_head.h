@@ -40,6 +40,8 @@ class HeadCheck {
 
   // After `done`. Offsets became views of the last `input`.
   bool is_http10() const { return http10_; }
+  // HTTP/1.2 and above, to be served as 1.1 (RFC 9110 section 2.5).
+  bool is_later_minor() const { return later_minor_; }
   bool keep_alive() const { return http10_ ? keep_alive_ && !close_ : !close_; }
   bool is_chunked() const { return transfer_encodings_ > 0; }
   bool has_length() const { return content_lengths_ > 0; }
@@ -52,6 +54,7 @@ class HeadCheck {
   bool check_version(std::string_view version);
   bool check_field_line(std::string_view line);
   bool check_known_field(std::string_view name, std::string_view value);
+  bool check_codings(std::string_view value);
   bool check_connection(std::string_view value);
   bool finish();
 
@@ -63,11 +66,13 @@ class HeadCheck {
   bool started_ = false;
   bool request_line_seen_ = false;
   bool http10_ = false;
+  bool later_minor_ = false;
   bool keep_alive_ = false;
   bool close_ = false;
   bool expects_continue_ = false;
   bool unknown_expectation_ = false;
   bool odd_transfer_coding_ = false;
+  bool ends_chunked_ = false;  // chunked, once and as the last coding
   bool bad_length_ = false;
   std::size_t headers_ = 0;
   int hosts_ = 0;
@@ -75,6 +80,11 @@ class HeadCheck {
   int transfer_encodings_ = 0;
   std::uint64_t content_length_ = 0;
 };
+
+// Whether what has come of the line before a chunk (RFC 9112 section 7.1) cannot become one any more,
+// so that nobody waits for its end. `follows`: a chunk came before, whose line end is in front.
+enum class ChunkPlace { first, follows };
+bool is_broken_chunk_line(std::string_view text, ChunkPlace place);
 
 // The parts of a request-target (RFC 9112 section 3.2), as views of it.
 struct Target {

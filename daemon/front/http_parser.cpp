@@ -40,6 +40,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
   }
   bool is_too_large() const { return too_large_; }
   bool is_before_chunk_header() const { return chunk_left_ == 0 && !last_chunk_; }
+  ChunkPlace place() const { return chunks_seen_ ? ChunkPlace::follows : ChunkPlace::first; }
 
  private:
   using error_code = beast::error_code;
@@ -83,6 +84,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
     if (too_large_) ec = beast::http::error::body_limit;
     total_ += size;
     chunk_left_ = size;
+    chunks_seen_ = true;
     last_chunk_ = size == 0;
   }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override {
@@ -105,6 +107,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
   std::uint64_t max_body_ = 0;
   std::uint64_t total_ = 0;
   std::uint64_t chunk_left_ = 0;
+  bool chunks_seen_ = false;
   bool last_chunk_ = false;
 };
 
@@ -154,6 +157,7 @@ ParseState HttpParser::read_head(std::span<char> input) {
   message.header_limit(static_cast<std::uint32_t>(limits_.bytes + 1));
   message.body_limit(kNoLimit);
   const std::size_t size = check_.end() - check_.begin();
+  if (check_.is_later_minor()) base[std::string_view(base, size).find('\r') - 1] = '1';
   beast::error_code error;
   const std::size_t taken = message.put(boost::asio::const_buffer(base, size), error);
   if (error || taken != size || !message.is_header_done()) {
@@ -176,7 +180,13 @@ HttpParser::Chunked HttpParser::read_chunked(std::string_view input, std::string
   Chunked result;
   while (!message.is_done() && result.consumed < input.size()) {
     const std::string_view rest = input.substr(result.consumed);
-    if (message.is_before_chunk_header() && rest.size() < kShortestChunkHeader) break;
+    if (message.is_before_chunk_header()) {
+      if (is_broken_chunk_line(rest, message.place())) {
+        result.state = refused({400, "The chunked body is malformed."});
+        return result;
+      }
+      if (rest.size() < kShortestChunkHeader) break;
+    }
     beast::error_code error;
     const std::size_t taken = message.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     result.consumed += taken;

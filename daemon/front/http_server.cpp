@@ -73,7 +73,7 @@ Result<> HttpServer::adopt(Fd socket, const ListenAddress& address, const Routes
                                        [this, raw = door.get()] { on_acceptable(*raw, kAcceptsPerWakeUp); });
   door->routes = &routes;
   door->local_host = address.is_unix() || address.host.empty() ? "localhost" : address.host;
-  door->local_port = address.is_unix() ? "80" : std::to_string(door->listener->port());
+  door->local_port = address.is_unix() ? "" : std::to_string(door->listener->port());
   doors_.push_back(std::move(door));
   update_accepting();
   return {};

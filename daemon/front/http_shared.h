@@ -102,8 +102,8 @@ struct Peer {
   std::string address{};  // numeric; empty on a unix socket
   std::string port{};
   bool trusted = false;      // its X-Forwarded-* headers are believed
-  std::string local_host{};  // SERVER_NAME and SERVER_PORT of a request without Host
-  std::string local_port{};
+  std::string local_host{};  // SERVER_NAME of a request without Host
+  std::string local_port{};  // SERVER_PORT (RFC 3875 section 4.1.15); empty on a unix socket
 };
 
 }  // namespace moult::http

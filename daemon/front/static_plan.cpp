@@ -77,6 +77,20 @@ bool is_unchanged(const StaticFile& file, const HttpRequest& request) {
   return parse_http_date(value_of(request, "if-modified-since"), since) && file.modified <= since;
 }
 
+// If-Match and If-Unmodified-Since (RFC 9110 sections 13.1.1 and 13.1.4): strong comparison, and a date
+// counts only without tags.
+bool is_other_version(const StaticFile& file, const HttpRequest& request) {
+  if (request.find("if-match") != nullptr) {
+    std::string_view list = value_of(request, "if-match");
+    while (const auto element = next_element(list)) {
+      if (*element == "*" || *element == file.etag) return false;
+    }
+    return true;
+  }
+  std::time_t since = 0;
+  return parse_http_date(value_of(request, "if-unmodified-since"), since) && file.modified > since;
+}
+
 // If-Range: the part is only of use to who has the same version (strong comparison).
 bool range_counts(const StaticFile& file, const HttpRequest& request) {
   const std::string_view condition = value_of(request, "if-range");
@@ -151,6 +165,12 @@ StaticAnswer plan_static(const StaticFile& file, std::string_view path, const Ht
   answer.length = file.size;
   answer.headers = fmt::format("Last-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\n",
                                http_date(file.modified), file.etag);
+  if (is_other_version(file, request)) {
+    answer.status = 412;
+    answer.length = 0;
+    answer.headers = "Content-Length: 0\r\n";
+    return answer;
+  }
   if (is_unchanged(file, request)) {
     answer.status = 304;
     answer.length = 0;

@@ -86,6 +86,12 @@ void check_front(Backend& backend, const std::string& front) {
   CHECK(contains(environ.body, R"("HTTP_HOST": "example.org")"));
   CHECK(contains(environ.body, R"("wsgi.url_scheme": "http")"));
   CHECK(contains(environ.body, R"("REMOTE_ADDR": "127.0.0.1")"));
+  HttpConnection with_port(front);
+  with_port.send(get_request("/environ", {}, "example.org:99"));
+  CHECK(contains(with_port.read_response().body, R"("HTTP_HOST": "example.org:99")"));
+  HttpConnection old(front);  // a monitor's, without Host
+  old.send("GET /environ HTTP/1.0\r\n\r\n");
+  CHECK(old.read_response().status == 200);
   const std::string upload(300'000, 'u');
   CHECK(post(front, "/echo", upload).body == upload);
   CHECK(get(front, "/steps").body == "step 0\nstep 1\nstep 2\n");

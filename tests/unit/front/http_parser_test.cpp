@@ -127,7 +127,6 @@ TEST_CASE("what is malformed or ambiguous is refused with the right status") {
       {"no HTTP", "GET / HTTQ/1.1\r\n" + kHost + "\r\n", 400},
       {"lower-case http", "GET / http/1.1\r\n" + kHost + "\r\n", 400},
       {"long version", "GET / HTTP/1.10\r\n" + kHost + "\r\n", 400},
-      {"HTTP/1.2", "GET / HTTP/1.2\r\n" + kHost + "\r\n", 505},
       {"HTTP/0.9 in words", "GET / HTTP/0.9\r\n" + kHost + "\r\n", 505},
       {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
       {"TLS greeting", "\x16\x03\x01\x02", 400},
@@ -157,15 +156,15 @@ TEST_CASE("what is malformed or ambiguous is refused with the right status") {
        "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
       {"chunked in HTTP/1.0", "POST / HTTP/1.0\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n", 400},
       {"gzip coding", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
-      {"chunked not last", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked, gzip\r\n\r\n", 501},
-      {"chunked twice", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked, chunked\r\n\r\n", 501},
+      {"chunked not last", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked, gzip\r\n\r\n", 400},
+      {"chunked twice", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked, chunked\r\n\r\n", 400},
       {"two lines of chunked",
        "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-       501},
-      {"identity", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: identity\r\n\r\n", 501},
-      {"empty coding", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding:\r\n\r\n", 501},
-      {"odd spelling", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: \"chunked\"\r\n\r\n", 501},
-      {"misspelt", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: xchunked\r\n\r\n", 501},
+       400},
+      {"identity", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: identity\r\n\r\n", 400},
+      {"empty coding", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding:\r\n\r\n", 400},
+      {"odd spelling", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: \"chunked\"\r\n\r\n", 400},
+      {"misspelt", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: xchunked\r\n\r\n", 400},
       {"unknown expectation", "POST / HTTP/1.1\r\n" + kHost + "Expect: 200-ok\r\n\r\n", 417},
       {"malformed Connection", "GET / HTTP/1.1\r\n" + kHost + "Connection: a b\r\n\r\n", 400},
   };
@@ -219,6 +218,53 @@ TEST_CASE("header names are lower-cased, values trimmed, names with underscores 
   CHECK(request.headers[1].value == "Value");
   CHECK(request.headers[2].name == "empty");
   CHECK(request.headers[2].value.empty());
+}
+
+TEST_CASE("what has to be escaped in a target is refused, but for what browsers leave in a query") {
+  const auto status_of = [](const std::string& target) {
+    HttpParser parser;
+    parser.begin_message();
+    std::string text = "GET " + target + " HTTP/1.1\r\n" + kHost + "\r\n";
+    return parser.read_head(text) == ParseState::done ? 200 : parser.refusal().status;
+  };
+  for (int c = 0; c < 256; ++c) {
+    CAPTURE(c);
+    const char letter = static_cast<char>(c);
+    const bool in_path =
+        c > 0x20 && c < 0x7f && std::string_view("\"<>\\^`{|}").find(letter) == std::string::npos;
+    const bool in_query =
+        in_path || (c != 0 && std::string_view("\\^`{|}").find(letter) != std::string::npos);
+    CHECK((status_of(std::string("/a") + letter) == 200) == in_path);
+    CHECK((status_of(std::string("/a?b=") + letter) == 200) == in_query);
+  }
+}
+
+TEST_CASE("a later minor version is read as 1.1") {
+  HttpParser parser;
+  parser.begin_message();
+  std::string text = "GET / HTTP/1.2\r\n" + kHost + "\r\n";
+  REQUIRE(parser.read_head(text) == ParseState::done);
+  CHECK_FALSE(parser.request().http10);
+  CHECK(parser.request().keep_alive);
+}
+
+TEST_CASE("a chunk's line that can be none is refused before its end has come") {
+  using enum ChunkPlace;
+  for (const char* fine : {"", "5", "5;", "5;a=b", "5 ;a", "5\r", "5\r\n", "00000000000000ff", "0\r\nA: b"}) {
+    CAPTURE(fine);
+    CHECK_FALSE(is_broken_chunk_line(fine, first));
+    CHECK_FALSE(is_broken_chunk_line("\r\n" + std::string(fine), follows));
+  }
+  for (const char* broken : {"x", "\r", "\n", ";", "5x", "5\n", "5\rx", "5;a\n", "5;a\rb", "0x5", "-1",
+                             "00000000000000000", " 5"}) {
+    CAPTURE(broken);
+    CHECK(is_broken_chunk_line(broken, first));
+    CHECK(is_broken_chunk_line("\r\n" + std::string(broken), follows));
+  }
+  CHECK_FALSE(is_broken_chunk_line("\r", follows));
+  CHECK(is_broken_chunk_line("5", follows));
+  CHECK(is_broken_chunk_line("\n", follows));
+  CHECK(is_broken_chunk_line("5;" + std::string(5000, 'a'), first));
 }
 
 TEST_CASE("keep-alive follows version and Connection") {

@@ -295,7 +295,7 @@ TEST_CASE("forwarding headers are believed from trusted peers only, and dropped 
   const FakeApp::Seen& trusted = front.app.seen[0];
   CHECK(trusted.remote_addr == "192.0.2.7");
   CHECK((trusted.flags & lane::kHttps) != 0);
-  CHECK(trusted.server_port == "443");
+  CHECK(trusted.server_port == "8000");
   CHECK(trusted.headers.size() == 3);
   const FakeApp::Seen& untrusted = front.app.seen[1];
   CHECK(untrusted.remote_addr == "192.0.2.99");

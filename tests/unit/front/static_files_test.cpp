@@ -140,6 +140,14 @@ TEST_CASE("conditions decide between 200, 206, 304 and 416") {
   CHECK(plan({}).length == 10);
   CHECK(plan({}).headers.find("Content-Type: text/plain; charset=utf-8\r\n") != std::string::npos);
   CHECK(plan({}).headers.find("X-Content-Type-Options: nosniff\r\n") != std::string::npos);
+  CHECK(plan({{"if-match", "\"x\", \"abc\""}}).status == 200);
+  CHECK(plan({{"if-match", "*"}}).status == 200);
+  CHECK(plan({{"if-match", "W/\"abc\""}}).status == 412);
+  CHECK(plan({{"if-match", "\"x\""}, {"if-none-match", "\"abc\""}}).status == 412);
+  CHECK(plan({{"if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT"}}).status == 200);
+  CHECK(plan({{"if-unmodified-since", "Sun, 06 Nov 1994 08:49:36 GMT"}}).status == 412);
+  CHECK(plan({{"if-match", "\"abc\""}, {"if-unmodified-since", "Sun, 06 Nov 1994 08:49:36 GMT"}}).status ==
+        200);
   CHECK(plan({{"if-none-match", "\"abc\""}}).status == 304);
   CHECK(plan({{"if-none-match", "\"x\", W/\"abc\""}}).status == 304);
   CHECK(plan({{"if-none-match", "*"}}).status == 304);
