@@ -60,6 +60,8 @@ class CallTarget {
   // Back-pressure of the response: while paused nothing is read from the worker's lane.
   virtual void pause(Call& call) = 0;
   virtual void resume(Call& call) = 0;
+  // Calls wait because all workers are taken: slow clients are then not to hold too many.
+  virtual bool is_crowded() const { return false; }
 };
 
 class Worker;     // supervise/worker.h

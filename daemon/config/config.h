@@ -129,6 +129,7 @@ struct DaemonConfig {
   Milliseconds body_timeout{30'000};  // between two reads of a body
   Milliseconds idle_timeout{75'000};  // keep-alive
   Milliseconds send_timeout{60'000};  // a client that reads nothing
+  std::uint64_t min_rate = 500;       // bytes a second that a client must average, up and down; 0: any
   int max_connections = 1000;
   std::uint64_t snapshot_max_bytes = 512u << 20;  // kept per app
   int snapshot_keep = 5;

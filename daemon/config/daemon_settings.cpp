@@ -81,6 +81,7 @@ std::vector<Setting<DaemonConfig>> daemon_settings() {
       duration_setting("body_timeout", kLimits, &C::body_timeout, 100ms, 1h),
       duration_setting("idle_timeout", kLimits, &C::idle_timeout, 0ms, 24h),
       duration_setting("send_timeout", kLimits, &C::send_timeout, 100ms, 24h),
+      size_setting("min_rate", kLimits, &C::min_rate, 0, kMiB),
       number_setting("max_connections", kLimits, &C::max_connections, 1, 1'000'000),
       size_setting("snapshot_max_size", kLimits, &C::snapshot_max_bytes, kMiB, kTiB),
       number_setting("snapshot_keep", kLimits, &C::snapshot_keep, 1, 100),

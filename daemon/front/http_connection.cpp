@@ -1,6 +1,5 @@
 #include "daemon/front/http_connection.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <cerrno>
 #include <cstring>
@@ -21,6 +20,8 @@ HttpConnection::HttpConnection(HttpShared& shared, Fd socket, Peer peer, const R
       routes_(routes),
       parser_(shared.head_limits) {
   poll_.emplace(shared_.loop, socket_.get(), [this](int events) { on_ready(events); });
+  waiting_.connection = this;
+  shared_.waiting.push_back(waiting_, shared_.loop.now());
   read_deadline_ = shared_.loop.now() + shared_.header_timeout;
   update_poll();
 }
@@ -54,6 +55,7 @@ void HttpConnection::on_ready(int events) {
     on_readable();
   } else if ((events & uv::Poll::kDisconnect) != 0) {
     half_closed_ = true;
+    left_at_ = shared_.loop.now();
     check_hangup();
   }
   update_poll();
@@ -67,6 +69,8 @@ void HttpConnection::on_readable() {
     return;
   }
   eof_ = count == 0;
+  if (eof_) left_at_ = shared_.loop.now();
+  if (phase_ != Phase::head) body_pace_.moved(static_cast<std::uint64_t>(count));
   shared_.counters.bytes_in += static_cast<std::uint64_t>(count);
   switch (phase_) {
     case Phase::head: advance(); break;
@@ -112,36 +116,6 @@ void HttpConnection::update_poll() {
   poll_->set(events);
 }
 
-void HttpConnection::check_hangup() {
-  if (phase_ == Phase::closed) return;
-  pollfd state{socket_.get(), 0, 0};
-  if (::poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0) client_gone();
-}
-
-void HttpConnection::sweep(SteadyTime now) {
-  if (phase_ == Phase::closed) return;
-  if (send_deadline_ && now >= *send_deadline_) {
-    client_gone();
-  } else if (read_deadline_ && now >= *read_deadline_) {
-    read_deadline_.reset();
-    if (phase_ == Phase::body || (phase_ == Phase::head && parser_.started())) {
-      if (!request_open_) begin_request();
-      refuse({408, "The request did not arrive in time."});
-    } else if (phase_ == Phase::answering) {
-      body_broken_ = true;
-      body_refusal_ = {408, "The request did not arrive in time."};
-      feed_body();
-    } else {
-      close();
-    }
-  } else if (phase_ == Phase::answering && (eof_ || half_closed_)) {
-    check_hangup();
-  } else if (phase_ == Phase::head && filled_ == 0) {
-    staging_ = {};  // idle: its memory is better used elsewhere
-  }
-  update_poll();
-}
-
 // ---- the life of a connection
 
 void HttpConnection::client_gone() {
@@ -154,6 +128,7 @@ void HttpConnection::cut() { client_gone(); }
 
 void HttpConnection::close() {
   phase_ = Phase::closed;
+  shared_.waiting.remove(waiting_);
   poll_.reset();
   socket_.reset();
   if (static_job_) static_job_->on_done = nullptr;
@@ -162,14 +137,6 @@ void HttpConnection::close() {
   self_.reset();
   if (!call_active_) release_input();  // else the call's head still points into it
   later();
-}
-
-void HttpConnection::close_if_idle() {
-  if (phase_ != Phase::head || filled_ > 0) return;
-  // A request may be in the socket already: it is answered, with Connection: close.
-  char byte = 0;
-  if (::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
-  close();
 }
 
 void HttpConnection::linger() {
@@ -198,7 +165,10 @@ void HttpConnection::advance() {
     const bool started = parser_.started();
     const ParseState state = parser_.read_head({input_.get(), filled_});
     if (state == ParseState::need_more) {
-      if (!started && parser_.started()) read_deadline_ = shared_.loop.now() + shared_.header_timeout;
+      if (!started && parser_.started()) {
+        read_deadline_ = shared_.loop.now() + shared_.header_timeout;
+        shared_.waiting.push_back(waiting_, shared_.loop.now());
+      }
       break;
     }
     begin_request();
@@ -215,6 +185,11 @@ void HttpConnection::advance() {
 
 void HttpConnection::begin_request() {
   ++shared_.counters.requests;
+  shared_.waiting.remove(waiting_);
+  body_pace_.reset();
+  answer_pace_.reset();
+  delivered_.reset();
+  if (left_at_) left_at_ = shared_.loop.now();
   request_open_ = true;
   // The loop's own time is of whole milliseconds.
   started_ = shared_.access_log ? Steady::now() : SteadyTime{};
@@ -260,6 +235,7 @@ void HttpConnection::next_message() {
   phase_ = Phase::head;
   body_kind_ = BodyKind::none;
   read_deadline_ = shared_.loop.now() + shared_.idle_timeout;
+  shared_.waiting.push_back(waiting_, shared_.loop.now());
   if (filled_ == 0) {
     release_input();
     if (eof_ || shared_.stopping) close();

@@ -3,6 +3,7 @@
 #include "daemon/front/http_parser.h"
 #include "daemon/front/http_shared.h"
 #include "daemon/front/output.h"
+#include "daemon/front/pace.h"
 #include "daemon/front/static_files.h"
 #include "daemon/route/routes.h"
 
@@ -24,7 +25,18 @@ class HttpConnection final : public CallClient {
   void act();                  // after HttpShared::act_later
   void sweep(SteadyTime now);  // judges the deadlines
   void close_if_idle();        // nothing of a request has come; else it ends after its response
-  void cut();                  // at once; its call is cancelled
+  // Closes for another that wants in, unless a request has come or it has not waited for a second yet.
+  bool make_room(SteadyTime now);
+  // How slow its client is while it is waited for; nothing: it is not, or not too slow for anybody.
+  struct Slow {
+    double rate = 0;  // bytes a second
+    HttpConnection* connection = nullptr;
+    CallTarget* calls = nullptr;  // null: it holds no worker
+    int slow_max = 0;             // of that app
+  };
+  std::optional<Slow> slowness(SteadyTime now);
+  void end_slow();  // for those that are not
+  void cut();       // at once; its call is cancelled
   bool is_closed() const { return phase_ == Phase::closed && !call_active_; }
   // For the server's deferred list: set while the connection is on it.
   bool act_scheduled = false;
@@ -64,6 +76,11 @@ class HttpConnection final : public CallClient {
   void next_message();
   void begin_request();
   void log_access(bool was_cut);
+
+  // http_connection_pace.cpp: clients that are slow, or gone.
+  void note_delivery(SteadyTime now);
+  void body_is_late();
+  bool waits_for_body() const;
 
   // http_connection_request.cpp: from a parsed head to the submitted call.
   void start_request();
@@ -157,6 +174,12 @@ class HttpConnection final : public CallClient {
 
   std::optional<SteadyTime> read_deadline_;
   std::optional<SteadyTime> send_deadline_;
+  Pace body_pace_;
+  Pace answer_pace_;
+  std::optional<std::uint64_t> delivered_;  // of all bytes written, when it was last looked at
+  int slow_max_ = 0;
+  WaitingPlace waiting_;
+  std::optional<SteadyTime> left_at_;  // the client's side ended; since then nothing was sent to it
   std::uint64_t lingered_ = 0;
 };
 

@@ -103,6 +103,7 @@ void HttpConnection::route_request() {
   calls_ = target.calls;
   debug_ = target.debug;
   max_body_ = target.max_body;
+  slow_max_ = target.slow_max;
   if (body_kind_ == BodyKind::length && body_left_ > max_body_) {
     refuse({413, "The body is larger than this server accepts."});
     return;
@@ -130,11 +131,14 @@ void HttpConnection::route_request() {
   inline_max_ = std::min(lane::kInlineBodyMax, lane::kPacketMax - size);
   if (body_done_) {
     submit(false);
-  } else if (continue_owed_ || (body_kind_ == BodyKind::length && body_left_ > inline_max_)) {
+  } else if (continue_owed_) {
     submit(true);
   } else {
-    body_in_input_ = body_kind_ == BodyKind::length && head_size_ + body_left_ <= kInputSize;
+    // Also a large one gets its worker only when its beginning is here.
+    body_in_input_ =
+        body_kind_ == BodyKind::length && body_left_ <= inline_max_ && head_size_ + body_left_ <= kInputSize;
     phase_ = Phase::body;
+    body_pace_.wait(shared_.loop.now());
     collect_body();
   }
 }
@@ -143,6 +147,7 @@ void HttpConnection::submit(bool streams) {
   const bool waited = phase_ == Phase::body;
   phase_ = Phase::answering;
   read_deadline_.reset();
+  body_pace_.stop(shared_.loop.now());
   body_streams_ = streams;
   if (streams) call_.head.flags |= lane::kBodyStreams;
   call_.client = this;
@@ -278,8 +283,10 @@ void HttpConnection::feed_body() {
     if (!body_broken_ && !pull_body()) body_broken_ = true;
     if (staging_.empty() && !body_done_ && !body_broken_) {
       read_deadline_ = shared_.loop.now() + shared_.body_timeout;
+      body_pace_.wait(shared_.loop.now());
       break;
     }
+    body_pace_.stop(shared_.loop.now());
     want_body_ = false;
     read_deadline_.reset();
     const bool ends = body_done_ || body_broken_;

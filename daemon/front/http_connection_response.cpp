@@ -61,6 +61,7 @@ void HttpConnection::begin_response(const lane::Head& head, std::size_t body_siz
 }
 
 void HttpConnection::send_body_piece(std::string_view data, End end) {
+  if (left_at_ && !data.empty()) left_at_ = shared_.loop.now();
   std::string_view tail;
   switch (plan_.framing) {
     case BodyFraming::none: data = {}; break;
@@ -107,6 +108,7 @@ void HttpConnection::end_response() {
   call_active_ = false;
   paused_ = false;
   want_body_ = false;
+  body_pace_.stop(shared_.loop.now());
   response_done_ = true;
   truncated_ = plan_.framing == BodyFraming::length && body_sent_ < plan_.length;
 }
@@ -117,13 +119,20 @@ void HttpConnection::after_output(Output::State state) {
     case Output::State::closed: client_gone(); return;
     case Output::State::empty:
       send_deadline_.reset();
+      answer_pace_.stop(shared_.loop.now());
       if (response_done_) {
         message_over();
         return;
       }
       break;
-    case Output::State::needs_file: read_file_ahead(); [[fallthrough]];
+    case Output::State::needs_file:
     case Output::State::blocked:
+      if (state == Output::State::blocked) {
+        answer_pace_.wait(shared_.loop.now());
+      } else {  // it is we who are slow
+        answer_pace_.stop(shared_.loop.now());
+        read_file_ahead();
+      }
       if (!send_deadline_) send_deadline_ = shared_.loop.now() + shared_.send_timeout;
       update_poll();
       break;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <limits>
 
 namespace moult {
@@ -45,6 +46,7 @@ void HttpServer::configure(const DaemonConfig& config) {
   shared_.body_timeout = config.body_timeout;
   shared_.idle_timeout = config.idle_timeout;
   shared_.send_timeout = config.send_timeout;
+  shared_.min_rate = static_cast<double>(config.min_rate);
   shared_.trusted = {};
   for (const std::string& proxy : config.trusted_proxies) {
     if (!shared_.trusted.add(proxy)) log_.warning("a trusted proxy is no address", {{"proxy", proxy}});
@@ -106,7 +108,8 @@ std::optional<std::uint16_t> HttpServer::port_of(const ListenAddress& address) c
 }
 
 void HttpServer::on_acceptable(Door& door, int most) {
-  for (int i = 0; i < most && connections_.size() < max_connections_ && !out_of_fds_; ++i) {
+  for (int i = 0; i < most && !out_of_fds_; ++i) {
+    if (is_full() && !(door.listener->has_waiting() && make_room())) break;
     http::Listener::Accepted accepted = door.listener->accept_one();
     if (!accepted.socket) {
       if (is_shortage(accepted.error)) {
@@ -140,6 +143,56 @@ void HttpServer::on_shortage(int error) {
   log_.warning("no descriptors or memory for another connection", {{"errno", std::to_string(error)}});
 }
 
+// Closes the connection that has waited longest without a request, or for the rest of a head.
+bool HttpServer::make_room() {
+  constexpr int kLooked = 16;  // at those that cannot go: a request lies in their socket
+  const SteadyTime now = std::max(shared_.loop.now(), swept_at_);
+  http::WaitingPlace* place = shared_.waiting.first();
+  no_room_ = true;
+  for (int i = 0; i < kLooked && place != nullptr && no_room_; ++i) {
+    http::WaitingPlace* const next = place->next;
+    no_room_ = !place->connection->make_room(now);
+    place = next;
+  }
+  if (!no_room_) {
+    ++leaving_;
+    ++closed_for_others_;
+  }
+  if (!full_told_ || now - *full_told_ >= kTellAgain) {
+    full_told_ = now;
+    log_.warning("max_connections is reached: the longest idle connections are closed for new ones",
+                 {{"max_connections", std::to_string(max_connections_)},
+                  {"closed", std::to_string(std::exchange(closed_for_others_, 0))}});
+  }
+  return !no_room_;
+}
+
+// Ends the slowest of those who are too many: who hold workers that others wait for, and half of all
+// connections when there is no room for another.
+void HttpServer::limit_slow(SteadyTime now) {
+  std::vector<http::HttpConnection::Slow> slow;
+  for (const auto& [raw, connection] : connections_) {
+    if (const auto one = connection->slowness(now)) slow.push_back(*one);
+  }
+  std::ranges::sort(slow, std::greater(), &http::HttpConnection::Slow::rate);
+  std::unordered_map<CallTarget*, int> holders;
+  std::size_t kept = 0;
+  int ended = 0;
+  for (const auto& one : slow) {
+    const bool too_many_workers =
+        one.calls != nullptr && one.calls->is_crowded() && ++holders[one.calls] > std::max(one.slow_max, 1);
+    if (!too_many_workers && !(no_room_ && kept >= max_connections_ / 2)) {
+      ++kept;
+      continue;
+    }
+    one.connection->end_slow();
+    ++ended;
+  }
+  if (ended == 0 || (slow_told_ && now - *slow_told_ < kTellAgain)) return;
+  slow_told_ = now;
+  log_.warning("slow clients were ended, for others wait", {{"clients", std::to_string(ended)}});
+}
+
 // The timer runs only while there is something to watch, so an idle daemon sleeps.
 void HttpServer::watch_time() {
   const bool needed = out_of_fds_ || !connections_.empty();
@@ -151,7 +204,7 @@ void HttpServer::watch_time() {
 }
 
 void HttpServer::update_accepting() {
-  const bool accepting = connections_.size() < max_connections_ && !out_of_fds_;
+  const bool accepting = !(is_full() && no_room_) && !out_of_fds_;
   for (const auto& door : doors_) door->listener->set_accepting(accepting);
 }
 
@@ -173,6 +226,7 @@ void HttpServer::act_later(http::HttpConnection& connection) {
 }
 
 void HttpServer::act_now() {
+  leaving_ = 0;
   const std::vector<http::HttpConnection*> now = std::exchange(waiting_, {});
   for (http::HttpConnection* connection : now) {
     connection->act_scheduled = false;
@@ -181,7 +235,7 @@ void HttpServer::act_now() {
   }
   if (connections_.size() != shared_.counters.open) {
     shared_.counters.open = connections_.size();
-    out_of_fds_ = false;
+    out_of_fds_ = no_room_ = false;
     update_accepting();
     watch_time();
   }
@@ -189,9 +243,11 @@ void HttpServer::act_now() {
 }
 
 void HttpServer::sweep(SteadyTime now) {
+  swept_at_ = now;
   for (const auto& [raw, connection] : connections_) connection->sweep(now);
-  if (!out_of_fds_) return;
-  out_of_fds_ = false;  // others may have closed theirs
+  limit_slow(now);
+  if (!out_of_fds_ && !no_room_) return;
+  out_of_fds_ = no_room_ = false;  // others may have closed theirs, or be idle
   update_accepting();
   watch_time();
 }

@@ -68,6 +68,9 @@ class HttpServer {
 
   void on_acceptable(Door& door, int most);
   void on_shortage(int error);
+  bool make_room();
+  bool is_full() const { return connections_.size() - leaving_ >= max_connections_; }
+  void limit_slow(SteadyTime now);
   void update_accepting();
   void watch_time();
   void act_later(http::HttpConnection& connection);
@@ -86,6 +89,12 @@ class HttpServer {
   uv::Timer stop_deadline_;
   bool out_of_fds_ = false;
   std::optional<SteadyTime> shortage_told_;
+  SteadyTime swept_at_{};
+  std::size_t leaving_ = 0;  // connections that closed for others and are not deleted yet
+  bool no_room_ = false;     // full, and nobody to be closed for another
+  std::size_t closed_for_others_ = 0;
+  std::optional<SteadyTime> full_told_;
+  std::optional<SteadyTime> slow_told_;
   std::function<void()> on_stopped_;
 };
 

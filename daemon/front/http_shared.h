@@ -5,6 +5,7 @@
 #include "daemon/front/forwarded.h"
 #include "daemon/front/http_head.h"
 #include "daemon/front/response.h"
+#include "daemon/front/waiting_list.h"
 #include "ipc/base/log.h"
 #include "ipc/uv/loop.h"
 
@@ -84,11 +85,13 @@ struct HttpShared {
   Milliseconds body_timeout{};
   Milliseconds idle_timeout{};
   Milliseconds send_timeout{};
+  double min_rate = 0;  // bytes a second
   TrustedProxies trusted;
   HttpCounters counters;
   AccessLog access_log;
   DateCache date;
   BufferPool buffers;
+  WaitingList waiting;
   bool stopping = false;  // responses carry Connection: close
 
   // Lets a connection act when the loop has seen all that was ready and is about to wait: write its

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -151,8 +152,16 @@ Listener::Listener(uv::Loop& loop, Fd socket, ListenAddress address, std::functi
     inode_ = status.st_ino;
   }
   if (!address_.is_unix()) {
-    const int on = 1;  // accepted sockets inherit it (tcp(7))
-    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // Accepted sockets inherit it (tcp(7)). A peer whose machine is gone is noticed after a minute, also
+    // when there is nothing to send to it.
+    const auto set = [this](int level, int option, int value) {
+      ::setsockopt(socket_.get(), level, option, &value, sizeof value);
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 30);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
   }
   poll_.emplace(loop, socket_.get(), [on_ready = std::move(on_ready)](int) { on_ready(); });
 }
@@ -172,6 +181,11 @@ std::uint16_t Listener::port() const {
   if (storage.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
   if (storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port);
   return 0;
+}
+
+bool Listener::has_waiting() const {
+  pollfd state{socket_.get(), POLLIN, 0};
+  return ::poll(&state, 1, 0) > 0;
 }
 
 void Listener::set_accepting(bool accepting) { poll_->set(accepting ? uv::Poll::kReadable : 0); }

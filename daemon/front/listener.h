@@ -28,6 +28,7 @@ class Listener {
 
   const ListenAddress& address() const { return address_; }
   std::uint16_t port() const;  // the bound one; 0 for a unix socket
+  bool has_waiting() const;    // somebody who is not accepted yet
   void set_accepting(bool accepting);
 
   struct Accepted {

@@ -15,6 +15,7 @@ struct RouteTarget {
   CallTarget* calls = nullptr;
   std::string app;
   std::uint64_t max_body = 0;
+  int slow_max = 2;  // workers that clients may hold who are slow to send or to read
   bool debug = false;
   std::map<std::string, std::string> static_files;  // URL prefix below the mount -> folder
 };

@@ -358,6 +358,7 @@ void App::fill_route_target() {
   route_target_.calls = &dispatcher_;
   route_target_.app = config_.name;
   route_target_.max_body = config_.max_body;
+  route_target_.slow_max = config_.threads * config_.interpreters / 2;
   route_target_.debug = config_.debug;
   route_target_.static_files = config_.static_files;
 }

@@ -73,6 +73,7 @@ class Dispatcher final : public CallTarget {
   void send_body(Call& call, std::string_view piece, End end, bool broken) override;
   void pause(Call& call) override;
   void resume(Call& call) override;
+  bool is_crowded() const override { return active_ != nullptr && !queue_.empty(); }
 
  private:
   bool hand_out(Call& call);

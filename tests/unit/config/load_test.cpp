@@ -152,6 +152,7 @@ header_timeout = "1s"
 body_timeout = "2s"
 idle_timeout = "3s"
 send_timeout = "4s"
+min_rate = "2kB"
 max_connections = 50
 snapshot_max_size = "2MiB"
 snapshot_keep = 3
@@ -172,6 +173,7 @@ access_log = true
   CHECK(daemon.body_timeout == Milliseconds(2000));
   CHECK(daemon.idle_timeout == Milliseconds(3000));
   CHECK(daemon.send_timeout == Milliseconds(4000));
+  CHECK(daemon.min_rate == 2000);
   CHECK(daemon.max_connections == 50);
   CHECK(daemon.snapshot_max_bytes == 2u << 20);
   CHECK(daemon.snapshot_keep == 3);

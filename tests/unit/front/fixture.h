@@ -57,6 +57,9 @@ class FakeApp final : public CallTarget {
     if (on_resume) on_resume(call);
   }
 
+  bool is_crowded() const override { return crowded; }
+
+  bool crowded = false;
   std::vector<Seen> seen;
   Call* current = nullptr;
   int cancelled = 0;

@@ -153,8 +153,8 @@ TEST_CASE("a small body that the app did not read is drained, a large one ends t
   front.app.on_submit = [](Call& call) { answer(call, "early"); };
   const Fd client = front.connect();
   front.write(client,
-              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" + std::string(20'000, 'x'));
-  front.pump();
+              "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 170000\r\n\r\n" + std::string(66'000, 'x'));
+  front.pump(8);
   CHECK(count(front.read(client), "Connection: close") == 1);
   CHECK(front.closed);
   // 404 while the body is still on its way.

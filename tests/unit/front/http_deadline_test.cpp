@@ -75,7 +75,8 @@ TEST_CASE("a body that stops coming gets 408 before the app has seen the request
 TEST_CASE("a streamed body that stops coming is broken for the app that waits for it") {
   Front front(with_timeouts());
   const Fd client = front.connect();
-  front.exchange(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+  front.exchange(client,
+                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
   REQUIRE(front.app.current != nullptr);
   front.pass(Milliseconds(100'000));  // nobody reads, so nobody is late
   CHECK_FALSE(front.app.body_ended);
@@ -86,6 +87,54 @@ TEST_CASE("a streamed body that stops coming is broken for the app that waits fo
   front.pump();
   CHECK(front.read(client).ends_with("late"));
   CHECK(front.closed);
+}
+
+TEST_CASE("a body that comes, but slower than min_rate, is late once body_timeout is over") {
+  Front front(with_timeouts());
+  const Fd client = front.connect();
+  front.exchange(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\na");
+  front.pass(Milliseconds(15'000));
+  front.exchange(client, "b");  // read_deadline begins anew, the average does not
+  CHECK(front.read(client).empty());
+  front.server.sweep(front.loop.now() + Milliseconds(19'000));
+  CHECK(front.read(client).empty());
+  front.server.sweep(front.loop.now() + Milliseconds(20'100));
+  CHECK(front.read(client).starts_with("HTTP/1.1 408"));
+}
+
+TEST_CASE("a client that reads, but slower than min_rate, is cut once send_timeout is over") {
+  DaemonConfig config = with_timeouts();
+  config.min_rate = 100'000;
+  Front front(config);
+  const Fd client = front.connect();
+  front.exchange(client, kGet);
+  Call& call = *front.app.current;
+  begin_answer(call, "");
+  while (!front.app.paused) call.client->on_chunk(call, std::string(64 * 1024, 'x'), End::no);
+  SteadyTime now = front.loop.now();
+  char buffer[4096];
+  for (int round = 0; round < 4; ++round) {  // each is progress, so that nobody reads nothing
+    front.server.sweep(now += Milliseconds(9'000));
+    CHECK(::recv(client.get(), buffer, sizeof buffer, 0) > 0);
+    front.pump();
+  }
+  CHECK(front.app.cancelled == 1);
+}
+
+TEST_CASE("a client that has ended its side and is told nothing for ten seconds has gone") {
+  Front front(with_timeouts());
+  const Fd client = front.connect();
+  front.write(client, kGet);
+  ::shutdown(client.get(), SHUT_WR);
+  front.pump(8);
+  REQUIRE(front.app.current != nullptr);
+  front.pass(Milliseconds(9'000));
+  CHECK(front.app.cancelled == 0);
+  begin_answer(*front.app.current, "a");  // counts from here
+  front.pass(Milliseconds(9'900));
+  CHECK(front.app.cancelled == 0);
+  front.pass(Milliseconds(11'000));
+  CHECK(front.app.cancelled == 1);
 }
 
 TEST_CASE("an app may take its time; no deadline of ours ends its call") {
@@ -111,7 +160,7 @@ TEST_CASE("a client that reads nothing is cut after send_timeout, and its call i
   front.pump();
   front.pass(Milliseconds(29'000));
   CHECK(front.app.cancelled == 0);
-  front.pass(Milliseconds(31'000));
+  front.pass(Milliseconds(61'000));  // from the sweep that saw the progress
   CHECK(front.app.cancelled == 1);
   CHECK(front.server.counters().open == 0);
 }

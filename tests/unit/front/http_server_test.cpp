@@ -178,6 +178,66 @@ TEST_CASE("above max_connections others wait in the backlog until one goes") {
   CHECK(front.read(third).ends_with("served"));
 }
 
+TEST_CASE("at max_connections the one that is idle longest closes for a new one") {
+  DaemonConfig config;
+  config.max_connections = 3;
+  Front front(config);
+  front.app.on_submit = [](Call& call) { answer(call, "served"); };
+  REQUIRE(front.server.listen(kAnyPort, front.routes));
+  const std::uint16_t port = front.server.port_of(kAnyPort).value();
+  const Fd longest = connect_tcp(port);
+  front.exchange(longest, kGet);
+  const Fd head = connect_tcp(port);
+  front.exchange(head, "GET / HTTP/1.1\r\n");
+  const Fd busy = connect_tcp(port);
+  front.app.on_submit = [](Call&) {};
+  front.exchange(busy, kGet);
+  front.app.on_submit = [](Call& call) { answer(call, "served"); };
+  const Fd fourth = connect_tcp(port);
+  CHECK(front.exchange(fourth, kGet).empty());  // nobody has been idle for a second
+  front.server.sweep(front.loop.now() + Milliseconds(1500));
+  std::string got;
+  front.pump_until([&] { return (got += front.read_now(fourth)).ends_with("served"); });
+  CHECK(got.ends_with("served"));
+  front.read(longest);
+  CHECK(front.closed);
+  front.read(head);
+  CHECK_FALSE(front.closed);
+  // A head that does not come to its end goes like an idle one; a call goes never.
+  const Fd fifth = connect_tcp(port);
+  CHECK(front.exchange(fifth, kGet).ends_with("served"));
+  front.read(head);
+  CHECK(front.closed);
+  front.read(busy);
+  CHECK_FALSE(front.closed);
+  CHECK(front.server.counters().open == 3);
+}
+
+TEST_CASE("slow clients hold half of an app's workers at most when others wait") {
+  Front front;
+  front.target.slow_max = 2;
+  std::vector<Call*> calls;
+  front.app.on_submit = [&calls](Call& call) { calls.push_back(&call); };
+  std::vector<Fd> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(front.connect());
+    front.exchange(clients.back(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    for (int piece = 0; piece < 4; ++piece) front.exchange(clients.back(), std::string(16'384 + i, 'x'));
+  }
+  REQUIRE(calls.size() == 4);
+  front.app.on_body = [](Call& call) { call.client->on_want_body(call); };
+  for (Call* call : calls) call->client->on_want_body(*call);
+  front.pass(Milliseconds(10'000));
+  CHECK_FALSE(front.app.body_broken);  // nobody waits
+  int broken = 0;
+  front.app.on_body = [&](Call&) { broken += front.app.body_broken ? 1 : 0; };
+  front.app.crowded = true;
+  front.pass(Milliseconds(10'000));
+  CHECK(broken == 2);
+  front.pass(Milliseconds(20'000));
+  CHECK(broken == 2);
+}
+
 TEST_CASE("who waits in the backlog when a listener stops is still served") {
   Front front;
   front.app.on_submit = [](Call& call) { answer(call, "served"); };
