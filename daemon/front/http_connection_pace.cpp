@@ -89,8 +89,8 @@ void HttpConnection::body_is_late() {
 std::optional<HttpConnection::Slow> HttpConnection::slowness(SteadyTime now) {
   const bool reads = phase_ == Phase::answering && answer_pace_.is_waiting();
   if (!reads && !waits_for_body()) return std::nullopt;
-  const Pace& pace = reads ? answer_pace_ : body_pace_;
-  if (!pace.is_below(now, kSlowAfter, kSlowRate)) return std::nullopt;
+  Pace& pace = reads ? answer_pace_ : body_pace_;
+  if (!pace.is_slow(now, kSlowAfter, kSlowRate)) return std::nullopt;
   const bool holds = call_active_ && (reads ? paused_ : body_pace_.is_waiting());
   return Slow{pace.rate(now), this, holds ? calls_ : nullptr, slow_max_};
 }

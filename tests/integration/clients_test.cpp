@@ -98,6 +98,34 @@ TEST_CASE("an app that gives its client nothing, or writes without a look, is to
   CHECK(eventually([&] { return clients.running() == 0; }));
 }
 
+TEST_CASE("an app that computes while its client goes is stopped at its first step") {
+  const Clients clients("threads = 2");
+  {
+    HttpConnection connection(clients.address());
+    connection.send("GET /computes HTTP/1.1\r\nHost: a\r\n\r\n");
+    REQUIRE(eventually([&] { return clients.running() == 1; }));
+    connection.reset();
+  }
+  CHECK(eventually([&] { return !clients.daemon.call("calls").flag("/calls/0/waited_for"); }));
+  clients.daemon.get("/go");
+  CHECK(clients.released("computes"));
+  CHECK(eventually([&] { return clients.running() == 0; }));
+}
+
+TEST_CASE("a slow reader holds a worker only while nobody waits for it") {
+  const Clients clients("threads = 2");
+  std::vector<std::unique_ptr<HttpConnection>> slow;
+  for (int i = 0; i < 2; ++i) {
+    slow.push_back(std::make_unique<HttpConnection>(clients.address()));
+    slow.back()->send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  REQUIRE(eventually([&] { return clients.running() == 2; }));
+  HttpConnection other(clients.address());
+  other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(other.read_response(HttpConnection::To::get, Clock::now() + 25s).body == "here");
+  CHECK(clients.running() == 1);
+}
+
 TEST_CASE("a file of the kernel's, whose size says nothing, is sent whole") {
   const Clients clients;
   CHECK(clients.daemon.get("/proc").body.starts_with("Name:"));

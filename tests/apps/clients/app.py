@@ -1,8 +1,10 @@
 """Answers that have no end, or none that a client gets: `/released` tells which were closed."""
+import threading
 import time
 
 PLAIN = [("Content-Type", "text/plain")]
 released = []
+begun, go_on = threading.Event(), threading.Event()
 
 
 class Body:
@@ -25,6 +27,11 @@ def endless(part=b"data: x\n\n", pause=0.0):
 def events(env, start):
     start("200 OK", PLAIN)
     return Body(endless(), "events")
+
+
+def flood(env, start):
+    start("200 OK", PLAIN)
+    return Body(endless(b"x" * 65536), "flood")
 
 
 def late_start(env, start):
@@ -59,6 +66,21 @@ def silent(env, start):
         yield from endless(b"", 0.01)
 
     return Body(parts(), "silent")
+
+
+def computes(env, start):
+    """Looks up only when its client has gone."""
+    begun.set()
+    go_on.wait(30)
+    start("200 OK", PLAIN)
+    return Body(endless(), "computes")
+
+
+def go(env, start):
+    begun.wait(30)
+    go_on.set()
+    start("200 OK", PLAIN)
+    return []
 
 
 def writes(env, start):
@@ -100,7 +122,7 @@ def gone(env, start):
 
 
 PATHS = {"/" + f.__name__: f for f in
-         (events, late_start, status, five, zero, silent, writes, proc, big_head, environ, upload)}
+         (events, flood, late_start, status, five, zero, silent, computes, go, writes, proc, big_head, environ, upload)}
 PATHS["/released"] = gone
 
 
