@@ -15,6 +15,8 @@ namespace moult::control {
 
 namespace {
 
+constexpr int kAcceptsPerRound = 64;
+
 void warn_of_open_folder(Log& log, const std::string& path) {
   const std::string folder = path.substr(0, path.rfind('/'));
   struct stat status {};
@@ -57,7 +59,7 @@ Server::~Server() {
 }
 
 void Server::accept_clients() {
-  for (;;) {
+  for (int accepted = 0; accepted < kAcceptsPerRound; ++accepted) {
     Fd client(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
       admit(std::move(client));

@@ -248,6 +248,10 @@ void Events::caller(InterpNumber interp, const Fd& lane) {
   send(dump({{"event", "caller"}, {"interp", interp}}), lane.get());
 }
 
+void Events::output(InterpNumber interp, const Fd& read_end) {
+  send(dump({{"event", "output"}, {"interp", interp}}), read_end.get());
+}
+
 void Events::exported(InterpNumber interp) { send(dump({{"event", "exported"}, {"interp", interp}})); }
 
 void Events::drained(InterpNumber interp) { send(dump({{"event", "drained"}, {"interp", interp}})); }

@@ -107,6 +107,7 @@ class Events {
   virtual void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads);
   void stack(std::uint64_t ask, InterpNumber interp, std::string_view text);
   void caller(InterpNumber interp, const Fd& lane);
+  void output(InterpNumber interp, const Fd& read_end);
   void exported(InterpNumber interp);
   void drained(InterpNumber interp);
   void calls(std::uint64_t ask, const std::vector<RunningCall>& calls);

@@ -21,6 +21,17 @@ constexpr const char* kCapsule = "moult.natives";
 
 }  // namespace
 
+int ChildOutput::descriptor(Events& events, InterpNumber interp) {
+  const std::scoped_lock lock(mutex_);
+  if (!write_end_) {
+    auto pipe = make_pipe();
+    if (!pipe) return -1;
+    events.output(interp, pipe->read);
+    write_end_ = std::move(pipe->write);
+  }
+  return write_end_.get();
+}
+
 Natives& natives_of(PyObject* capsule) {
   return *static_cast<Natives*>(PyCapsule_GetPointer(capsule, kCapsule));
 }
@@ -117,6 +128,16 @@ PyObject* keep_code(PyObject* self, PyObject* args) {
                       {PyBytes_AS_STRING(code), static_cast<std::size_t>(PyBytes_GET_SIZE(code))});
   }
   Py_RETURN_NONE;
+}
+
+PyObject* child_output(PyObject* self, PyObject*) {
+  Natives& natives = natives_of(self);
+  int descriptor = -1;
+  {
+    const py::DetachScope detached(py::Attached::by_caller());
+    descriptor = natives.children.descriptor(natives.events, natives.interp);
+  }
+  return PyLong_FromLong(descriptor);
 }
 
 PyObject* log_write(PyObject* self, PyObject* args) {
@@ -259,6 +280,7 @@ PyMethodDef kFunctions[] = {
     {"keep_code", keep_code, METH_VARARGS, "keep_code(path, code): for cached_code."},
     {"last_code", last_code, METH_O, "last_code(path): (hash of the source, code) that the host had last."},
     {"log_write", log_write, METH_VARARGS, "log_write(stream, text): text (str or bytes) for the app's log."},
+    {"child_output", child_output, METH_NOARGS, "child_output(): a descriptor for children, or -1."},
     {"notice", notice, METH_VARARGS, "notice(level, text, file='', line=0): tells the daemon."},
     {"process_wide", process_wide, METH_VARARGS, "process_wide(what, value): asks for another host."},
     {"opened", opened, METH_O, "opened(paths): files that belong to the app."},

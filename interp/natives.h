@@ -16,16 +16,29 @@
 #include "interp/snapshot_map.h"
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <vector>
 
 namespace moult {
 
+class Scratches;
+
+// The pipe that the children of one interpreter write to where the app gives them nothing else: its lines are
+// those of this app and generation. Made for the first child; the daemon reads it until the last one is gone.
+class ChildOutput {
+ public:
+  // Its writing end; -1: there is none. Without a GIL.
+  int descriptor(Events& events, InterpNumber interp);
+
+ private:
+  std::mutex mutex_;
+  Fd write_end_;
+};
+
 // What the native functions of one interpreter work on; the Python of interp/boot sees them as the
 // module `_moult`. Owned by the interpreter's home, which outlives the interpreter; used by all
 // threads of it.
-class Scratches;
-
 struct Natives {
   InterpNumber interp = 0;
   std::optional<SnapshotMap> snapshot;
@@ -49,6 +62,7 @@ struct Natives {
   Py_ssize_t modules_seen = 0;     // the size of sys.modules when it was last looked through
   ImportBook imports{};
   Sleepers sleepers{};
+  ChildOutput children{};
   std::atomic<bool> may_move = false;  // what refuses this interpreter moves the app to a process
 };
 

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 23> kEventNames{{
+constexpr std::array<std::pair<std::string_view, HostEventType>, 24> kEventNames{{
     {"booted", HostEventType::booted},
     {"made", HostEventType::made},
     {"rejected", HostEventType::rejected},
@@ -28,6 +28,7 @@ constexpr std::array<std::pair<std::string_view, HostEventType>, 23> kEventNames
     {"abandoned", HostEventType::abandoned},
     {"stack", HostEventType::stack},
     {"caller", HostEventType::caller},
+    {"output", HostEventType::output},
     {"exported", HostEventType::exported},
     {"drained", HostEventType::drained},
     {"calls", HostEventType::calls},

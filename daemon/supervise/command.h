@@ -140,6 +140,7 @@ enum class HostEventType {
   abandoned,
   stack,
   caller,
+  output,
   exported,
   drained,
   calls,

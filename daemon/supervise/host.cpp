@@ -1,11 +1,12 @@
 #include "daemon/supervise/host.h"
 
+#include "ipc/base/count_of.h"
+
 #include <fmt/format.h>
 
 #include <sys/socket.h>
 #include <unistd.h>
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -19,7 +20,9 @@ constexpr std::size_t kEventMax = 128 * 1024;
 constexpr std::size_t kOutgoingMax = 1024;  // commands; a host that takes none for so long is dead
 constexpr Milliseconds kBootDeadline{30'000};
 constexpr Milliseconds kLeaveDeadline{5'000};
-constexpr std::size_t kOutputLineMax = 4096;
+constexpr int kEventsPerRound = 64;
+constexpr std::size_t kChildOutputsMax = 64;
+constexpr Milliseconds kFloodTold{5'000};
 
 bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
@@ -78,7 +81,8 @@ Host::Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key)
       started_(Steady::now()),
       deadline_(loop),
       question_deadline_(loop),
-      packet_(kEventMax) {}
+      packet_(kEventMax),
+      flood_told_(loop) {}
 
 Host::~Host() = default;
 
@@ -126,12 +130,15 @@ Result<> Host::start(const std::string& module_folder, const CodePlace& code_pla
 
   MOULT_ASSIGN(process_, uv::Process::spawn(loop_, spec, [this](uv::ExitStatus status) { on_exit(status); }));
   channel_ = std::move(channel.ours);
-  output_ = std::move(output.read);
   channel_poll_ =
       std::make_unique<uv::Poll>(loop_, channel_.get(), [this](int events) { on_channel(events); });
   channel_poll_->set(uv::Poll::kReadable);
-  output_poll_ = std::make_unique<uv::Poll>(loop_, output_.get(), [this](int) { read_output(); });
-  output_poll_->set(uv::Poll::kReadable);
+  output_ = std::make_unique<HostOutput>(
+      loop_, std::move(output.read),
+      [this](std::string_view line) {
+        owner_.on_host_output(*this, dedicated ? last_source_ : OutputSource(), line);
+      },
+      [] {});
   deadline_.start(kBootDeadline, [this] {
     log_.error("a host did not start within 30 s",
                {{"host", std::to_string(number_)}, {"pid", std::to_string(pid())}});
@@ -146,6 +153,7 @@ std::uint64_t Host::make(MakeCommand command, std::vector<Fd> descriptors, Inter
   command.mode = to_string(key_.mode);
   command.spec.host = number_;
   listeners_[interp] = &listener;
+  sources_[interp] = last_source_ = {command.app, command.generation};
   ++made_count;
   send(encode_make(command), std::move(descriptors));
   return interp;
@@ -154,6 +162,10 @@ std::uint64_t Host::make(MakeCommand command, std::vector<Fd> descriptors, Inter
 void Host::load(std::uint64_t interp, const LoadCommand& command, Fd snapshot) {
   std::vector<Fd> descriptors;
   descriptors.push_back(std::move(snapshot));
+  if (const auto source = sources_.find(interp); source != sources_.end()) {
+    source->second.generation = command.generation;
+    last_source_ = source->second;
+  }
   send(encode_load(interp, command), std::move(descriptors));
 }
 
@@ -172,6 +184,7 @@ void Host::drain(std::uint64_t interp) { send(encode_drain(interp)); }
 void Host::stay(std::uint64_t interp) { send(encode_stay(interp)); }
 
 void Host::forget(std::uint64_t interp) {
+  sources_.erase(interp);
   if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)
     owner_.on_host_empty(*this);
 }
@@ -263,7 +276,7 @@ void Host::flush() {
 
 void Host::on_channel(int events) {
   if ((events & uv::Poll::kWritable) != 0) flush();
-  for (;;) {
+  for (int taken = 0; taken < kEventsPerRound; ++taken) {
     Fd descriptor;
     const ssize_t size = receive_event(channel_.get(), packet_, descriptor);
     if (size < 0 && errno == EINTR) continue;
@@ -291,6 +304,7 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     owner_.on_host_ready(*this);
     return;
   }
+  if (floods(event)) return;
   if (event.interp == 0 && event.type == HostEventType::notice) {
     log_.warning(event.text, {{"host", std::to_string(number_)}});
     return;
@@ -298,6 +312,10 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
   if (event.type == HostEventType::caller) {
     // The kernel drops a descriptor that our full table cannot take; the host sees its lane closed.
     if (descriptor) owner_.on_caller(*this, event.interp, std::move(descriptor));
+    return;
+  }
+  if (event.type == HostEventType::output) {
+    if (descriptor) take_output(event.interp, std::move(descriptor));
     return;
   }
   if (event.type == HostEventType::tainted) {
@@ -318,32 +336,39 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
   if (listener != listeners_.end()) listener->second->on_event(event);
 }
 
-void Host::read_output() {
-  std::array<char, 8192> buffer{};
-  for (;;) {
-    const ssize_t count = ::read(output_.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      if (count == 0) output_poll_->set(0);
-      return;
-    }
-    for (const char character : std::string_view(buffer.data(), static_cast<std::size_t>(count))) {
-      if (character != '\n' && output_line_.size() < kOutputLineMax) {
-        output_line_ += character;
-        continue;
-      }
-      owner_.on_host_output(*this, output_line_);
-      output_line_.clear();
-      if (character != '\n') output_line_ += character;
-    }
+// The children of an interpreter write here. They may outlive it: what they say is still its app's, and
+// without a reader they would be ended by SIGPIPE.
+void Host::take_output(std::uint64_t interp, Fd read_end) {
+  const auto source = sources_.find(interp);
+  if (source == sources_.end() || child_outputs_.size() >= kChildOutputsMax || !set_nonblocking(read_end))
+    return;
+  const std::uint64_t number = next_output_++;
+  child_outputs_[number] = std::make_unique<HostOutput>(
+      loop_, std::move(read_end),
+      [this, whose = source->second](std::string_view line) { owner_.on_host_output(*this, whose, line); },
+      [this, number] { child_outputs_.erase(number); });
+}
+
+// What an app can bring about as often as it likes must not keep the loop from anything else.
+bool Host::floods(const HostEvent& event) {
+  const bool at_will = event.type == HostEventType::asks || event.type == HostEventType::notice ||
+                       event.type == HostEventType::process_wide || event.type == HostEventType::refused;
+  if (!at_will || event_allowance_.take(Steady::now())) return false;
+  if (!flood_told_.is_active()) {
+    flood_told_.start(kFloodTold, [this] {
+      log_.warning(fmt::format("{} of apps dropped: more than {} in a second",
+                               count_of(event_allowance_.take_dropped(), "message"), kAskedEvents),
+                   {{"host", std::to_string(number_)}});
+    });
   }
+  return true;
 }
 
 void Host::on_exit(uv::ExitStatus status) {
-  read_output();
-  if (!output_line_.empty()) owner_.on_host_output(*this, output_line_);
+  output_->drain();
+  for (const auto& [number, output] : child_outputs_) output->drain();
   channel_poll_->set(0);
-  output_poll_->set(0);
+  flood_told_.stop();
   deadline_.stop();
   outgoing_.clear();
   question_deadline_.stop();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/supervise/command.h"
+#include "daemon/supervise/host_output.h"
 #include "daemon/supervise/python_info.h"
 #include "ipc/base/clock.h"
 #include "ipc/base/fd.h"
@@ -55,7 +56,7 @@ class Host {
     virtual void on_host_empty(Host& host) = 0;  // its last interpreter has been forgotten
     // The process has ended. The owner may destroy the host later, not in this call.
     virtual void on_host_gone(Host& host, const std::string& how, bool expected) = 0;
-    virtual void on_host_output(Host& host, std::string_view line) = 0;
+    virtual void on_host_output(Host& host, const OutputSource& source, std::string_view line) = 0;
     // An interpreter of it made a caller lane, of which this is our end. Refused by dropping it.
     virtual void on_caller(Host& host, std::uint64_t interp, Fd lane) = 0;
     // It holds what cannot be ended and should be recycled.
@@ -135,7 +136,8 @@ class Host {
   void flush();
   void on_channel(int events);
   void dispatch(const HostEvent& event, Fd descriptor);
-  void read_output();
+  void take_output(std::uint64_t interp, Fd read_end);
+  bool floods(const HostEvent& event);
   void on_exit(uv::ExitStatus status);
 
   uv::Loop& loop_;
@@ -146,10 +148,7 @@ class Host {
   State state_ = State::starting;
   SteadyTime started_;
   Fd channel_;
-  Fd output_;
-  std::string output_line_;
   std::unique_ptr<uv::Poll> channel_poll_;
-  std::unique_ptr<uv::Poll> output_poll_;
   uv::Timer deadline_;
   std::unique_ptr<uv::Process> process_;
   std::deque<Outgoing> outgoing_;
@@ -159,6 +158,15 @@ class Host {
   std::uint64_t last_ask_ = 0;
   uv::Timer question_deadline_;
   std::vector<char> packet_;
+  std::map<std::uint64_t, OutputSource> sources_;  // of its interpreters
+  OutputSource last_source_;                       // that of the only one, in process isolation
+  std::unique_ptr<HostOutput> output_;             // its own descriptors 1 and 2
+  std::map<std::uint64_t, std::unique_ptr<HostOutput>> child_outputs_;
+  std::uint64_t next_output_ = 1;
+  Allowance event_allowance_{kAskedEvents};
+  uv::Timer flood_told_;
+
+  static constexpr double kAskedEvents = 50;  // a second, of those that an app can make at will
 };
 
 }  // namespace moult

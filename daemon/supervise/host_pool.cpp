@@ -176,7 +176,9 @@ void HostPool::on_host_gone(Host& host, const std::string& how, bool expected) {
   burial_.start(Milliseconds(0), [this] { bury(); });
 }
 
-void HostPool::on_host_output(Host& host, std::string_view line) { owner_.on_host_output(host, line); }
+void HostPool::on_host_output(Host& host, const OutputSource& source, std::string_view line) {
+  owner_.on_host_output(host, source, line);
+}
 
 void HostPool::on_caller(Host& host, std::uint64_t, Fd lane) { owner_.on_caller_lane(host, std::move(lane)); }
 

@@ -40,7 +40,7 @@ class HostPool final : public Host::Owner {
     // A host must go: every app that lives there should be moulted elsewhere.
     virtual void on_recycle(Host& host) = 0;
     virtual void on_host_lost(Host& host, const std::string& how) = 0;
-    virtual void on_host_output(Host& host, std::string_view line) = 0;
+    virtual void on_host_output(Host& host, const OutputSource& source, std::string_view line) = 0;
     virtual void on_caller_lane(Host& host, Fd lane) = 0;  // Host::Owner has it
     virtual void on_host_ended(Host& host) = 0;            // expected or not, after on_host_lost
   };
@@ -78,7 +78,7 @@ class HostPool final : public Host::Owner {
   void on_host_ready(Host& host) override;
   void on_host_empty(Host& host) override;
   void on_host_gone(Host& host, const std::string& how, bool expected) override;
-  void on_host_output(Host& host, std::string_view line) override;
+  void on_host_output(Host& host, const OutputSource& source, std::string_view line) override;
   void on_caller(Host& host, std::uint64_t interp, Fd lane) override;
   void on_host_tainted(Host& host, const std::string& why) override;
   void bury();

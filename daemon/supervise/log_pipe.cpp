@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kPrefix = sizeof(std::uint32_t) + 1;
 constexpr std::uint32_t kLineMax = 4000;
+constexpr std::size_t kRound = 16 * 1024;  // thousands of short lines
 
 }  // namespace
 
@@ -33,7 +34,7 @@ bool LogRecords::feed(std::string_view bytes, const Sink& sink) {
 
 LogPipe::LogPipe(uv::Loop& loop, Fd read_end, LogRecords::Sink sink)
     : fd_(std::move(read_end)), sink_(std::move(sink)) {
-  poll_ = std::make_unique<uv::Poll>(loop, fd_.get(), [this](int) { read(64 * 1024); });
+  poll_ = std::make_unique<uv::Poll>(loop, fd_.get(), [this](int) { read(kRound); });
   poll_->set(uv::Poll::kReadable);
 }
 

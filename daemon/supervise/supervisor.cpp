@@ -154,15 +154,15 @@ void Supervisor::on_host_lost(Host& host, const std::string& how) {
                           {"reason", how}});
 }
 
-void Supervisor::on_host_output(Host& host, std::string_view line) {
-  // What a process writes to its descriptors 1 and 2 past Python's streams: C libraries, children.
-  // In a host of its own it is the app's; in a shared one nobody can tell whose.
-  for (const auto& [name, app] : apps_) {
-    const Generation* active = app->moulting().active();
-    if (!host.dedicated || active == nullptr || !active->lives_on(host)) continue;
-    app->log().add({std::chrono::system_clock::now(), active->number(), "stderr", std::string(line)});
-    if (services_.log_to_terminal)
-      services_.log.print(line, {{"app", name}, {"generation", std::to_string(active->number())}});
+// What a process writes to its descriptors 1 and 2 past Python's streams: children, C libraries. Of those in
+// a shared host nobody can tell whose they are.
+void Supervisor::on_host_output(Host& host, const OutputSource& source, std::string_view line) {
+  if (const auto found = apps_.find(source.app); found != apps_.end()) {
+    found->second->log().add(
+        {std::chrono::system_clock::now(), source.generation, "stderr", std::string(line)});
+    if (services_.log_to_terminal) {
+      services_.log.print(line, {{"app", source.app}, {"generation", std::to_string(source.generation)}});
+    }
     return;
   }
   services_.log.info(line, {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});

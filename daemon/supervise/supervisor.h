@@ -57,7 +57,7 @@ class Supervisor final : public HostPool::Owner {
  private:
   void on_recycle(Host& host) override;
   void on_host_lost(Host& host, const std::string& how) override;
-  void on_host_output(Host& host, std::string_view line) override;
+  void on_host_output(Host& host, const OutputSource& source, std::string_view line) override;
   void on_caller_lane(Host& host, Fd lane) override;
   void on_host_ended(Host& host) override;
   void add(const AppConfig& config);

@@ -90,16 +90,26 @@ def give_children_this_environ():
     def fork_exec(args, executables, close_fds, pass_fds, cwd, env, *rest):
         if env is None:
             env = [name + b"=" + value for name, value in for_children.items()]
+        rest = list(rest)
+        for end in (STDOUT, STDERR):
+            if rest[end] == -1:  # the host's own, which are nobody's
+                rest[end] = _moult.child_output()
         return real(args, executables, close_fds, pass_fds, cwd, env, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
 
 
+STDOUT, STDERR = 3, 5  # c2pwrite and errwrite, in what follows fork_exec's env
+
+
 def with_environ(spawn):
     """None for `env` is allowed from 3.13 on, and subprocess makes use of it."""
 
-    def call(path, argv, env=None, **options):
-        return spawn(path, argv, for_children if env is None else env, **options)
+    def call(path, argv, env=None, *, file_actions=(), **options):
+        if (output := _moult.child_output()) >= 0:  # what the app wants comes later, and wins
+            ours = [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
+            file_actions = ours + list(file_actions or ())
+        return spawn(path, argv, for_children if env is None else env, file_actions=file_actions, **options)
 
     return call
 

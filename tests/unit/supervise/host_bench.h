@@ -164,7 +164,10 @@ class HostBench : public Host::Owner {
   void on_host_gone(Host&, const std::string& how, bool expected) override {
     ends.push_back(how + (expected ? " (expected)" : ""));
   }
-  void on_host_output(Host&, std::string_view line) override { output.emplace_back(line); }
+  void on_host_output(Host&, const OutputSource& source, std::string_view line) override {
+    output.emplace_back(line);
+    sources.push_back(source);
+  }
   void on_caller(Host&, std::uint64_t interp, Fd lane) override {
     callers.emplace_back(interp, std::move(lane));
   }
@@ -179,6 +182,7 @@ class HostBench : public Host::Owner {
   int empty = 0;
   std::vector<std::string> ends;
   std::vector<std::string> output;
+  std::vector<OutputSource> sources;  // of these lines
   std::vector<std::pair<std::uint64_t, Fd>> callers;
   std::vector<std::string> tainted;
 

@@ -28,7 +28,7 @@ struct PoolBench : HostBench, HostPool::Owner {
 
   void on_recycle(Host& host) override { recycled.push_back(host.number()); }
   void on_host_lost(Host& host, const std::string&) override { lost.push_back(host.number()); }
-  void on_host_output(Host&, std::string_view) override {}
+  void on_host_output(Host&, const OutputSource&, std::string_view) override {}
   void on_caller_lane(Host& host, Fd lane) override {
     caller_lanes.emplace_back(host.number(), std::move(lane));
   }
