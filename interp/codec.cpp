@@ -120,6 +120,7 @@ Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
   if (what == "kill") return KillCommand{json.at("ask"), json.at("call")};
   if (what == "imports") return ImportsCommand{json.at("ask"), json.at("interp")};
   if (what == "stay") return StayCommand{json.at("interp")};
+  if (what == "give_back") return GiveBackCommand{};
   if (what == "exit") return ExitCommand{};
   return bad(fmt::format("unknown command \"{}\"", what));
 }

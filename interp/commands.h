@@ -117,11 +117,13 @@ struct ImportsCommand {
 struct StayCommand {
   InterpNumber interp = 0;
 };
+// What waits for the GIL before it has begun is served by another generation.
+struct GiveBackCommand {};
 struct ExitCommand {};
 
 using Command = std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand,
                              StackCommand, RouteCommand, DrainCommand, CallsCommand, KillCommand,
-                             ImportsCommand, StayCommand, ExitCommand>;
+                             ImportsCommand, StayCommand, GiveBackCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

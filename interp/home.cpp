@@ -1,6 +1,7 @@
 #include "interp/home.h"
 
 #include "interp/forked.h"
+#include "interp/last_words.h"
 #include "interp/py/error.h"
 #include "interp/scratch.h"
 #include "interp/spec_object.h"
@@ -103,6 +104,7 @@ void Home::not_begun(const Error& error) {
 
 void Home::run_sub() {
   home_thread_ = PyThread_get_thread_ident();
+  const last_words::Stack stack;
   PyThreadState* state = nullptr;
   wanted_.emplace(services_.turns);
   const bool made = make_sub(state);
@@ -162,6 +164,7 @@ void Home::enter_folder() {
 }
 
 bool Home::boot(const py::Attached& py) {
+  last_words::enter(PyInterpreterState_Get(), make_.owner != 0 ? make_.owner : make_.interp);
   if (!open_snapshot(std::move(make_.snapshot))) return false;
   const py::Ref natives = add_native_module(py, natives_);
   const py::Ref spec = spec_object(

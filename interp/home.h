@@ -57,6 +57,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void tell_imports(std::uint64_t ask);
   void drain();
   void stay() { natives_.may_move = false; }
+  void give_back_calls();
   void take_turn();  // the home thread asks for the GIL once
   bool has_scratches() const;
   // What of it has the GIL, while that does not move; its scratch interpreters count as it.

@@ -1,5 +1,6 @@
 #include "interp/home.h"
 
+#include "interp/last_words.h"
 #include "interp/py/error.h"
 #include "interp/scratch.h"
 #include "interp/spec_object.h"
@@ -109,7 +110,9 @@ void Home::end_sub(const py::Attached& py, PyThreadState* state) {
     }
     park(py);
   }
+  PyInterpreterState* const interpreter = PyThreadState_GetInterpreter(state);
   py::end_interpreter(state);
+  last_words::leave(interpreter);
   lifecycle.unlock();
   natives_.snapshot.reset();
   if (claim(Phase::over)) natives_.events.retired(make_.interp, Steady::now() - ending_began_);

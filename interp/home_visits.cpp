@@ -162,6 +162,17 @@ void Home::take_turn() {
   scratches_->take_turns();
 }
 
+// Those that no worker has begun.
+void Home::give_back_calls() {
+  const Visit visit(*this);
+  if (!visit) return;
+  std::unique_lock lock(mutex_);
+  const bool serving = phase_ == Phase::serving;
+  lock.unlock();
+  if (!serving) return;
+  for (const auto& worker : workers_) worker->give_back();
+}
+
 std::optional<Holder> Home::holder() {
   if (auto in_scratch = scratches_->holder()) return in_scratch;
   const Visit visit(*this);

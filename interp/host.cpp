@@ -80,12 +80,7 @@ void Host::take_turns(bool heartbeat_waits) {
 }
 
 Holder Host::find_holder() {
-  std::vector<std::shared_ptr<Home>> homes;
-  {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& [number, home] : homes_) homes.push_back(home);
-  }
-  for (const auto& home : homes) {
+  for (const auto& home : homes()) {
     if (auto holder = home->holder()) return std::move(*holder);
   }
   return {};
@@ -190,7 +185,18 @@ void Host::obey(StayCommand stay) {
   if (const auto home = find(stay.interp)) home->stay();
 }
 
+void Host::obey(GiveBackCommand) {
+  for (const auto& home : homes()) home->give_back_calls();
+}
+
 void Host::obey(ExitCommand) { ::_exit(0); }
+
+std::vector<std::shared_ptr<Home>> Host::homes() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::shared_ptr<Home>> homes;
+  for (const auto& [number, home] : homes_) homes.push_back(home);
+  return homes;
+}
 
 std::shared_ptr<Home> Host::find(InterpNumber interp) {
   const std::scoped_lock lock(mutex_);

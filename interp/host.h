@@ -38,8 +38,10 @@ class Host final : public Heartbeat::Owner {
   void obey(KillCommand kill);
   void obey(ImportsCommand imports);
   void obey(StayCommand stay);
+  void obey(GiveBackCommand give_back);
   [[noreturn]] void obey(ExitCommand exit);
   std::shared_ptr<Home> find(InterpNumber interp);
+  std::vector<std::shared_ptr<Home>> homes();
 
   int channel_;
   HostServices services_;

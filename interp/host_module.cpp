@@ -1,5 +1,6 @@
 #include "interp/forked.h"
 #include "interp/host.h"
+#include "interp/last_words.h"
 #include "interp/py/error.h"
 #include "interp/py/swap.h"
 
@@ -106,6 +107,7 @@ Result<> start_threads(Errands& errands, Turns& turns, Heartbeat& heartbeat, Hos
   commanded = &host;
   Heartbeat heartbeat(turns, host);
   pulse = &heartbeat;
+  last_words::install(channel);
   if (const auto started = start_threads(errands, turns, heartbeat, host); !started) {
     events.notice({0, "error", "the host cannot start: " + started.error().message, "", 0});
     ::_exit(1);

@@ -2,6 +2,7 @@
 
 #include "interp/errands.h"
 #include "interp/forked.h"
+#include "interp/last_words.h"
 #include "interp/py/error.h"
 #include "interp/py/interpreter.h"
 
@@ -44,6 +45,7 @@ void Worker::leave() {
 }
 
 void Worker::run() {
+  const last_words::Stack stack;
   PyThreadState* const state = PyThreadState_New(shared_.interpreter);
   std::optional<WsgiServer> server;
   {
@@ -89,13 +91,18 @@ void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
     // Body frames and aborts of a call that is over come late; they are dropped.
     const auto request = lane::decode_request(received.packet);
     if (!request) continue;
+    {
+      const std::scoped_lock lock(mutex_);
+      came_ = request->head.call;
+    }
     shared_.turns.call_begins();
     {
       const py::AttachScope scope(state);
-      begin_call(scope.token(), request->head.call);
-      serve(scope.token(), *request, server);
-      end_call(scope.token());
-      tell_opened(scope.token(), shared_.natives);
+      if (begin_call(scope.token(), request->head.call)) {
+        serve(scope.token(), *request, server);
+        end_call(scope.token());
+        tell_opened(scope.token(), shared_.natives);
+      }
     }
     if (forked::is_child()) ::_exit(0);  // that the call forked, and that came back here
     shared_.turns.call_ends();
@@ -110,14 +117,35 @@ void Worker::serve(const py::Attached& py, const lane::Request& request, WsgiSer
   }
 }
 
-void Worker::begin_call(const py::Attached&, std::uint64_t call) {
+// False: it was given back meanwhile.
+bool Worker::begin_call(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
+  if (!std::exchange(came_, std::nullopt)) return false;
   serving_ = call;
   calls_->scope.number = call;
   interrupted_ = unwanted_ == call;
   calls_->set_interrupted(interrupted_);
   if (interrupted_) PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
   unwanted_.reset();
+  return true;
+}
+
+void Worker::give_back() {
+  const std::scoped_lock lock(mutex_);
+  if (thread_id_ == 0) came_ = take_waiting();
+  if (!came_) return;
+  char prefix[16];
+  const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::failed, *came_, lane::kMoved);
+  if (lane::send(lane_.get(), {prefix, size}, {}, lane::Wait::no) == lane::Sent::yes) came_.reset();
+}
+
+// The call that lies in the lane of a worker that has not even begun, for want of the GIL.
+std::optional<std::uint64_t> Worker::take_waiting() {
+  const auto buffer = std::make_unique_for_overwrite<char[]>(lane::kPacketMax);
+  const lane::Received received =
+      lane::receive(lane_.get(), {buffer.get(), lane::kPacketMax}, lane::Wait::no);
+  const auto request = lane::decode_request(received.packet);
+  return request ? std::optional(request->head.call) : std::nullopt;
 }
 
 void Worker::end_call(const py::Attached& py) {

@@ -40,6 +40,8 @@ class Worker {
   // visitor who is attached to the same interpreter. Its thread when it serves the call now, which
   // may just run in another interpreter.
   std::shared_ptr<ThreadCalls> interrupt(const py::Attached& py, std::uint64_t call);
+  // Sends back a call that came and has not begun, since the GIL cannot be had. From a thread without it.
+  void give_back();
   unsigned long thread();  // its identifier; 0: it has not begun
 
   bool has_left() const { return left_; }
@@ -51,8 +53,9 @@ class Worker {
   void run();
   void serve_lane(PyThreadState* state, WsgiServer& server);
   void serve(const py::Attached& py, const lane::Request& request, WsgiServer& server);
-  void begin_call(const py::Attached& py, std::uint64_t call);
+  bool begin_call(const py::Attached& py, std::uint64_t call);
   void end_call(const py::Attached& py);
+  std::optional<std::uint64_t> take_waiting();
 
   std::size_t index_;
   Fd lane_;
@@ -60,7 +63,8 @@ class Worker {
   std::thread thread_;
   std::atomic<bool> left_ = false;
 
-  std::mutex mutex_;  // taken with the GIL held, nothing waits inside
+  std::mutex mutex_;                   // taken with the GIL held, nothing waits inside
+  std::optional<std::uint64_t> came_;  // waits for the GIL
   std::optional<std::uint64_t> serving_;
   std::optional<std::uint64_t> unwanted_;  // to be interrupted, and not begun when that was said
   unsigned long thread_id_ = 0;

@@ -1,8 +1,10 @@
 """A thread that keeps the GIL from everybody else: the host tells of it, who it is, and when it is over."""
 
+import time
 import unittest
 
 import case
+import host_driver
 from host_driver import Tree
 
 # ctypes.PyDLL keeps the GIL during a call.
@@ -19,7 +21,7 @@ HOLDS = """
 """
 
 
-@unittest.skipUnless(case.host_driver.MODE in ("shared", "strict"), "own GILs keep nobody waiting")
+@unittest.skipUnless(host_driver.MODE in ("shared", "strict"), "own GILs keep nobody waiting")
 class Stall(case.HostCase):
     def setUp(self):
         super().setUp()
@@ -69,6 +71,30 @@ class Stall(case.HostCase):
         self.assertEqual((stalled["interp"], stalled["what"]), (interp.number, "import"))
         told = {self.host.wait("revived", "made")["event"] for _ in range(2)}
         self.assertEqual(told, {"revived", "made"})
+
+    def test_a_call_that_has_not_begun_is_given_back_and_not_run(self):
+        holding = self.holder.lanes[0]
+        holding.send_request(method="POST", body=b"hold(3)")
+        self.host.wait("stalled")
+        waiting = self.other.lanes[0]
+        waiting.send_request(method="POST", body=b"print('ran', flush=True)")
+        moved = host_driver.Response()
+        self.host.send({"do": "give_back"})
+        began = time.monotonic()
+        while not moved.frames:  # it may have come to the worker a moment later than the command
+            self.host.send({"do": "give_back"})
+            waiting.sock.settimeout(0.1)
+            try:
+                waiting.next_frame(moved)
+            except TimeoutError:
+                pass
+        waiting.sock.settimeout(host_driver.DEADLINE)
+        self.assertLess(time.monotonic() - began, 1)
+        self.assertEqual(moved.frames[0][:2], (host_driver.FAILED, 1))
+        self.host.wait("revived")
+        self.assertEqual(holding.finish().body, b"None")
+        self.assertEqual(waiting.get(method="POST", body=b"1 + 1").body, b"2")
+        self.assertNotIn("ran", self.other.log.text())
 
     def test_a_python_loop_is_no_stall(self):
         before = len(self.host.seen("stalled"))
