@@ -81,6 +81,8 @@ std::vector<std::string> warnings_of(const App& app) {
     warnings.push_back(fmt::format("the deploy that began at {} was not ended; it ended by itself at {}",
                                    rfc3339(lapsed->since), rfc3339(lapsed->until)));
   }
+  if (const std::string apart = app.apart(); !apart.empty())
+    warnings.push_back(fmt::format("it lives apart from other apps: {}", apart));
   for (const ProcessWideNote& note : app.moulting().process_wide_notes()) {
     warnings.push_back(
         fmt::format("the app asked its process for {}; its host was started with that", note.what));
@@ -313,10 +315,11 @@ Json host_rows(const Supervisor& supervisor, HostPool& hosts) {
     rows.push_back(
         {{"id", host->number()},
          {"pid", host->pid()},
-         {"state", ending            ? "ending"
-                   : host->recycling ? "recycling"
-                   : starting        ? "starting"
-                                     : "running"},
+         {"state", ending                  ? "ending"
+                   : host->recycling       ? "recycling"
+                   : host->stalled_since() ? "stalled"
+                   : starting              ? "starting"
+                                           : "running"},
          {"kind", host->dedicated ? "process" : "shared"},
          {"python", host->key().python.version()},
          {"executable", host->key().python.executable},
@@ -331,7 +334,7 @@ Json host_rows(const Supervisor& supervisor, HostPool& hosts) {
          {"started", rfc3339(std::chrono::system_clock::now() -
                              std::chrono::duration_cast<Milliseconds>(Seconds(uptime)))},
          {"uptime_seconds", uptime},
-         {"note", host->recycle_reason}});
+         {"note", host->recycle_reason.empty() ? host->trouble : host->recycle_reason}});
   }
   return rows;
 }

@@ -48,7 +48,7 @@ Json why_page(const App& app) {
   } else {
     answer = fmt::format("nothing serves: {} is {}", app.config().name, to_string(app.state()));
   }
-  if (moulting.last_rejected()) answer += "; " + app.note();
+  if (moulting.last_rejected() || moulting.stalled_host() != nullptr) answer += "; " + app.note();
   if (!waiting.empty()) answer += fmt::format("; the next attempt waits: {}", waiting);
   Json history = Json::array();
   for (const WhyEntry& entry : app.why().entries()) {
@@ -62,6 +62,8 @@ Json why_page(const App& app) {
   facts.push_back(fmt::format("watching: {}, {} file{} in {} folder{}", app.watch_word(), watch.files,
                               watch.files == 1 ? "" : "s", watch.folders, watch.folders == 1 ? "" : "s"));
   if (!watch.note.empty()) facts.push_back(watch.note);
+  if (const std::string apart = app.apart(); !apart.empty())
+    facts.push_back("it lives apart from other apps: " + apart);
   if (const auto& deploy = app.deploy()) {
     facts.push_back(fmt::format("deploy bracket: open since {}, until {} at most; {}", rfc3339(deploy->since),
                                 rfc3339(deploy->until), app.settle().pending_text()));

@@ -218,6 +218,27 @@ void App::set_on_busy(std::function<void()> on_busy) {
   dispatcher_.set_on_busy(on_busy_);
 }
 
+void App::on_host_stalled(const Host& host, const Blame& blame) {
+  if (!moulting_.lives_on(host)) return;
+  const bool is_it = blame.app == config_.name;
+  note_trouble(is_it ? "stalled" : "left its host",
+               is_it ? blame.evidence : fmt::format("because of {}: {}", blame.app, blame.evidence));
+  moulting_.leave_stalled(host, blame);
+  on_state_changed();
+}
+
+void App::on_host_revived(const Host& host) {
+  if (!moulting_.lives_on(host)) return;
+  dispatcher_.give_back_moved();
+  on_state_changed();
+}
+
+void App::note_trouble(std::string_view what, const std::string& story) {
+  why_.add(std::chrono::system_clock::now(), {}, std::string(what), story);
+}
+
+std::string App::apart() const { return services_.parting.why(config_.name, Steady::now()); }
+
 // A drain may wait for a host's word alone, without any call that the dispatcher knows of.
 void App::watch_drains() {
   if (moulting_.has_draining() && on_busy_) on_busy_();
@@ -233,6 +254,7 @@ AppState App::state() const {
   const bool attempting = moulting_.attempt_view().has_value();
   if (moulting_.active() != nullptr) {
     if (attempting) return AppState::reloading;
+    if (moulting_.stalled_host() != nullptr) return AppState::degraded;
     return moulting_.last_rejected() ? AppState::degraded : AppState::running;
   }
   if (!started_ || moulting_.is_stopping()) return AppState::stopped;
@@ -241,6 +263,10 @@ AppState App::state() const {
 }
 
 std::string App::note() const {
+  if (const Host* host = moulting_.stalled_host(); host != nullptr) {
+    return fmt::format("does not answer since {:.0f} s: {}",
+                       Seconds(Steady::now() - *host->stalled_since()).count(), host->trouble);
+  }
   const auto& rejected = moulting_.last_rejected();
   if (rejected) {
     const Rejection& why = rejected->rejection;

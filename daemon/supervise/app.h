@@ -49,6 +49,12 @@ class App final : public Moulting::Owner {
   // New settings. `change` says what they touch.
   void apply(AppConfig config, const AppChange& change);
   void leave_host(const Host& host) { moulting_.leave_host(host); }
+  // Nobody can take the GIL of that host, because of the one who is to blame; or it can be taken again.
+  void on_host_stalled(const Host& host, const Blame& blame);
+  void on_host_revived(const Host& host);
+  void note_trouble(std::string_view what, const std::string& story);
+  // Why it lives in hosts of its own; "".
+  std::string apart() const;
   // True: there are calls to watch.
   bool sweep(SteadyTime now);
   // Called when there is something to sweep after a time without.

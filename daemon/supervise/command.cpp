@@ -204,6 +204,8 @@ std::string encode_drain(std::uint64_t interp) { return dump(Json{{"do", "drain"
 
 std::string encode_stay(std::uint64_t interp) { return dump(Json{{"do", "stay"}, {"interp", interp}}); }
 
+std::string encode_give_back() { return dump(Json{{"do", "give_back"}}); }
+
 std::string encode_calls(std::uint64_t ask) { return dump(Json{{"do", "calls"}, {"ask", ask}}); }
 
 std::string encode_kill(std::uint64_t ask, const std::string& call) {

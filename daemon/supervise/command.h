@@ -76,6 +76,7 @@ std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t cal
 std::string encode_route(const std::string& app, const std::vector<std::uint64_t>& interps);
 std::string encode_drain(std::uint64_t interp);
 std::string encode_stay(std::uint64_t interp);
+std::string encode_give_back();
 // `ask` is a number of the sender's choice that comes back with the answer.
 std::string encode_calls(std::uint64_t ask);
 std::string encode_kill(std::uint64_t ask, const std::string& call);

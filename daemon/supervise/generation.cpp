@@ -106,7 +106,7 @@ Result<> Generation::load(GenerationRecord record, SnapshotPtr snapshot, const L
 Generation::Taken Generation::take_idle() {
   Interpreter* best = nullptr;
   for (const auto& interpreter : interpreters_) {
-    if (!interpreter->has_idle()) continue;
+    if (!interpreter->has_idle() || interpreter->is_stalled()) continue;
     if (best == nullptr || interpreter->busy() < best->busy()) best = interpreter.get();
   }
   if (best == nullptr) return {};
@@ -174,7 +174,8 @@ void Generation::ask_to_retire(Seconds timeout) {
 }
 
 void Generation::arm_end_deadline(Seconds timeout) {
-  end_deadline_.start(std::chrono::duration_cast<Milliseconds>(timeout), [this] {
+  end_deadline_.start(std::chrono::duration_cast<Milliseconds>(timeout), [this, timeout] {
+    if (stalled_host() != nullptr) return arm_end_deadline(timeout);  // it could not even be asked
     std::vector<Interpreter*> silent;
     for (const auto& interpreter : interpreters_) silent.push_back(interpreter.get());
     for (Interpreter* interpreter : silent) interpreter->abandon();
@@ -236,6 +237,13 @@ bool Generation::lives_on(const Host& host) const {
   return std::any_of(interpreters_.begin(), interpreters_.end(), [&](const auto& interpreter) {
     return interpreter->host() == &host && interpreter->state() != Interpreter::State::ended;
   });
+}
+
+const Host* Generation::stalled_host() const {
+  for (const auto& interpreter : interpreters_) {
+    if (interpreter->is_stalled()) return interpreter->host();
+  }
+  return nullptr;
 }
 
 bool Generation::has_abandoned_interpreter() const {

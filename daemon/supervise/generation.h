@@ -137,6 +137,8 @@ class Generation final : public Interpreter::Owner {
   const std::string& packages() const { return packages_; }  // fingerprint of what is installed
   bool has_ended() const;
   bool lives_on(const Host& host) const;
+  // A host of it in which nobody can take the GIL; null: all answer.
+  const Host* stalled_host() const;
   const GenerationRecord& record() const { return record_; }
   GenerationRecord& record() { return record_; }
   std::uint64_t number() const { return record_.number; }

@@ -21,6 +21,7 @@ constexpr std::size_t kOutgoingMax = 1024;  // commands; a host that takes none 
 constexpr Milliseconds kBootDeadline{30'000};
 constexpr Milliseconds kLeaveDeadline{5'000};
 constexpr int kEventsPerRound = 64;
+constexpr int kLastRounds = 64;  // of a host that has ended, whose channel holds no more
 constexpr std::size_t kChildOutputsMax = 64;
 constexpr Milliseconds kFloodTold{5'000};
 
@@ -183,6 +184,8 @@ void Host::drain(std::uint64_t interp) { send(encode_drain(interp)); }
 
 void Host::stay(std::uint64_t interp) { send(encode_stay(interp)); }
 
+void Host::give_back() { send(encode_give_back()); }
+
 void Host::forget(std::uint64_t interp) {
   sources_.erase(interp);
   if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)
@@ -276,16 +279,20 @@ void Host::flush() {
 
 void Host::on_channel(int events) {
   if ((events & uv::Poll::kWritable) != 0) flush();
+  read_events();
+}
+
+bool Host::read_events() {
   for (int taken = 0; taken < kEventsPerRound; ++taken) {
     Fd descriptor;
     const ssize_t size = receive_event(channel_.get(), packet_, descriptor);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && is_channel_full(errno)) return;
+    if (size < 0 && is_channel_full(errno)) return false;
     if (size <= 0) {
       // It closed the channel: it is ending, or has gone mad. on_exit does the rest.
       channel_poll_->set(0);
       deadline_.start(kLeaveDeadline, [this] { kill(); });
-      return;
+      return false;
     }
     const auto event = decode_event({packet_.data(), static_cast<std::size_t>(size)});
     if (!event) {
@@ -294,6 +301,7 @@ void Host::on_channel(int events) {
     }
     dispatch(*event, std::move(descriptor));
   }
+  return true;
 }
 
 void Host::dispatch(const HostEvent& event, Fd descriptor) {
@@ -320,6 +328,20 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
   }
   if (event.type == HostEventType::tainted) {
     owner_.on_host_tainted(*this, event.why);
+    return;
+  }
+  if (event.type == HostEventType::stalled) {
+    stalled_since_ = Steady::now() - std::chrono::duration_cast<Steady::duration>(Seconds(event.seconds));
+    owner_.on_host_stalled(*this, event);
+    return;
+  }
+  if (event.type == HostEventType::revived) {
+    stalled_since_.reset();
+    owner_.on_host_revived(*this, Seconds(event.seconds));
+    return;
+  }
+  if (event.type == HostEventType::crashed) {
+    crashed_ = event.interp;
     return;
   }
   // Answers carry the number of their question, nothing else does.
@@ -365,6 +387,8 @@ bool Host::floods(const HostEvent& event) {
 }
 
 void Host::on_exit(uv::ExitStatus status) {
+  for (int round = 0; round < kLastRounds && read_events(); ++round) {  // its last words
+  }
   output_->drain();
   for (const auto& [number, output] : child_outputs_) output->drain();
   channel_poll_->set(0);
@@ -374,7 +398,8 @@ void Host::on_exit(uv::ExitStatus status) {
   question_deadline_.stop();
   const bool expected = state_ == State::leaving;
   state_ = State::gone;
-  const std::string how = how_it_ended(status);
+  std::string how = how_it_ended(status);
+  if (!expected) how += owner_.on_host_dying(*this, how, status.signal == SIGKILL);
   give_up_questions(SteadyTime::max(), Error{ErrorCode::failed, fmt::format("host {} {}", number_, how)});
   // Listeners forget themselves while they are told, so walk over a copy of the numbers.
   std::vector<std::uint64_t> numbers;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,12 @@ class Host {
     virtual void on_caller(Host& host, std::uint64_t interp, Fd lane) = 0;
     // It holds what cannot be ended and should be recycled.
     virtual void on_host_tainted(Host& host, const std::string& why) = 0;
+    // Nobody in it can take the GIL: `note` says who has it; and it can be taken again.
+    virtual void on_host_stalled(Host& host, const HostEvent& note) = 0;
+    virtual void on_host_revived(Host& host, Seconds after) = 0;
+    // Its process has ended unexpectedly, which its interpreters are told next: what they are to be told
+    // beside `how`.
+    virtual std::string on_host_dying(Host& host, const std::string& how, bool was_killed) = 0;
   };
 
   enum class State { starting, ready, leaving, gone };
@@ -83,6 +90,7 @@ class Host {
   void route(const std::string& app, const std::vector<std::uint64_t>& interps);
   void drain(std::uint64_t interp);
   void stay(std::uint64_t interp);
+  void give_back();  // calls that have come and not begun
   // Questions: answered once, on the loop; with an error when the host does not within 5 s, when it
   // ends, or when too many are open.
   using Answer = std::function<void(Result<HostEvent>)>;
@@ -108,9 +116,21 @@ class Host {
   // Resident memory in bytes; 0 when it cannot be read.
   std::uint64_t resident_bytes() const;
 
+  // Since when nobody in it can take the GIL; nothing when it answers.
+  const std::optional<SteadyTime>& stalled_since() const { return stalled_since_; }
+  // The interpreter whose code got a deadly signal, as the host's last word.
+  const std::optional<std::uint64_t>& crashed() const { return crashed_; }
+
+  // May this app's generations stay? And may anything new be made in it?
+  bool keeps(const std::string& app) const { return !recycling && (keeper.empty() || keeper == app); }
+  bool takes_new() const { return !recycling && keeper.empty(); }
+
   // Kept by the pool: no new interpreters, its apps are being moved away.
   bool recycling = false;
   std::string recycle_reason;
+  std::string keeper;                // the app that kept its GIL from the others, and is left alone in it
+  std::string company;               // of the apps that it takes (Parting)
+  std::string trouble;               // for people: whose doing its stall was; "": it never had one
   bool dedicated = false;            // process isolation: one interpreter, then it ends
   std::uint64_t baseline_bytes = 0;  // resident memory when its apps had settled
   std::vector<std::string> groups;
@@ -135,6 +155,7 @@ class Host {
   void send(std::string packet, std::vector<Fd> descriptors = {});
   void flush();
   void on_channel(int events);
+  bool read_events();  // a round of them; whether there may be more
   void dispatch(const HostEvent& event, Fd descriptor);
   void take_output(std::uint64_t interp, Fd read_end);
   bool floods(const HostEvent& event);
@@ -147,6 +168,8 @@ class Host {
   HostKey key_;
   State state_ = State::starting;
   SteadyTime started_;
+  std::optional<SteadyTime> stalled_since_;
+  std::optional<std::uint64_t> crashed_;
   Fd channel_;
   std::unique_ptr<uv::Poll> channel_poll_;
   uv::Timer deadline_;

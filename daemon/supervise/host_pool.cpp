@@ -48,7 +48,8 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
   if (!dedicated) {
     std::vector<HostLoad> fitting;
     for (const auto& host : hosts_) {
-      if (host->dedicated || host->recycling || !(host->key() == request.key)) continue;
+      if (host->dedicated || !host->takes_new() || !(host->key() == request.key)) continue;
+      if (host->company != request.company) continue;
       if (std::count(request.avoid.begin(), request.avoid.end(), host.get()) > 0) continue;
       if (host->state() != Host::State::starting && host->state() != Host::State::ready) continue;
       const bool has_group = std::count(host->groups.begin(), host->groups.end(), request.group) > 0;
@@ -66,6 +67,7 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
   }
   auto host = std::make_unique<Host>(loop_, log_, *this, next_number_++, request.key);
   host->dedicated = dedicated;
+  host->company = request.company;
   if (!request.group.empty()) host->groups.push_back(request.group);
   MOULT_TRY(host->start(module_folder_, code_place_));
   log_.debug("host started", {{"host", std::to_string(host->number())},

@@ -17,6 +17,7 @@ struct PlacementRequest {
   const Host* current = nullptr;     // where the app lives now: preferred, so that it stays
   bool fresh = false;                // a host that has loaded nothing yet (a changed .so, a recycle)
   std::vector<const Host*> avoid{};  // those that have an interpreter of the generation already
+  std::string company{};             // hosts of this one only (Parting)
 };
 
 // A host as placement sees it.
@@ -43,6 +44,9 @@ class HostPool final : public Host::Owner {
     virtual void on_host_output(Host& host, const OutputSource& source, std::string_view line) = 0;
     virtual void on_caller_lane(Host& host, Fd lane) = 0;  // Host::Owner has it
     virtual void on_host_ended(Host& host) = 0;            // expected or not, after on_host_lost
+    virtual void on_host_stalled(Host& host, const HostEvent& note) = 0;  // these three: Host::Owner
+    virtual void on_host_revived(Host& host, Seconds after) = 0;
+    virtual std::string on_host_dying(Host& host, const std::string& how, bool was_killed) = 0;
   };
 
   HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_folder);
@@ -81,6 +85,11 @@ class HostPool final : public Host::Owner {
   void on_host_output(Host& host, const OutputSource& source, std::string_view line) override;
   void on_caller(Host& host, std::uint64_t interp, Fd lane) override;
   void on_host_tainted(Host& host, const std::string& why) override;
+  void on_host_stalled(Host& host, const HostEvent& note) override { owner_.on_host_stalled(host, note); }
+  void on_host_revived(Host& host, Seconds after) override { owner_.on_host_revived(host, after); }
+  std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override {
+    return owner_.on_host_dying(host, how, was_killed);
+  }
   void bury();
 
   uv::Loop& loop_;

@@ -87,6 +87,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
 
   State state() const { return state_; }
   Host* host() const { return host_; }  // null when it is gone
+  bool is_stalled() const { return host_ != nullptr && host_->stalled_since().has_value(); }
   std::uint64_t number() const { return number_; }
 
  private:

@@ -337,10 +337,13 @@ Result<> Moulting::make_generation(GenerationRecord record, const MakeCommand& c
   if (active_ != nullptr) {
     for (const auto& interpreter : active_->interpreters()) current.push_back(interpreter->host());
   }
-  MOULT_ASSIGN(
-      const std::vector<Host*> hosts,
-      services_.hosts->place_several({key, config_.name, config_.group, nullptr, attempt_->fresh_host},
-                                     static_cast<std::size_t>(config_.interpreters), current));
+  PlacementRequest request{key, config_.name, config_.group};
+  request.company = services_.parting.company_of(config_.name, Steady::now());
+  request.fresh =
+      attempt_->fresh_host || is_apart();  // what crashes then takes not even its own old code along
+  MOULT_ASSIGN(const std::vector<Host*> hosts,
+               services_.hosts->place_several(std::move(request),
+                                              static_cast<std::size_t>(config_.interpreters), current));
   generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
                                                       attempt_->snapshot, attempt_->packages));
   attempt_->generation = generations_.back().get();
@@ -383,7 +386,7 @@ void Moulting::hold_or_switch() {
     return;
   }
   if (must_wait_for_settle()) return;
-  if (draining() >= static_cast<std::size_t>(config_.max_draining)) {
+  if (draining() - draining_in_vain() >= static_cast<std::size_t>(config_.max_draining)) {
     waiting_for_ = fmt::format("draining still: {} (max_draining)", count_of(draining(), "older generation"));
     why_.add(std::chrono::system_clock::now(), {}, "waiting", waiting_for_);
     return;

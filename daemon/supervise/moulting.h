@@ -104,6 +104,10 @@ class Moulting final : public Generation::Owner {
   void give_up_reserves();
   // The host is being recycled: moves the app away.
   void leave_host(const Host& host);
+  // Nobody can take the GIL of that host. The generation that is to blame stays, all else is made elsewhere.
+  void leave_stalled(const Host& host, const Blame& blame);
+  bool lives_on(const Host& host) const;
+  const Host* stalled_host() const { return active_ != nullptr ? active_->stalled_host() : nullptr; }
 
   Generation* active() const { return active_; }
   Generation* standby() const { return standby_; }
@@ -175,6 +179,7 @@ class Moulting final : public Generation::Owner {
     std::optional<std::string> pin_disk;  // of a roll-back: what the disk held when it was asked for
     bool is_fallback = false;             // what served last, since the disk's code was rejected at the start
     int remakes = 0;                      // because of process-wide state
+    int bystander_deaths = 0;             // of hosts that it was made in, and was not to blame for
     Generation* generation = nullptr;
     std::uint64_t number = 0;
     WallTime since{};
@@ -234,6 +239,7 @@ class Moulting final : public Generation::Owner {
   void look_again();
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
   void leave_stuck_hosts();
+  bool is_apart() const { return services_.parting.is_alone(config_.name, Steady::now()); }
 
   // moulting_process.cpp
   void on_refused(Generation& generation, const ExtensionNote& what) override;
@@ -267,6 +273,7 @@ class Moulting final : public Generation::Owner {
   void keep_snapshots();
   void announce(std::string_view event, const Generation& generation, EventData more = {});
   std::size_t draining() const;
+  std::size_t draining_in_vain() const;
   void on_generation_idle(Generation& generation) override;
   void on_generation_lost(Generation& generation, const std::string& how) override;
   void on_generation_hurt(Generation& generation, const std::string& how) override;

@@ -90,7 +90,7 @@ void Moulting::go_back(WayBack way_back) {
   standby_end_.stop();
   recover_.stop();
   way_back_ = std::move(way_back);
-  if (!active_->has_hook("handoff") || !standby_->has_hook("adopt")) {
+  if (active_->stalled_host() != nullptr || !active_->has_hook("handoff") || !standby_->has_hook("adopt")) {
     switch_back();
     return;
   }

@@ -40,7 +40,9 @@ void Moulting::on_generation_lost(Generation& generation, const std::string& how
   if (attempt_ && attempt_->purpose == Purpose::check) {
     for (const Waiter& left : call_off("the host died")) left({.kind = AttemptOutcome::Kind::stopped});
   }
-  const Milliseconds wait = restarts_.on_death(Steady::now());
+  // A neighbour's doing is nothing to wait for: the neighbour lives alone from now on.
+  const bool is_it = services_.death.app == config_.name;
+  const Milliseconds wait = is_it ? restarts_.on_death(Steady::now()) : Milliseconds(0);
   lost_ = Lost{{CauseKind::host_lost, how, true}, generation.record().snapshot, Steady::now() + wait};
   if (wait.count() > 0) {
     services_.log.warning(fmt::format("the host died again; next try in {} s", wait.count() / 1000.0),
@@ -84,8 +86,11 @@ void Moulting::look_again() {
   if (move_to_process()) return;
   for (const auto& interpreter : active_->interpreters()) {
     const Host* host = interpreter->host();
-    if (host != nullptr && !host->recycling) continue;
-    const Cause cause = host != nullptr ? Cause{CauseKind::recycle, host->recycle_reason, true}
+    if (host != nullptr && host->keeps(config_.name)) continue;
+    const std::string why = host == nullptr   ? ""
+                            : host->recycling ? host->recycle_reason
+                                              : fmt::format("because of {}: {}", host->keeper, host->trouble);
+    const Cause cause = host != nullptr ? Cause{CauseKind::recycle, why, true}
                                         : Cause{CauseKind::host_lost, "was lost, one of several", true};
     recover_.start(until(leave_again_at_), [this, cause] {
       if (is_busy() || stopping_ || active_ == nullptr) return;
@@ -141,6 +146,20 @@ void Moulting::leave_host(const Host& host) {
   if (standby_ != nullptr && standby_->lives_on(host)) drop_standby();
   if (spare_ && spare_->generation->lives_on(host)) drop_spare();
   if (active_ != nullptr && active_->lives_on(host)) look_again();
+}
+
+bool Moulting::lives_on(const Host& host) const {
+  return std::any_of(generations_.begin(), generations_.end(),
+                     [&host](const auto& generation) { return generation->lives_on(host); });
+}
+
+void Moulting::leave_stalled(const Host& host, const Blame& blame) {
+  if (attempt_ && attempt_->generation != nullptr && attempt_->generation->lives_on(host) &&
+      !(blame.app == config_.name && blame.generation == attempt_->number)) {
+    abandon_generation("stale", "its host does not answer: " + host.trouble);
+    make();
+  }
+  leave_host(host);
 }
 
 }  // namespace moult

@@ -12,6 +12,8 @@ namespace moult {
 
 namespace {
 
+constexpr int kBystanderDeathsMax = 8;  // more than it takes to part any number of apps
+
 std::string one_line(const Rejection& rejection) {
   if (rejection.file.empty()) return rejection.error;
   return fmt::format("{} ({}:{})", rejection.error, rejection.file, rejection.line);
@@ -37,9 +39,10 @@ void Moulting::on_generation_refused(Generation& generation) {
 
 bool Moulting::climb_ladder(const Rejection& rejection) {
   if (rejection.stage == "crash" && !attempt_->crashed) {
-    // Another app of that host may have been the cause; in a fresh one it can only be this.
-    attempt_->crashed = true;
-    attempt_->fresh_host = true;
+    // What another app did says nothing of this one, which is made once more; alone it can only be itself.
+    const bool is_it = services_.death.app == config_.name;
+    if (is_it || ++attempt_->bystander_deaths > kBystanderDeathsMax) attempt_->crashed = true;
+    attempt_->fresh_host |= attempt_->crashed;
     make();
     return true;
   }

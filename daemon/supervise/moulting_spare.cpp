@@ -53,14 +53,15 @@ void Moulting::renew_spare() {
 
 bool Moulting::wants_spare() const {
   if (config_.spare == SparePolicy::off || config_.log_imports) return false;
-  return !services_.memory_is_short && !spare_ && !is_busy() && !stopping_ && active_ != nullptr && python_;
+  return !services_.memory_is_short && !is_apart() && !spare_ && !is_busy() && !stopping_ &&
+         active_ != nullptr && python_;
 }
 
 // What it should import is known to the interpreter that serves.
 void Moulting::ask_for_spare() {
   if (!wants_spare()) return;
   const Interpreter& model = *active_->interpreters()[0];
-  if (model.host() == nullptr || model.host()->recycling) return;
+  if (model.host() == nullptr || !model.host()->takes_new()) return;
   std::weak_ptr<int> alive = alive_;
   const std::uint64_t number = active_->number();
   model.host()->ask_loaded(model.number(), config_.spare == SparePolicy::packages,
@@ -113,11 +114,12 @@ bool Moulting::spare_fits() const {
 bool Moulting::take_spare(const MakeCommand& command, const HostKey& key) {
   if (!spare_ || !spare_->generation->is_ready_spare()) return false;
   const auto& interpreters = spare_->generation->interpreters();
+  const std::string company = services_.parting.company_of(config_.name, Steady::now());
   const bool has_hosts = std::all_of(interpreters.begin(), interpreters.end(), [&](const auto& interpreter) {
     const Host* host = interpreter->host();
-    return host != nullptr && !host->recycling && host->key() == key;
+    return host != nullptr && host->takes_new() && host->key() == key && host->company == company;
   });
-  if (attempt_->fresh_host || !has_hosts || spare_->packages != attempt_->packages ||
+  if (attempt_->fresh_host || is_apart() || !has_hosts || spare_->packages != attempt_->packages ||
       spare_->command != without_generation(command)) {
     drop_spare();
     return false;

@@ -62,8 +62,9 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
 void Moulting::finish_drain(Generation& generation) {
   if (generation.state() != GenerationState::draining) return;
   const bool leaves_host = std::any_of(
-      generation.interpreters().begin(), generation.interpreters().end(), [](const auto& interpreter) {
-        return interpreter->host() == nullptr || interpreter->host()->recycling;
+      generation.interpreters().begin(), generation.interpreters().end(), [this](const auto& interpreter) {
+        return interpreter->host() == nullptr || !interpreter->host()->keeps(config_.name) ||
+               interpreter->is_stalled();
       });
   // The standby is the generation that served last, not the one that drained last. One that is being
   // gone back to stays what it is.
@@ -185,6 +186,14 @@ std::size_t Moulting::draining() const {
   return static_cast<std::size_t>(
       std::count_if(generations_.begin(), generations_.end(),
                     [](const auto& generation) { return generation->state() == GenerationState::draining; }));
+}
+
+// Those in a host that does not answer: they would keep the app from leaving it.
+std::size_t Moulting::draining_in_vain() const {
+  return static_cast<std::size_t>(
+      std::count_if(generations_.begin(), generations_.end(), [](const auto& generation) {
+        return generation->state() == GenerationState::draining && generation->stalled_host() != nullptr;
+      }));
 }
 
 void Moulting::on_generation_idle(Generation& generation) { finish_drain(generation); }

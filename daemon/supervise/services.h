@@ -1,7 +1,9 @@
 #pragma once
 
 #include "daemon/snapshot/package_listings.h"
+#include "daemon/supervise/blame.h"
 #include "daemon/supervise/host_pool.h"
+#include "daemon/supervise/parting.h"
 #include "daemon/supervise/python_info.h"
 #include "daemon/supervise/worker.h"
 #include "daemon/watch/inotify.h"
@@ -58,6 +60,8 @@ struct Services {
   // Shared with background threads.
   std::shared_ptr<PackageListings> packages = std::make_shared<PackageListings>();
   std::string cache_folder{};  // compiled code; shared by the hosts of all daemons of this user
+  Parting parting{};
+  Blame death{};  // whose doing the death of a host is, while its interpreters are told of it
 };
 
 }  // namespace moult

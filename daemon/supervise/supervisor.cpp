@@ -21,6 +21,7 @@ Supervisor::Supervisor(Services& services, const std::string& module_folder)
       hosts_(services.loop, services.log, *this, module_folder),
       sweep_(services.loop),
       memory_(services.loop),
+      stalled_(services.loop),
       burial_(services.loop),
       shutdown_deadline_(services.loop),
       shutdown_poll_(services.loop) {
@@ -148,10 +149,15 @@ void Supervisor::on_recycle(Host& host) {
 }
 
 void Supervisor::on_host_lost(Host& host, const std::string& how) {
-  services_.events.event("host.died", "",
-                         {{"host", static_cast<std::int64_t>(host.number())},
-                          {"pid", static_cast<std::int64_t>(host.pid())},
-                          {"reason", how}});
+  EventData data{{"host", static_cast<std::int64_t>(host.number())},
+                 {"pid", static_cast<std::int64_t>(host.pid())},
+                 {"reason", how}};
+  if (!services_.death.app.empty()) {
+    data.emplace_back("app", services_.death.app);
+    data.emplace_back("generation", static_cast<std::int64_t>(services_.death.generation));
+    data.emplace_back("evidence", services_.death.evidence);
+  }
+  services_.events.event("host.died", "", std::move(data));
 }
 
 // What a process writes to its descriptors 1 and 2 past Python's streams: children, C libraries. Of those in
@@ -173,6 +179,7 @@ void Supervisor::on_caller_lane(Host& host, Fd lane) {
 }
 
 void Supervisor::on_host_ended(Host& host) {
+  services_.death = {};
   if (services_.callers != nullptr) services_.callers->on_host_ended(host.number());
 }
 

@@ -60,6 +60,12 @@ class Supervisor final : public HostPool::Owner {
   void on_host_output(Host& host, const OutputSource& source, std::string_view line) override;
   void on_caller_lane(Host& host, Fd lane) override;
   void on_host_ended(Host& host) override;
+  // supervisor_trouble.cpp: hosts whose GIL nobody can take, hosts that died
+  void on_host_stalled(Host& host, const HostEvent& note) override;
+  void on_host_revived(Host& host, Seconds after) override;
+  std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override;
+  std::vector<Tenant> tenants_of(const Host& host) const;
+  void look_at_stalled();
   void add(const AppConfig& config);
   void place_hosts(const Config& config);
   void sweep();
@@ -73,6 +79,8 @@ class Supervisor final : public HostPool::Owner {
   std::vector<std::unique_ptr<App>> leaving_;  // removed from the config, still draining
   uv::Timer sweep_;
   uv::Timer memory_;
+  uv::Timer stalled_;
+  SteadyTime left_unknown_at_{};  // the last time that all left a host since nobody knew who had its GIL
   std::string memory_note_;
   uv::Timer burial_;
   uv::Timer shutdown_deadline_;

@@ -33,6 +33,11 @@ struct PoolBench : HostBench, HostPool::Owner {
     caller_lanes.emplace_back(host.number(), std::move(lane));
   }
   void on_host_ended(Host& host) override { ended.push_back(host.number()); }
+  void on_host_stalled(Host& host, const HostEvent& note) override { HostBench::on_host_stalled(host, note); }
+  void on_host_revived(Host& host, Seconds after) override { HostBench::on_host_revived(host, after); }
+  std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override {
+    return HostBench::on_host_dying(host, how, was_killed);
+  }
 
   Listener listener;
   HostPool pool{loop, log, *this, temp.root()};
@@ -186,4 +191,33 @@ TEST_CASE("a caller lane is passed on with its host, and so is the end of every 
   part.exit(0);
   bench.pump_until([&] { return !bench.ended.empty(); });
   CHECK(bench.ended == std::vector<int>{bench.caller_lanes[0].first});
+}
+
+TEST_CASE("a host that was left to one app takes nothing new, not even from that one") {
+  PoolBench bench;
+  bench.pool.configure(1, 0);
+  Host& first = bench.place(request());
+  bench.live_in(first);
+  first.keeper = "blog";
+  CHECK(first.keeps("blog"));
+  CHECK_FALSE(first.keeps("shop"));
+  CHECK_FALSE(first.takes_new());
+  Host& second = bench.place(request());
+  CHECK(&second != &first);
+  CHECK(second.takes_new());
+}
+
+TEST_CASE("an app is placed with its own company only, and each company may have all hosts") {
+  PoolBench bench;
+  bench.pool.configure(1, 0);
+  Host& all = bench.place(request());
+  bench.live_in(all);
+  PlacementRequest apart = request();
+  apart.company = "app shop";
+  Host& alone = bench.place(apart);
+  bench.live_in(alone);
+  CHECK(&alone != &all);
+  CHECK(alone.company == "app shop");
+  CHECK(&bench.place(request()) == &all);
+  CHECK(&bench.place(apart) == &alone);
 }
