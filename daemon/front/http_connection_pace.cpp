@@ -68,7 +68,9 @@ void HttpConnection::sweep(SteadyTime now) {
       close();
     }
   } else if (phase_ == Phase::answering && left_at_) {
-    now - *left_at_ > kSilenceMax ? client_gone() : check_hangup();
+    // While something waits to be sent, it is send_timeout that judges.
+    const bool silent = call_active_ && output_.is_empty() && now - *left_at_ > kSilenceMax;
+    silent ? client_gone() : check_hangup();
   } else if (phase_ == Phase::head && filled_ == 0) {
     staging_ = {};  // idle: its memory is better used elsewhere
   }

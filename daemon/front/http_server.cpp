@@ -160,7 +160,9 @@ bool HttpServer::make_room() {
   }
   if (!full_told_ || now - *full_told_ >= kTellAgain) {
     full_told_ = now;
-    log_.warning("max_connections is reached: the longest idle connections are closed for new ones",
+    log_.warning(no_room_
+                     ? "max_connections is reached: nobody is idle, and further clients wait"
+                     : "max_connections is reached: the longest idle connections are closed for new ones",
                  {{"max_connections", std::to_string(max_connections_)},
                   {"closed", std::to_string(std::exchange(closed_for_others_, 0))}});
   }

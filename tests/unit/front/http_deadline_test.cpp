@@ -137,6 +137,23 @@ TEST_CASE("a client that has ended its side and is told nothing for ten seconds 
   CHECK(front.app.cancelled == 1);
 }
 
+TEST_CASE("a client that has ended its side may take its time to read") {
+  Front front(with_timeouts());
+  const Fd client = front.connect();
+  front.write(client, kGet);
+  ::shutdown(client.get(), SHUT_WR);
+  front.pump(8);
+  REQUIRE(front.app.current != nullptr);
+  answer(*front.app.current, std::string(2'000'000, 'x'));
+  std::size_t got = 0;
+  for (int round = 1; round <= 4; ++round) {
+    front.pass(Milliseconds(round * 12'000));
+    got += front.read(client).size();
+  }
+  while (!front.closed) got += front.read(client).size();
+  CHECK(got > 2'000'000);
+}
+
 TEST_CASE("an app may take its time; no deadline of ours ends its call") {
   Front front(with_timeouts());
   const Fd client = front.connect();
