@@ -216,6 +216,34 @@ return []""").get()
         interp.lane.finish(response)
         self.assertEqual(interp.get("/closed").body, b"True")
 
+    def test_an_endless_answer_ends_where_nothing_more_can_be_sent(self):
+        interp = self.serve("""
+            closed = []
+            class Endless:
+                def __iter__(self): return self
+                def __next__(self): return b'abc'
+                def close(self): closed.append(1)
+            def application(env, start):
+                if env['PATH_INFO'] == '/closed':
+                    start('200 OK', [])
+                    return [str(len(closed)).encode()]
+                length = [('Content-Length', env['QUERY_STRING'])] if env['QUERY_STRING'] else []
+                start(env['PATH_INFO'][1:], length)
+                return Endless()
+            """)
+        self.assertEqual(interp.get("/200", method="HEAD").body, b"")
+        for status in ("204", "205", "304"):
+            self.assertEqual(interp.get("/" + status).body, b"")
+        self.assertEqual(interp.get("/200", query="5").body, b"abcab")
+        self.assertEqual(interp.get("/200", query="0").body, b"")
+        self.assertEqual(interp.get("/200", method="HEAD", query="5").body, b"")
+        self.assertEqual(interp.get("/closed").body, b"7")
+
+    def test_the_largest_head_and_a_whole_piece_of_a_body_pass_in_two_frames(self):
+        response = self.app("start('200 OK', [('X', 'y' * 98000)]); return [b'b' * 65536]").get()
+        self.assertEqual(response.body, b"b" * 65536)
+        self.assertEqual(len(response.frames), 2)
+
     def test_a_start_response_kept_from_an_old_call_raises(self):
         interp = self.serve("""
             kept = []
