@@ -9,6 +9,8 @@ namespace moult {
 namespace {
 
 constexpr std::uint64_t kNumberMax = 1'000'000'000;  // beyond: no log of ours
+constexpr const char* kTheAppItself = "the app itself";
+constexpr Milliseconds kOwnReloadEvery{1'000};
 
 SettleTimes settle_times(const AppConfig& config) {
   SettleTimes times;
@@ -55,7 +57,8 @@ App::App(Services& services, AppConfig config)
       moulting_(services, *this, config_, dispatcher_, stats_, why_),
       settle_(settle_times(config_)),
       settle_timer_(services.loop),
-      deploy_timer_(services.loop) {
+      deploy_timer_(services.loop),
+      own_reload_(services.loop) {
   dispatcher_.configure(call_limits(config_));
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   dispatcher_.set_on_active([this](const Generation* active) { call_routes_.follow(active); });
@@ -118,6 +121,8 @@ void App::stop(Remember remember, std::function<void()> done) {
   watcher_.reset();
   settle_.drop();
   settle_timer_.stop();
+  own_reload_.stop();
+  wants_reload_ = false;
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   moulting_.stop();
   watch_drains();
@@ -368,12 +373,25 @@ void App::on_log_line(std::uint64_t generation, char stream, std::string_view li
 // make itself again and again.
 void App::on_asked(Generation& generation, const std::string& what) {
   if (&generation != moulting_.active()) return;
-  services_.log.info(fmt::format("the app asks for {}", what), {{"app", config_.name}});
   if (what == "reload") {
-    request(CauseKind::reload, true, "the app itself", {});
+    wants_reload_ = true;
+    if (!own_reload_.is_active()) reload_for_itself();
   } else if (what == "freeze" || what == "thaw") {
+    services_.log.info(fmt::format("the app asks for {}", what), {{"app", config_.name}});
     set_frozen(what == "freeze" ? Freeze::frozen : Freeze::thawed);
   }
+}
+
+// Now, or once the last one that it asked for is over: one that asks without end would abandon each attempt
+// for the next, and never get new code.
+void App::reload_for_itself() {
+  if (!wants_reload_) return;
+  own_reload_.start(kOwnReloadEvery, [this] { reload_for_itself(); });
+  const auto attempt = moulting_.attempt_view();
+  if (attempt && attempt->cause.detail == kTheAppItself) return;
+  wants_reload_ = false;
+  services_.log.info("the app asks for reload", {{"app", config_.name}});
+  request(CauseKind::reload, true, kTheAppItself, [](const AttemptOutcome&) {});
 }
 
 void App::on_all_ended() {

@@ -91,6 +91,8 @@ class App final : public Moulting::Owner {
   void on_asked(Generation& generation, const std::string& what) override;
   void on_all_ended() override;
 
+  void reload_for_itself();
+
   void on_change(const Change& change);
   void tell_prospect();
   void begin_start();
@@ -117,6 +119,8 @@ class App final : public Moulting::Owner {
   Settle settle_;
   uv::Timer settle_timer_;
   uv::Timer deploy_timer_;
+  uv::Timer own_reload_;  // what the app asks for itself waits for it
+  bool wants_reload_ = false;
   std::optional<Deploy> lapsed_deploy_;
   std::unique_ptr<TreeWatcher> watcher_;
   WatchSpec watched_;

@@ -376,14 +376,16 @@ bool Host::floods(const HostEvent& event) {
   const bool at_will = event.type == HostEventType::asks || event.type == HostEventType::notice ||
                        event.type == HostEventType::process_wide || event.type == HostEventType::refused;
   if (!at_will || event_allowance_.take(Steady::now())) return false;
-  if (!flood_told_.is_active()) {
-    flood_told_.start(kFloodTold, [this] {
-      log_.warning(fmt::format("{} of apps dropped: more than {} in a second",
-                               count_of(event_allowance_.take_dropped(), "message"), kAskedEvents),
-                   {{"host", std::to_string(number_)}});
-    });
-  }
+  if (!flood_told_.is_active()) flood_told_.start(kFloodTold, [this] { tell_flood(); });
   return true;
+}
+
+void Host::tell_flood() {
+  if (const std::uint64_t dropped = event_allowance_.take_dropped(); dropped > 0) {
+    log_.warning(fmt::format("{} of apps dropped: more than {} in a second", count_of(dropped, "message"),
+                             kAskedEvents),
+                 {{"host", std::to_string(number_)}});
+  }
 }
 
 void Host::on_exit(uv::ExitStatus status) {
@@ -393,6 +395,7 @@ void Host::on_exit(uv::ExitStatus status) {
   for (const auto& [number, output] : child_outputs_) output->drain();
   channel_poll_->set(0);
   flood_told_.stop();
+  tell_flood();
   deadline_.stop();
   outgoing_.clear();
   question_deadline_.stop();

@@ -159,6 +159,7 @@ class Host {
   void dispatch(const HostEvent& event, Fd descriptor);
   void take_output(std::uint64_t interp, Fd read_end);
   bool floods(const HostEvent& event);
+  void tell_flood();
   void on_exit(uv::ExitStatus status);
 
   uv::Loop& loop_;
