@@ -3,6 +3,7 @@
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -296,7 +297,7 @@ TEST_CASE("a virtual environment's own packages are seen, by path and by its pyt
       run({{test_python(), "-m", "venv", "--without-pip", venv}, daemon.environment(), {}, {}, {}},
           daemon.folder().path().string());
   if (made.status != 0) {
-    MESSAGE("this Python makes no virtual environments: skipped");
+    skip("this Python makes no virtual environments");
     return;
   }
   const auto [major, minor] = python_version();

@@ -4,6 +4,7 @@
 #include "tests/integration/gate.h"
 #include "tests/integration/sources.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -284,7 +285,7 @@ TEST_CASE("a file that was broken and holds its old content again leaves nothing
 
 TEST_CASE("an app that crashes a shared host at its import sends no neighbour to a process of its own") {
   if (python_version() == std::pair{3, 12}) {
-    MESSAGE("3.12 runs each app in a process of its own: skipped");
+    skip("3.12 runs each app in a process of its own");
     return;
   }
   DaemonProcess daemon;

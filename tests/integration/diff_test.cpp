@@ -2,6 +2,7 @@
 
 #include "tests/integration/gate.h"
 #include "tests/integration/sources.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -73,7 +74,7 @@ TEST_CASE(
 
 TEST_CASE("patch makes one generation of the other by what diff prints, and back") {
   if (std::system("patch --version > /dev/null 2>&1") != 0) {
-    MESSAGE("left out: there is no patch");
+    skip("there is no patch");
     return;
   }
   DaemonProcess daemon;

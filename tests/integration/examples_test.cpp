@@ -1,6 +1,7 @@
 // Each folder of examples/ does what its README says.
 
 #include "tests/support/daemon_process.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -45,7 +46,7 @@ struct Examples {
 
 bool skipped(const std::string& modules) {
   if (python_has(modules)) return false;
-  MESSAGE("no " << modules << " for this Python: skipped");
+  skip("no " + modules + " for this Python");
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -110,7 +111,7 @@ void check_front(Backend& backend, const std::string& front) {
 
 void check_nginx(const std::string& server) {
   if (!std::filesystem::exists("/usr/sbin/nginx")) {
-    MESSAGE("no nginx: skipped");
+    skip("no nginx");
     return;
   }
   Backend backend;
@@ -139,7 +140,7 @@ void check_nginx(const std::string& server) {
 
 void check_apache(int block_number) {
   if (!std::filesystem::exists("/usr/sbin/apache2")) {
-    MESSAGE("no Apache: skipped");
+    skip("no Apache");
     return;
   }
   Backend backend;

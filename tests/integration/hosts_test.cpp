@@ -3,6 +3,7 @@
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -32,7 +33,7 @@ constexpr const char* kCryptographyApp =
 // Served by `auto` over several generations, in a process of its own where it has to be.
 void check_extension_app(const std::string& modules, std::string source, const std::string& answer) {
   if (!python_has(modules)) {
-    MESSAGE("no " << modules << " for this Python: skipped");
+    skip("no " + modules + " for this Python");
     return;
   }
   DaemonProcess daemon;
@@ -175,7 +176,7 @@ TEST_CASE("recycling replaces hosts one after the other and names the one that t
 
 TEST_CASE("apps share a host where they can, and status names it") {
   if (python_version() == std::pair{3, 12}) {
-    MESSAGE("3.12 runs each app in a process of its own: skipped");
+    skip("3.12 runs each app in a process of its own");
     return;
   }
   DaemonProcess daemon;
@@ -193,7 +194,7 @@ TEST_CASE("apps share a host where they can, and status names it") {
 
 TEST_CASE("interpreters of one generation that share a GIL live in different hosts") {
   if (python_version() >= std::pair(3, 14)) {
-    MESSAGE("own GILs need one host only: skipped");
+    skip("own GILs need one host only");
     return;
   }
   DaemonProcess daemon;

@@ -3,6 +3,7 @@
 
 #include "tests/integration/gate.h"
 #include "tests/integration/reload_problems.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -59,7 +60,7 @@ TEST_CASE("an editable install by a finder is taken from its snapshot, and its c
   DaemonProcess daemon;
   const std::string venv = daemon.folder() / "venv";
   if (!run_python(daemon, {"-m", "venv", "--without-pip", venv})) {
-    MESSAGE("this Python makes no virtual environments: skipped");
+    skip("this Python makes no virtual environments");
     return;
   }
   const auto [major, minor] = python_version();

@@ -2,6 +2,7 @@
 
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -36,7 +37,7 @@ void write_version(const AppTree& app, int version) {
 
 TEST_CASE("fifty moults of a Flask app under load: no call lost, cut or mixed") {
   if (!python_has("flask")) {
-    MESSAGE("no Flask for this Python: skipped");
+    skip("no Flask for this Python");
     return;
   }
   DaemonProcess daemon;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tests/support/raw_file.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -24,7 +25,7 @@ class MountSpace {
     entered_ = ::unshare(CLONE_NEWNS) == 0;
     is_private_ =
         entered_ && (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 || has_no_peers());
-    if (!is_private_) MESSAGE("skipped: mounting is not permitted");
+    if (!is_private_) skip("mounting is not permitted");
   }
   ~MountSpace() {
     if (!entered_) return;

@@ -2,6 +2,7 @@
 
 #include "tests/integration/noticing.h"
 #include "tests/support/raw_file.h"
+#include "tests/support/skip.h"
 
 #include <csignal>
 
@@ -21,7 +22,7 @@ bool limit(Noticed& noticed, const std::string& name, int value) {
   const std::string folder = noticed.daemon.folder().path().string();
   if (!has_program("unshare") ||
       run(Command{probe, {{"PATH", "/usr/bin:/bin"}}, folder, {}, {}}, folder).status != 0) {
-    MESSAGE("skipped: no user namespaces here");
+    skip("no user namespaces here");
     return false;
   }
   noticed.daemon.starter() = unshare;

@@ -2,6 +2,7 @@
 
 #include "tests/integration/noticing.h"
 #include "tests/support/raw_file.h"
+#include "tests/support/skip.h"
 
 using namespace moult::testing;
 using namespace std::chrono_literals;
@@ -135,7 +136,7 @@ TEST_CASE("pip itself upgrades, downgrades and removes a package, where it is in
   std::vector<std::string> probe = pip;
   probe.push_back("--version");
   if (run(Command{probe, {{"PATH", "/usr/bin:/bin"}}, scratch, {}, {}}, scratch).status != 0) {
-    MESSAGE("skipped: this Python has no pip that knows --python");
+    skip("this Python has no pip that knows --python");
     return;
   }
   const auto install = [&](const std::string& version) {

@@ -2,6 +2,7 @@
 
 #include "tests/integration/noticing.h"
 #include "tests/support/raw_file.h"
+#include "tests/support/skip.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -181,7 +182,7 @@ TEST_CASE("vim and sed themselves, where they are installed") {
                         std::string("set writebackup backupcopy=") + copy, "-c",
                         "%s/state [0-9]*/" + state + "/e", "-c", "wq", "app.py"});
   }
-  if (programs.empty()) MESSAGE("skipped: neither sed nor vim");
+  if (programs.empty()) return skip("neither sed nor vim");
   blog.app.write("app.py", answers("state 1"));
   REQUIRE(blog.serves("state 1"));
   for (std::size_t i = 0; i < programs.size(); ++i) {
@@ -194,7 +195,7 @@ TEST_CASE("vim and sed themselves, where they are installed") {
 
 TEST_CASE("rsync itself, where it is installed, with temporary names, in place and all at the end") {
   if (!has_program("rsync")) {
-    MESSAGE("skipped: no rsync");
+    skip("no rsync");
     return;
   }
   Noticed blog(kPatient);

@@ -3,6 +3,7 @@
 #include "tests/integration/mount_space.h"
 #include "tests/integration/noticing.h"
 #include "tests/support/raw_file.h"
+#include "tests/support/skip.h"
 
 #include <sys/mount.h>
 #include <unistd.h>
@@ -50,7 +51,7 @@ using Words = std::set<std::string>;
 
 TEST_CASE("git checkout, stash and pull of 500 files make one generation each, never of half of them") {
   if (!has_program("git")) {
-    MESSAGE("skipped: no git");
+    skip("no git");
     return;
   }
   Noticed blog;
@@ -225,7 +226,7 @@ TEST_CASE("a tree on FUSE is polled, and a change by its other name is noticed")
   origin.write("app.py", answers("origin"));
   const fs::path tree = blog.app.path();
   if (!has_program("bindfs") || !fs::exists("/dev/fuse")) {
-    MESSAGE("skipped: no bindfs, or no /dev/fuse");
+    skip("no bindfs, or no /dev/fuse");
     return;
   }
   fs::remove(tree / "app.py");

@@ -5,6 +5,7 @@
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -219,7 +220,7 @@ TEST_CASE("promise 5: an extension that crashes in a sub-interpreter moves its a
 
 TEST_CASE("isolation = interpreter rejects an extension that refuses, and names it") {
   if (!has_subinterpreters()) {
-    MESSAGE("3.12 is asked for sub-interpreters without its own check of extensions: skipped");
+    skip("3.12 is asked for sub-interpreters without its own check of extensions");
     return;
   }
   DaemonProcess daemon;

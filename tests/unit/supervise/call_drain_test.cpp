@@ -146,15 +146,24 @@ TEST_CASE("calls of an app are led to the interpreters that serve, in their host
   CHECK_FALSE(bench.part(own).take());
 }
 
-TEST_CASE("a route to a host that died is not taken back") {
+TEST_CASE("a route to a host that died is looked for by its number and not taken back") {
   GenerationBench bench;
   Host& host = bench.start_host();
-  CallRoutes routes("shop", [](int) -> Host* { return nullptr; });
+  std::vector<int> asked;
+  CallRoutes routes("shop", [&](int number) -> Host* {
+    asked.push_back(number);
+    return host.state() != Host::State::gone ? &host : nullptr;
+  });
   bench.dispatcher.set_on_active([&](Generation* active) { routes.follow(active); });
   bench.serve(host, 1, 1);
+  CHECK(bench.command_for(host).json == Json{{"do", "route"}, {"app", "shop"}, {"interps", {1}}});
   host.kill();
   bench.pump_until([&] { return !bench.ends.empty(); });
+  asked.clear();
   bench.dispatcher.set_active(nullptr);
+  CHECK(asked == std::vector<int>{host.number()});
+  bench.pump();
+  CHECK_FALSE(bench.part(host).take());
 }
 
 TEST_CASE("a host that holds what cannot be ended says so") {
