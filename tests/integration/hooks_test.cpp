@@ -321,14 +321,22 @@ TEST_CASE("while a roll-back moves state the newer code serves, and what comes m
 TEST_CASE("a standby that is being gone back to is kept for longer than keep_previous") {
   DaemonProcess daemon;
   const AppTree app = daemon.add_app("blog", "handoff_timeout = \"20s\"\nkeep_previous = \"3s\"");
+  const AppTree other = daemon.add_app("other", "routes = [\"/other\"]\nkeep_previous = \"3s\"");
   const Gate gate(daemon, "handoff");
   app.write("app.py", counts("one", gives_and_takes()));
+  other.write("app.py", answers("one"));
   daemon.start();
   app.write("app.py", counts("two", gives(gate.expression())));
   CHECK(daemon.wait_for_body("/", "two 0 None"));
   auto back = call_meanwhile(daemon, "rollback");
   REQUIRE(gate.is_reached());
-  let_pass(3200ms);
+  other.write("app.py", answers("two"));
+  REQUIRE(daemon.wait_for_body("/other", "two"));
+  const auto stands_by = [&] {
+    return daemon.call("generations", R"({"app":"other"})").raw().find("standby") != std::string::npos;
+  };
+  REQUIRE(eventually(stands_by));
+  REQUIRE(eventually([&] { return !stands_by(); }));
   gate.open();
   CHECK(back.get().number("/generation") == 1);
   CHECK(daemon.get("/").body == "one 0 2");

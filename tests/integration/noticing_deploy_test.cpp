@@ -1,6 +1,7 @@
 // Deploys in brackets: `moultctl deploy begin` and `end`.
 
 #include "tests/integration/gate.h"
+#include "tests/integration/meter.h"
 #include "tests/integration/sources.h"
 
 #include <doctest/doctest.h>
@@ -15,6 +16,7 @@ namespace {
 struct Blog {
   DaemonProcess daemon;
   AppTree app;
+  Meter meter{daemon};
   Blog() : app(daemon.add_app("blog")) {
     app.write("app.py", answers("one"));
     daemon.start();
@@ -36,10 +38,10 @@ TEST_CASE("what changes between deploy begin and end makes one generation, at th
   CHECK(blog.daemon.ctl({"deploy", "begin", "blog"}).status == 0);
   blog.app.write("part.py", "VERSION = 'two'\n");
   REQUIRE(blog.wait_for_changes(1));
-  let_pass(500ms);  // several times the quiet time
+  REQUIRE(blog.meter.passes());
   blog.app.write("app.py", answers_with_late_import("part"));
   REQUIRE(blog.wait_for_changes(2));
-  let_pass(500ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.body() == "one");
   CHECK(blog.generation() == 1);
   CHECK(blog.daemon.status("blog").text("/watch") == "deploy");
@@ -114,7 +116,7 @@ TEST_CASE("a touch of tmp/restart.txt within a deploy counts at its end") {
   CHECK(blog.daemon.ctl({"deploy", "begin", "blog"}).status == 0);
   blog.app.touch("tmp/restart.txt");
   REQUIRE(blog.wait_for_changes(1));
-  let_pass(300ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.generation() == 1);
   CHECK(blog.daemon.call("deploy.end", R"({"app":"blog"})").text("/outcome") == "switched");
   CHECK(blog.generation() == 2);
@@ -130,7 +132,7 @@ TEST_CASE("a deploy outlives a restart of the daemon, which serves what was acti
   CHECK(blog.body() == "one");
   CHECK(blog.daemon.status("blog").has("/deploy"));
   blog.app.write("part.py", "VERSION = 'two'\n");
-  let_pass(400ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.body() == "one");
   CHECK(blog.daemon.ctl({"deploy", "end", "blog"}).status == 0);
   CHECK(blog.body() == "two");
@@ -152,7 +154,7 @@ TEST_CASE("an app that is removed and comes back within a deploy is still in it"
   Blog blog;
   CHECK(blog.daemon.ctl({"deploy", "begin", "blog"}).status == 0);
   blog.daemon.remove_app_config("blog");
-  REQUIRE(eventually([&] { return blog.daemon.call("list").size("/apps") == 0; }));
+  REQUIRE(eventually([&] { return blog.daemon.call("list").size("/apps") == 1; }));
   CHECK(blog.daemon.ctl({"deploy", "end", "blog"}).status == 4);
   blog.app.write("app.py", answers("two"));
   blog.daemon.write_app_config("blog", blog.app.path(), "");
@@ -170,7 +172,7 @@ TEST_CASE("what was being made when a deploy began is not switched to when the d
   blog.app.write("app.py", answers("three"));
   REQUIRE(blog.wait_for_changes(1));
   gate.open();
-  let_pass(500ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.body() == "one");
   CHECK(blog.daemon.ctl({"deploy", "end", "blog"}).status == 0);
   CHECK(blog.body() == "three");
@@ -184,7 +186,7 @@ TEST_CASE("within a deploy a reload works, and a stopped app is not started by i
   CHECK(blog.daemon.ctl({"reload", "blog"}).status == 0);
   CHECK(blog.body() == "two");
   blog.app.write("app.py", answers("three"));
-  let_pass(400ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.body() == "two");
   CHECK(blog.daemon.ctl({"stop", "blog"}).status == 0);
   CHECK(blog.daemon.ctl({"deploy", "end", "blog"}).status == 3);
@@ -200,7 +202,8 @@ TEST_CASE("a deploy of all apps begins and ends with one command each") {
   daemon.start();
   CHECK(daemon.ctl({"deploy", "begin", "--all"}).status == 0);
   for (const AppTree* app : {&blog, &shop}) app->write("app.py", answers("two"));
-  let_pass(400ms);
+  for (const char* name : {"blog", "shop"})
+    REQUIRE(eventually([&] { return daemon.status(name).number("/deploy/changes") >= 1; }));
   CHECK(daemon.get("/shop").body == "one");
   CHECK(daemon.ctl({"deploy", "end", "--all"}).status == 0);
   CHECK(daemon.get("/blog").body == "two");

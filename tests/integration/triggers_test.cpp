@@ -1,5 +1,6 @@
 // What makes a generation and what does not.
 
+#include "tests/integration/meter.h"
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 
@@ -15,6 +16,7 @@ namespace {
 struct Blog {
   DaemonProcess daemon;
   AppTree app;
+  Meter meter{daemon};
   explicit Blog(std::string_view toml = "") : app(daemon.add_app("blog", toml)) {
     app.write("app.py", answers("one"));
     daemon.start();
@@ -50,7 +52,7 @@ TEST_CASE("a change while a generation is being made is not forgotten") {
   blog.app.write("app.py", answers("three"));
   CHECK(blog.daemon.wait_for_body("/", "three"));
   AppTree(blog.daemon.folder().path()).touch("gate");
-  let_pass(300ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.daemon.get("/").body == "three");
 }
 
@@ -84,7 +86,7 @@ TEST_CASE("files that nobody imports as code wake nothing") {
   blog.app.write("node_modules/x.py", "x");
   blog.app.write(".git/x.py", "x");
   blog.app.write("notes.py~", "x");
-  let_pass(600ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.generation() == 1);
   blog.app.write("app.py", answers("two"));
   CHECK(blog.daemon.wait_for_body("/", "two"));
@@ -113,7 +115,7 @@ TEST_CASE("a touch of tmp/restart.txt or of the entry file forces a generation")
 TEST_CASE("with reload off only a command makes a generation") {
   Blog blog("reload = \"off\"");
   blog.app.write("app.py", answers("two"));
-  let_pass(500ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.daemon.get("/").body == "one");
   const std::string may_differ = "reload is off, and something has changed on the disk";
   CHECK(blog.daemon.status("blog").text("/note") == may_differ);
@@ -142,12 +144,13 @@ TEST_CASE("polling notices the same changes, and status says that it polls") {
 TEST_CASE("a version control lock holds a change back until it is gone") {
   DaemonProcess daemon;
   const AppTree app = daemon.add_app("blog");
+  Meter meter(daemon);
   app.write("app.py", answers("one"));
   app.write(".git/HEAD", "ref: refs/heads/main\n");
   daemon.start();
   app.touch(".git/index.lock");
   app.write("app.py", answers("two"));
-  let_pass(600ms);
+  REQUIRE(meter.passes());
   CHECK(daemon.get("/").body == "one");
   app.remove(".git/index.lock");
   CHECK(daemon.wait_for_body("/", "two"));
@@ -156,7 +159,7 @@ TEST_CASE("a version control lock holds a change back until it is gone") {
 TEST_CASE("a tree whose files vanish keeps its old code, and comes back") {
   Blog blog;
   std::filesystem::rename(blog.app.path(), blog.daemon.folder() / "away");
-  let_pass(500ms);
+  REQUIRE(blog.meter.passes());
   CHECK(blog.daemon.get("/").body == "one");
   std::filesystem::rename(blog.daemon.folder() / "away", blog.app.path());
   blog.app.write("app.py", answers("back"));
