@@ -12,6 +12,8 @@ namespace {
 
 constexpr Milliseconds kBeat{250};
 constexpr Milliseconds kStalled{2'000};
+// Where no app is to blame: an interpreter that ends, or a library that the main one loads, takes its time.
+constexpr Milliseconds kStalledUnknown{8'000};
 
 Steady::rep ticks_now() { return Steady::now().time_since_epoch().count(); }
 
@@ -46,6 +48,7 @@ void Heartbeat::look() {
   }
   if (asked == 0 || told_ != 0 || ago(asked) < kStalled) return;
   const Holder holder = owner_.find_holder();
+  if (holder.interp == 0 && ago(asked) < kStalledUnknown) return;
   if (asked_.load() != asked) return;  // it moved meanwhile, so that was somebody else
   told_ = asked;
   owner_.tell_stalled(holder, ago(asked));

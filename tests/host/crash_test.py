@@ -3,14 +3,13 @@
 import unittest
 
 import case
+import host_driver
 from host_driver import Host, Tree
 
 CRASHES = """
-    import ctypes, os, threading
+    import ctypes, os, sys, threading
     def crash(): ctypes.string_at(0)
     def recurse():
-        os.environ
-        import sys
         sys.setrecursionlimit(10**9)
         data = []
         for at in range(10**6): data = [data]
@@ -52,6 +51,7 @@ class Crash(case.HostCase):
         self.other.lanes[0].send_request(method="POST", body=b"os.abort()")
         self.check_word(self.other.number)
 
+    @unittest.skipIf(host_driver.VERSION >= (3, 12), "Python has a limit for that itself")
     def test_a_stack_that_has_run_out(self):
         self.crasher.lanes[0].send_request(method="POST", body=b"recurse()")
         self.check_word(self.crasher.number)
