@@ -114,6 +114,7 @@ std::string gil_word(const std::string& isolation) {
 
 std::string stage_word(const std::string& stage) {
   if (stage == "boot") return "interpreter";
+  if (stage == "descriptors") return "host";
   if (stage == "callable") return "entry";
   if (stage == "crash") return "import";
   return stage;
@@ -312,29 +313,27 @@ Json host_rows(const Supervisor& supervisor, HostPool& hosts) {
     const bool starting = host->state() == Host::State::starting;
     const std::uint64_t memory = host->resident_bytes();
     const double uptime = Seconds(Steady::now() - host->started()).count();
-    rows.push_back(
-        {{"id", host->number()},
-         {"pid", host->pid()},
-         {"state", ending                  ? "ending"
-                   : host->recycling       ? "recycling"
-                   : host->stalled_since() ? "stalled"
-                   : starting              ? "starting"
-                                           : "running"},
-         {"kind", host->dedicated ? "process" : "shared"},
-         {"python", host->key().python.version()},
-         {"executable", host->key().python.executable},
-         {"gil", host->key().mode == InterpreterMode::own || host->dedicated ? "own" : "shared"},
-         {"apps", apps},
-         {"interpreters", host->interpreters()},
-         {"workers", workers},
-         {"abandoned", abandoned},
-         {"memory_bytes", memory},
-         {"memory_growth_bytes",
-          host->baseline_bytes == 0 || memory < host->baseline_bytes ? 0 : memory - host->baseline_bytes},
-         {"started", rfc3339(std::chrono::system_clock::now() -
-                             std::chrono::duration_cast<Milliseconds>(Seconds(uptime)))},
-         {"uptime_seconds", uptime},
-         {"note", host->recycle_reason.empty() ? host->trouble : host->recycle_reason}});
+    rows.push_back({{"id", host->number()},
+                    {"pid", host->pid()},
+                    {"state", ending                  ? "ending"
+                              : host->recycling       ? "recycling"
+                              : host->stalled_since() ? "stalled"
+                              : starting              ? "starting"
+                                                      : "running"},
+                    {"kind", host->dedicated ? "process" : "shared"},
+                    {"python", host->key().python.version()},
+                    {"executable", host->key().python.executable},
+                    {"gil", host->key().mode == InterpreterMode::own || host->dedicated ? "own" : "shared"},
+                    {"apps", apps},
+                    {"interpreters", host->interpreters()},
+                    {"workers", workers},
+                    {"abandoned", abandoned},
+                    {"memory_bytes", memory},
+                    {"memory_growth_bytes", host->memory.growth(memory)},
+                    {"started", rfc3339(std::chrono::system_clock::now() -
+                                        std::chrono::duration_cast<Milliseconds>(Seconds(uptime)))},
+                    {"uptime_seconds", uptime},
+                    {"note", host->recycle_reason.empty() ? host->trouble : host->recycle_reason}});
   }
   return rows;
 }

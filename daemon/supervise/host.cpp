@@ -354,6 +354,7 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     state_ = State::leaving;
     deadline_.start(kLeaveDeadline, [this] { kill(); });
   }
+  if (event.type == HostEventType::made) memory.on_made(resident_bytes(), age());
   const auto listener = listeners_.find(event.interp);
   if (listener != listeners_.end()) listener->second->on_event(event);
 }

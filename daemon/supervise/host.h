@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/supervise/command.h"
+#include "daemon/supervise/host_memory.h"
 #include "daemon/supervise/host_output.h"
 #include "daemon/supervise/python_info.h"
 #include "ipc/base/clock.h"
@@ -113,6 +114,7 @@ class Host {
   const HostKey& key() const { return key_; }
   std::size_t interpreters() const { return listeners_.size(); }
   SteadyTime started() const { return started_; }
+  Milliseconds age() const { return std::chrono::duration_cast<Milliseconds>(Steady::now() - started_); }
   // Resident memory in bytes; 0 when it cannot be read.
   std::uint64_t resident_bytes() const;
 
@@ -128,11 +130,11 @@ class Host {
   // Kept by the pool: no new interpreters, its apps are being moved away.
   bool recycling = false;
   std::string recycle_reason;
-  std::string keeper;                // the app that kept its GIL from the others, and is left alone in it
-  std::string company;               // of the apps that it takes (Parting)
-  std::string trouble;               // for people: whose doing its stall was; "": it never had one
-  bool dedicated = false;            // process isolation: one interpreter, then it ends
-  std::uint64_t baseline_bytes = 0;  // resident memory when its apps had settled
+  std::string keeper;      // the app that kept its GIL from the others, and is left alone in it
+  std::string company;     // of the apps that it takes (Parting)
+  std::string trouble;     // for people: whose doing its stall was; "": it never had one
+  bool dedicated = false;  // process isolation: one interpreter, then it ends
+  HostMemory memory;
   std::vector<std::string> groups;
   int made_count = 0;
 

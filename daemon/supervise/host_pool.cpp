@@ -6,13 +6,6 @@
 
 namespace moult {
 
-namespace {
-
-// A host is measured against what it used once its first apps had been served for a while.
-constexpr Milliseconds kBaselineAfter{30'000};
-
-}  // namespace
-
 int choose_host(const std::vector<HostLoad>& fitting, std::size_t hosts_max, bool fresh, bool has_group) {
   if (fresh) return 0;
   const auto first = [&](auto wanted) {
@@ -113,14 +106,11 @@ void HostPool::recycle(Host& host, std::string reason) {
 
 bool HostPool::check_memory() {
   if (memory_growth_ == 0) return false;
-  const SteadyTime now = Steady::now();
   std::vector<Host*> too_large;
   for (const auto& host : hosts_) {
-    if (host->recycling || host->state() != Host::State::ready || now - host->started() < kBaselineAfter)
-      continue;
-    const std::uint64_t resident = host->resident_bytes();
-    if (host->baseline_bytes == 0) host->baseline_bytes = resident;
-    if (resident > host->baseline_bytes + memory_growth_) too_large.push_back(host.get());
+    if (host->recycling || host->state() != Host::State::ready) continue;
+    if (host->memory.look(host->resident_bytes(), host->age(), memory_growth_))
+      too_large.push_back(host.get());
   }
   for (Host* host : too_large) {
     recycle(*host, fmt::format("memory grew by more than {} MiB", memory_growth_ >> 20));
