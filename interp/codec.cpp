@@ -71,6 +71,11 @@ py::Mode mode_from(const std::string& name) {
   throw std::invalid_argument(fmt::format("unknown mode \"{}\"", name));
 }
 
+// The kernel drops those that a full table cannot take (MSG_CTRUNC, unix(7)).
+BarrenCommand barren(InterpNumber interp, std::size_t wanted, std::size_t came) {
+  return {interp, fmt::format("{} of {} descriptors arrived in the host: Too many open files", came, wanted)};
+}
+
 Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
   MakeCommand make;
   make.interp = json.at("interp");
@@ -83,7 +88,7 @@ Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
   make.modules = strings(json, "modules");
   make.sources = strings(json, "sources");
   if (make.threads == 0 || descriptors.size() != make.threads + 2) {
-    return bad(fmt::format("make for {} threads came with {} descriptors", make.threads, descriptors.size()));
+    return barren(make.interp, make.threads + 2, descriptors.size());
   }
   make.snapshot = std::move(descriptors[0]);
   make.log = std::move(descriptors[1]);
@@ -92,7 +97,7 @@ Result<Command> make_from(const Json& json, std::vector<Fd> descriptors) {
 }
 
 Result<Command> load_from(const Json& json, std::vector<Fd> descriptors) {
-  if (descriptors.size() != 1) return bad(fmt::format("load came with {} descriptors", descriptors.size()));
+  if (descriptors.size() != 1) return barren(json.at("interp"), 1, descriptors.size());
   return LoadCommand{json.at("interp"), json.at("generation"), json.value("cause", ""),
                      std::move(descriptors[0])};
 }

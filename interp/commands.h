@@ -79,6 +79,11 @@ struct LoadedCommand {
   InterpNumber interp = 0;
   bool packages = false;  // installed ones too
 };
+// A `make` or `load` whose descriptors did not arrive: the process has none left.
+struct BarrenCommand {
+  InterpNumber interp = 0;
+  std::string why;
+};
 struct RetireCommand {
   InterpNumber interp = 0;
   Seconds timeout{};
@@ -121,9 +126,9 @@ struct StayCommand {
 struct GiveBackCommand {};
 struct ExitCommand {};
 
-using Command = std::variant<MakeCommand, LoadCommand, LoadedCommand, RetireCommand, InterruptCommand,
-                             StackCommand, RouteCommand, DrainCommand, CallsCommand, KillCommand,
-                             ImportsCommand, StayCommand, GiveBackCommand, ExitCommand>;
+using Command = std::variant<BarrenCommand, MakeCommand, LoadCommand, LoadedCommand, RetireCommand,
+                             InterruptCommand, StackCommand, RouteCommand, DrainCommand, CallsCommand,
+                             KillCommand, ImportsCommand, StayCommand, GiveBackCommand, ExitCommand>;
 
 // One packet of the command channel with the descriptors that came with it.
 Result<Command> decode_command(std::string_view packet, std::vector<Fd> descriptors);

@@ -86,6 +86,12 @@ Holder Host::find_holder() {
   return {};
 }
 
+// A spare that does not get its code is told to retire by the daemon.
+void Host::obey(BarrenCommand barren) {
+  services_.events.rejected({barren.interp, "descriptors", barren.why, barren.why, "", 0, {}});
+  if (!find(barren.interp)) services_.events.retired(barren.interp, Seconds(0));
+}
+
 void Host::obey(MakeCommand make) {
   number_ = make.spec.host;
   const InterpNumber interp = make.interp;

@@ -26,6 +26,7 @@ class Host final : public Heartbeat::Owner {
   void tell_revived(Seconds after) override { services_.events.revived(after); }
 
  private:
+  void obey(BarrenCommand barren);
   void obey(MakeCommand make);
   void obey(LoadCommand load);
   void obey(LoadedCommand loaded);

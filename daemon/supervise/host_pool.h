@@ -44,6 +44,7 @@ class HostPool final : public Host::Owner {
     virtual void on_host_output(Host& host, const OutputSource& source, std::string_view line) = 0;
     virtual void on_caller_lane(Host& host, Fd lane) = 0;  // Host::Owner has it
     virtual void on_host_ended(Host& host) = 0;            // expected or not, after on_host_lost
+    virtual void on_host_full(Host& host) = 0;             // no descriptor is left in it
     virtual void on_host_stalled(Host& host, const HostEvent& note) = 0;  // these three: Host::Owner
     virtual void on_host_revived(Host& host, Seconds after) = 0;
     virtual std::string on_host_dying(Host& host, const std::string& how, bool was_killed) = 0;
@@ -63,6 +64,8 @@ class HostPool final : public Host::Owner {
                                            const std::vector<const Host*>& current);
   // Moves everything away from the host, then ends it. Nothing when it is recycling already.
   void recycle(Host& host, std::string reason);
+  // A host that has no descriptor left.
+  void leave_full(Host& host) { owner_.on_host_full(host); }
   // Memory budget: call now and then. True while there is a host to look at.
   bool check_memory();
   // Ends hosts in which nothing was ever made, as a failed attempt leaves them behind.

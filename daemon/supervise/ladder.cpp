@@ -38,6 +38,12 @@ bool wants_process(const Rejection& rejection) {
   });
 }
 
+bool lacks_descriptors(const Rejection& rejection) {
+  static constexpr std::string_view kText = "Too many open files";  // strerror(EMFILE)
+  return rejection.stage == "descriptors" || rejection.error.find(kText) != std::string::npos ||
+         rejection.traceback.find(kText) != std::string::npos;
+}
+
 std::string reason_for_process(const Rejection& rejection) {
   return rejection.refused.empty() ? rejection.error : describe(rejection.refused.front());
 }

@@ -10,6 +10,9 @@ namespace moult {
 // app belongs into a process of its own (cpython.md, section d, has the texts). Pure.
 bool wants_process(const Rejection& rejection);
 
+// Whether it says that its process has no descriptor left, which may be another app's doing. Pure.
+bool lacks_descriptors(const Rejection& rejection);
+
 // One sentence for `compat`: which module, and what it said.
 std::string reason_for_process(const Rejection& rejection);
 

@@ -179,6 +179,7 @@ class Moulting final : public Generation::Owner {
     std::optional<std::string> pin_disk;  // of a roll-back: what the disk held when it was asked for
     bool is_fallback = false;             // what served last, since the disk's code was rejected at the start
     int remakes = 0;                      // because of process-wide state
+    bool left_full_host = false;          // one without descriptors
     int bystander_deaths = 0;             // of hosts that it was made in, and was not to blame for
     Generation* generation = nullptr;
     std::uint64_t number = 0;
@@ -239,6 +240,7 @@ class Moulting final : public Generation::Owner {
   void look_again();
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
   void leave_stuck_hosts();
+  bool leave_full_hosts(const Generation& generation, const Rejection& rejection);
   bool is_apart() const { return services_.parting.is_alone(config_.name, Steady::now()); }
 
   // moulting_process.cpp

@@ -1,3 +1,4 @@
+#include "daemon/supervise/ladder.h"
 #include "daemon/supervise/moulting.h"
 
 #include <fmt/format.h>
@@ -140,6 +141,21 @@ void Moulting::leave_stuck_hosts() {
     services_.hosts->recycle(*host, fmt::format("a call of {} cannot be ended", config_.name));
     return;
   }
+}
+
+// What it lacked may be what a neighbour holds: once more in a new host, which all innocent apps move to.
+bool Moulting::leave_full_hosts(const Generation& generation, const Rejection& rejection) {
+  if (attempt_->left_full_host || !lacks_descriptors(rejection)) return false;
+  attempt_->left_full_host = true;
+  bool leaves = false;
+  for (const auto& interpreter : generation.interpreters()) {
+    Host* host = interpreter->host();
+    if (host == nullptr || host->dedicated) continue;
+    leaves = true;
+    services_.hosts->leave_full(*host);
+  }
+  if (leaves) make();
+  return leaves;
 }
 
 void Moulting::leave_host(const Host& host) {

@@ -32,6 +32,7 @@ void Moulting::on_generation_refused(Generation& generation) {
   hooks_.reset();
   warm_up_.reset();
   const Rejection rejection = generation.record().rejection;
+  if (leave_full_hosts(generation, rejection)) return;
   const bool in_interpreter = generation.record().isolation != isolation_word(InterpreterMode::main);
   if (in_interpreter && climb_ladder(rejection)) return;
   reject(rejection);

@@ -38,6 +38,7 @@ void Supervisor::start(const Config& config) {
 
 void Supervisor::check_memory() {
   hosts_.check_memory();
+  check_descriptors();
   const auto room = tightest_memory();
   if (!room || (services_.memory_is_short ? !room->is_enough() : !room->is_short())) return;
   services_.memory_is_short = !services_.memory_is_short;

@@ -61,6 +61,8 @@ class Supervisor final : public HostPool::Owner {
   void on_caller_lane(Host& host, Fd lane) override;
   void on_host_ended(Host& host) override;
   // supervisor_trouble.cpp: hosts whose GIL nobody can take, hosts that died
+  void on_host_full(Host& host) override;
+  void check_descriptors();
   void on_host_stalled(Host& host, const HostEvent& note) override;
   void on_host_revived(Host& host, Seconds after) override;
   std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override;

@@ -1,3 +1,4 @@
+#include "daemon/supervise/descriptors.h"
 #include "daemon/supervise/supervisor.h"
 #include "ipc/base/count_of.h"
 
@@ -110,6 +111,35 @@ void Supervisor::look_at_stalled() {
     }
   }
   for (Host* host : stalled) host->dismiss();
+}
+
+void Supervisor::check_descriptors() {
+  for (Host* host : hosts_.hosts()) {
+    if (host->dedicated || host->recycling || host->state() != Host::State::ready) continue;
+    if (descriptors_of(host->pid(), Targets::no).is_full()) on_host_full(*host);
+  }
+}
+
+// Files of one app's tree tell whose they are; of sockets and pipes nobody can say.
+void Supervisor::on_host_full(Host& host) {
+  if (host.recycling) return;
+  const Descriptors descriptors = descriptors_of(host.pid(), Targets::yes);
+  const std::string story = "it has no descriptor left (EMFILE): " + describe(descriptors);
+  const std::set<std::string> apps = apps_of(tenants_of(host));
+  const SteadyTime now = Steady::now();
+  std::string culprit;
+  for (const std::string& name : apps) {
+    const App* app = find(name);
+    const bool is_it = app != nullptr && 2 * count_below(descriptors, app->config().tree) > descriptors.open;
+    if (is_it) culprit = name;
+  }
+  if (!culprit.empty()) {
+    find(culprit)->note_trouble("descriptors", fmt::format("of its host: {}", describe(descriptors)));
+    if (apps.size() > 1) services_.parting.part(culprit, "its host: " + story, now);
+  } else {
+    services_.parting.on_trouble({apps.begin(), apps.end()}, "their host: " + story, now);
+  }
+  hosts_.recycle(host, culprit.empty() ? story : fmt::format("{}, because of {}", story, culprit));
 }
 
 std::string Supervisor::on_host_dying(Host& host, const std::string& how, bool was_killed) {

@@ -244,3 +244,30 @@ TEST_CASE("hosts that die again and again without a word: their apps are parted,
   CHECK(daemon.get("/b").body == "b");
   CHECK(contains(daemon.log(), "nobody knows who it was"));
 }
+
+TEST_CASE("descriptors that one app leaks cost its neighbour no change of code, and are said to be its own") {
+  DaemonProcess daemon;
+  daemon.starter() = {"sh", "-c", "ulimit -n 400; exec \"$@\"", "sh"};
+  share_a_host(daemon,
+               "kept = []\n"
+               "def leak():\n"
+               "    while True: kept.append(open(__file__))\n"
+               "def application(environ, start_response):\n"
+               "    start_response('200 OK', [])\n"
+               "    if environ['QUERY_STRING']:\n"
+               "        try: leak()\n"
+               "        except OSError: pass\n"
+               "    return [b'a']\n");
+  daemon.start();
+  const pid_t before = host_of(daemon, "a");
+  CHECK(daemon.get("/a?leak").body == "a");
+  daemon.tree("b").write("app.py", answers("b2"));
+  CHECK(daemon.wait_for_body("/b", "b2"));
+  CHECK_MESSAGE(daemon.status("b").number("/counters/rejected") == 0, daemon.status("b").raw());
+  CHECK_MESSAGE(eventually([&] { return host_of(daemon, "a") != before; }), daemon.status("a").raw());
+  CHECK(host_of(daemon, "a") != host_of(daemon, "b"));
+  CHECK(daemon.get("/a").body == "a");
+  CHECK_MESSAGE(contains(daemon.log(), "it has no descriptor left (EMFILE)"), daemon.log());
+  CHECK(contains(daemon.log(), "because of a"));
+  CHECK(contains(daemon.status("a").raw(), "a/app.py"));
+}
