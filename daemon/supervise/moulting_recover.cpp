@@ -151,8 +151,8 @@ bool Moulting::leave_full_hosts(const Generation& generation, const Rejection& r
   for (const auto& interpreter : generation.interpreters()) {
     Host* host = interpreter->host();
     if (host == nullptr || host->dedicated) continue;
-    leaves = true;
     services_.hosts->leave_full(*host);
+    leaves |= host->recycling;
   }
   if (leaves) make();
   return leaves;

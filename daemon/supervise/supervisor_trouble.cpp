@@ -19,6 +19,9 @@ constexpr Milliseconds kStalledPeriod{250};
 // Hosts are left so often at most when nobody knows who has their GIL.
 constexpr Milliseconds kUnknownAgain{60'000};
 
+// Descriptors that the making of an interpreter takes at most, mostly.
+constexpr std::uint64_t kMostOfAMake = 128;
+
 bool is_awaited(GenerationState state) {
   return state == GenerationState::making || state == GenerationState::warming ||
          state == GenerationState::active || state == GenerationState::draining;
@@ -124,6 +127,8 @@ void Supervisor::check_descriptors() {
 void Supervisor::on_host_full(Host& host) {
   if (host.recycling) return;
   const Descriptors descriptors = descriptors_of(host.pid(), Targets::yes);
+  // An import that opened too much by itself has given it back with its interpreter.
+  if (descriptors.open + kMostOfAMake < descriptors.limit) return;
   const std::string story = "it has no descriptor left (EMFILE): " + describe(descriptors);
   const std::set<std::string> apps = apps_of(tenants_of(host));
   const SteadyTime now = Steady::now();

@@ -120,6 +120,26 @@ TEST_CASE("an app that keeps the GIL of a host of its own can be mended, too") {
   CHECK(daemon.status("a").number("/counters/rejected") == 0);
 }
 
+TEST_CASE(
+    "code that is being loaded while a neighbour keeps the GIL is loaded elsewhere, and never rejected") {
+  if (python_version() == std::pair{3, 12} || python_version() >= std::pair{3, 14}) {
+    MESSAGE("no shared GIL: skipped");
+    return;
+  }
+  DaemonProcess daemon;
+  share_a_host(daemon, hangs("a"), "start_timeout = \"20s\"");
+  daemon.start();
+  const pid_t before = host_of(daemon, "b");
+  HttpConnection stuck(daemon.address());
+  stuck.send(get_request("/a?hang"));
+  CHECK(eventually([&] { return daemon.status("a").number("/calls/running") == 1; }));
+  daemon.tree("b").write("app.py", answers("b2"));  // nobody knows of the hang yet
+  CHECK(daemon.wait_for_body("/b", "b2"));
+  CHECK(host_of(daemon, "b") != before);
+  CHECK(daemon.status("b").number("/counters/rejected") == 0);
+  CHECK(daemon.status("b").text("/state") == "running");
+}
+
 TEST_CASE("the GIL comes back: the neighbours have left, what they left is retired, and the app serves on") {
   if (python_version() == std::pair{3, 12} || python_version() >= std::pair{3, 14}) {
     MESSAGE("no shared GIL: skipped");
