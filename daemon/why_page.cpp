@@ -18,6 +18,11 @@ std::vector<std::string> hints_of(const App& app) {
                                      : fmt::format("mend {} line {} and save: the next change tries again",
                                                    why.file, why.line));
   }
+  if (app.moulting().stalled_host() != nullptr) {
+    hints.push_back(
+        fmt::format("mend what keeps the GIL and save, or moultctl restart {}: either goes to a new host",
+                    app.config().name));
+  }
   if (app.moulting().active() == nullptr && !rejected && app.state() == AppState::stopped) {
     hints.push_back(fmt::format("moultctl start {} takes it into service", app.config().name));
   }

@@ -96,6 +96,7 @@ TEST_CASE("promise 5: a call that keeps the GIL costs its neighbours seconds, no
   CHECK(contains(daemon.call("why", R"({"app":"a"})").raw(), "GET /a?hang of generation 1 keeps the GIL"));
   CHECK(contains(daemon.call("why", R"({"app":"b"})").raw(), "because of a"));
   CHECK(contains(daemon.log(), "GET /a?hang of generation 1 keeps the GIL"));
+  CHECK(contains(status.raw(), "moultctl restart a"));
 
   // Code that mends it goes live at once.
   daemon.tree("a").write("app.py", answers("mended"));
