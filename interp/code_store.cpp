@@ -108,6 +108,7 @@ Result<> CodeStore::put(std::string_view path, std::string_view hash, std::strin
   if (content.size() > std::min(kLargestFile, max_bytes_ / 16)) return {};
   MOULT_ASSIGN(const Folder opened, folder());
   unswept_ += content.size();
+  ++unswept_files_;
   return write_file(opened->get(), code_file_name(key(path, hash)), content);
 }
 
@@ -137,6 +138,7 @@ Result<> CodeStore::write_file(int folder, const std::string& name, std::string_
 
 Result<> CodeStore::sweep() {
   unswept_ = 0;
+  unswept_files_ = 0;
   MOULT_ASSIGN(const Folder shared, folder());
   const int opened = shared->get();
   // A descriptor of its own: closedir() closes it.
@@ -158,11 +160,13 @@ Result<> CodeStore::sweep() {
     files.push_back({status.st_mtim, static_cast<std::uint64_t>(status.st_size), entry->d_name});
   }
   std::sort(files.begin(), files.end(), is_older);
+  std::size_t left = files.size();
   for (const KeptFile& file : files) {
-    if (bytes <= max_bytes_ - max_bytes_ / 4) break;
+    if (bytes <= max_bytes_ - max_bytes_ / 4 && left <= kFilesMax - kFilesMax / 4) break;
     if (::unlinkat(opened, file.name.c_str(), 0) != 0 && errno != ENOENT)
       return fail(last_os_error(top_ + "/code/" + file.name));
     bytes -= file.size;
+    --left;
   }
   return {};
 }

@@ -23,10 +23,11 @@ class CodeStore {
   // Nothing: it is not there, or it cannot be used and will be written over.
   std::optional<std::string> find(std::string_view path, std::string_view hash);
   Result<> put(std::string_view path, std::string_view hash, std::string_view code);
-  // A sixteenth of the bound was put since the last sweep. By the writing thread, as sweep().
-  bool wants_sweep() const { return unswept_ >= max_bytes_ / 16; }
-  // Removes what was not used for longest, down to three quarters of the bound: so also four hosts that
-  // write at the same time stay below it until the next one.
+  static constexpr std::size_t kFilesMax = 4096;
+  // A sixteenth of a bound was put since the last sweep. By the writing thread, as sweep().
+  bool wants_sweep() const { return unswept_ >= max_bytes_ / 16 || unswept_files_ >= kFilesMax / 16; }
+  // Removes what was not used for longest, down to three quarters of the bounds, of bytes and of files: so
+  // also four hosts that write at the same time stay below it until the next one.
   Result<> sweep();
 
  private:
@@ -42,7 +43,8 @@ class CodeStore {
   std::string kind_;
   std::mutex mutex_;
   Folder folder_;
-  std::uint64_t unswept_ = 0;  // the writer's
+  std::uint64_t unswept_ = 0;  // the writer's, in bytes
+  std::size_t unswept_files_ = 0;
 };
 
 }  // namespace moult
