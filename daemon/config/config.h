@@ -29,7 +29,7 @@ struct ListenAddress {
   std::string host;  // "127.0.0.1", "::1"; numeric or "localhost"
   std::uint16_t port = 0;
   std::string unix_path;  // absolute
-  int mode = 0660;        // of the unix socket
+  int mode = 0600;        // of the unix socket; 0660 where `group` is given and no mode
   std::string group{};    // of the unix socket; empty: the user's
 
   bool is_unix() const { return !unix_path.empty(); }

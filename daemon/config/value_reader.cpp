@@ -158,6 +158,7 @@ std::optional<ListenAddress> ValueReader::listen_table(const Value& value, const
   const std::string key = key_;
   ListenAddress address;
   bool good = true;
+  bool has_mode = false;
   for (const Member& member : table) {
     set_key(key + "." + member.key);
     if (member.key == "unix") {
@@ -166,6 +167,7 @@ std::optional<ListenAddress> ValueReader::listen_table(const Value& value, const
       good = good && socket;
       if (socket) address.unix_path = std::move(*socket);
     } else if (member.key == "mode") {
+      has_mode = true;
       // A string, because TOML's 660 is decimal and a mode is octal.
       const auto written = text(member.value);
       const bool octal = written && (written->size() == 3 || written->size() == 4) &&
@@ -186,6 +188,7 @@ std::optional<ListenAddress> ValueReader::listen_table(const Value& value, const
     }
   }
   set_key(key);
+  if (!has_mode && !address.group.empty()) address.mode = 0660;
   if (good && address.unix_path.empty()) {
     error(value, "the table needs `unix`",
           "listen = { unix = \"PATH\", mode = \"0660\", group = \"www-data\" }");

@@ -216,12 +216,12 @@ TEST_CASE("slow headers and slow bodies time out with 408") {
 TEST_CASE("a unix socket serves the same, with the mode that was asked for") {
   DaemonProcess daemon;
   const std::string path = daemon.folder() / "web.sock";
-  daemon.write_daemon_config("listen = [\"127.0.0.1:0\", \"unix:" + path + "\"]\n");
+  daemon.write_daemon_config("listen = [\"127.0.0.1:0\", { unix = \"" + path + "\", mode = \"0640\" }]\n");
   daemon.add_app("features").copy_app("features");
   daemon.start();
   CHECK(get("unix:" + path, "/written").body == "one two three");
   CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms::all) ==
-        static_cast<std::filesystem::perms>(0660));
+        static_cast<std::filesystem::perms>(0640));
 }
 
 TEST_CASE("header names with underscores are dropped, forwarded headers believed only from a proxy") {

@@ -17,11 +17,11 @@ TEST_CASE("an address is a numeric host or localhost with a port") {
   CHECK(parse_listen("localhost:0"));
 }
 
-TEST_CASE("a unix address has a path and the default mode") {
+TEST_CASE("a unix address has a path, and is its user's alone") {
   const auto address = parse_listen("unix:/run/moult/app.sock");
   REQUIRE(address);
   CHECK(address->is_unix());
-  CHECK(address->mode == 0660);
+  CHECK(address->mode == 0600);
   CHECK(to_string(*address) == "unix:/run/moult/app.sock");
   const auto too_long = parse_listen("unix:/" + std::string(107, 'x'));
   REQUIRE_FALSE(too_long);

@@ -53,9 +53,9 @@ TEST_CASE("a port on all addresses cannot be bound beside one of them") {
 TEST_CASE("one socket cannot have two modes") {
   ConfigFolder folder;
   folder.app("a", "route = \"/a\"\nlisten = \"unix:../../s\"\n");
-  folder.app("b", "route = \"/b\"\nlisten = { unix = \"../../s\", mode = \"0600\" }\n");
-  CHECK(contains(error_of(folder).message, "another mode or group"));
   folder.app("b", "route = \"/b\"\nlisten = { unix = \"../../s\", mode = \"0660\" }\n");
+  CHECK(contains(error_of(folder).message, "another mode or group"));
+  folder.app("b", "route = \"/b\"\nlisten = { unix = \"../../s\", mode = \"0600\" }\n");
   CHECK(errors_of(folder).empty());
 }
 
