@@ -167,9 +167,8 @@ std::string log_line(const Json& line, const Look& look) {
   const std::string generation = has(line, "generation") ? "/" + label_at(line, "generation") : "";
   const std::string head =
       fmt::format("{} {}{} {}", clock_of(text_at(line, "time")), text_at(line, "app"), generation, stream);
-  const std::string raw = text_at(line, "text");
   return fmt::format("{}  {}\n", in_tone(head, stream == "stderr" ? Tone::warning : Tone::dim, look),
-                     look.terminal ? printable(raw) : raw);
+                     printable(text_at(line, "text")));
 }
 
 }  // namespace moult::ctl
