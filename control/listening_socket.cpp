@@ -121,6 +121,11 @@ ListeningSocket::~ListeningSocket() {
   if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
 }
 
+bool ListeningSocket::is_gone() const {
+  struct stat status {};
+  return ::lstat(path_.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 Result<uid_t> peer_uid(int fd) {
   MOULT_ASSIGN(const ucred credentials, credentials_of_peer(fd));
   return credentials.uid;

@@ -22,6 +22,7 @@ class ListeningSocket {
 
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
+  bool is_gone() const;  // nothing is at its path any more
 
  private:
   ListeningSocket(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}

@@ -55,6 +55,9 @@ class Reply {
   void progress(const Json& what);
   void event(const Json& what);
 
+  // What the socket that it came by may do: secrets are for `change` alone.
+  Access access() const { return access_; }
+
   // False once it was answered or the client has gone: nobody waits for more.
   bool is_open() const;
   // Called at most once, from the loop, when the client goes before the answer. The callback may
@@ -66,6 +69,7 @@ class Reply {
   void fail_as(int code, const Error& error, const Json& more);
 
   std::shared_ptr<ReplyChannel> channel_;  // null: answered or moved from
+  Access access_ = Access::read;
 };
 
 // What one parameter of a method must be. The server checks it before the handler is called, so a

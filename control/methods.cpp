@@ -119,6 +119,7 @@ void Methods::call(const std::string& name, const Json& params, Access allowed, 
     reply.fail_as(kMethodNotFound, error, Json());
     return;
   }
+  reply.access_ = allowed;
   const Entry& entry = found->second;
   if (entry.method.access == Access::change && allowed == Access::read) {
     Error error{ErrorCode::denied,

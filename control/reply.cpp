@@ -40,6 +40,7 @@ Reply::Reply(std::shared_ptr<ReplyChannel> channel) : channel_(std::move(channel
 Reply& Reply::operator=(Reply&& other) noexcept {
   if (this != &other) {
     const Reply old(std::exchange(channel_, std::move(other.channel_)));  // answered if it was not
+    access_ = other.access_;
   }
   return *this;
 }

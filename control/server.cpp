@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
+#include <utility>
 
 namespace moult::control {
 
@@ -42,12 +43,11 @@ Server::Server(uv::Loop& loop, const Methods& methods, Log& log, ListeningSocket
       log_(log),
       allowed_(allowed),
       limits_(limits),
-      socket_(std::move(socket)),
+      socket_(std::make_unique<ListeningSocket>(std::move(socket))),
       sweeper_(loop),
-      reaper_(loop),
-      listener_(loop, socket_.fd(), [this](int) { accept_clients(); }) {
+      reaper_(loop) {
   make_spares();
-  listener_.set(uv::Poll::kReadable);
+  listen_to_it();
   sweeper_.start_repeating(limits_.sweep, [this] { sweep(); });
 }
 
@@ -60,7 +60,7 @@ Server::~Server() {
 
 void Server::accept_clients() {
   for (int accepted = 0; accepted < kAcceptsPerRound; ++accepted) {
-    Fd client(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Fd client(::accept4(socket_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
       admit(std::move(client));
       continue;
@@ -72,7 +72,7 @@ void Server::accept_clients() {
     errno = reason;
     // Out of descriptors or memory: the listener would be ready again at once. The next sweep goes on.
     log_.error("cannot accept a control client", {{"error", last_os_error("accept4").message}});
-    listener_.set(0);
+    listener_->set(0);
     return;
   }
 }
@@ -115,9 +115,32 @@ void Server::admit(Fd client) {
   }
 }
 
+void Server::listen_to_it() {
+  listener_ = std::make_unique<uv::Poll>(loop_, socket_->fd(), [this](int) { accept_clients(); });
+  listener_->set(uv::Poll::kReadable);
+}
+
+// Whoever tidied the folder away would else find no daemon, and could start none either.
+void Server::make_again() {
+  if (!socket_->is_gone()) return;
+  auto made = ListeningSocket::bind(socket_->path());
+  if (!made) {
+    if (!std::exchange(told_gone_, true))
+      log_.error("the control socket was removed, and cannot be made again",
+                 {{"error", made.error().message}});
+    return;
+  }
+  told_gone_ = false;
+  listener_.reset();
+  socket_ = std::make_unique<ListeningSocket>(std::move(*made));
+  listen_to_it();
+  log_.warning("the control socket was removed; it is made again", {{"path", socket_->path()}});
+}
+
 void Server::sweep() {
   make_spares();
-  listener_.set(uv::Poll::kReadable);
+  make_again();
+  listener_->set(uv::Poll::kReadable);
   for (const auto& session : sessions_) session->check_deadlines(loop_.now());
 }
 

@@ -37,7 +37,7 @@ class Server {
                                                 const ServerLimits& limits = {});
   ~Server();  // cuts the clients, removes the socket file
 
-  const std::string& path() const { return socket_.path(); }
+  const std::string& path() const { return socket_->path(); }
   std::size_t client_count() const { return sessions_.size(); }
 
  private:
@@ -48,6 +48,8 @@ class Server {
   void admit(Fd client);
   bool give_up_spare();
   void make_spares();
+  void listen_to_it();
+  void make_again();
   void sweep();  // deadlines of all clients
   void reap();   // destroys the sessions that have ended
 
@@ -56,12 +58,13 @@ class Server {
   Log& log_;
   Access allowed_;
   ServerLimits limits_;
-  ListeningSocket socket_;
+  std::unique_ptr<ListeningSocket> socket_;
   std::list<std::unique_ptr<Session>> sessions_;
   std::vector<Fd> spares_;  // given up to let a client in when there are no more descriptors
   uv::Timer sweeper_;
   uv::Timer reaper_;
-  uv::Poll listener_;
+  std::unique_ptr<uv::Poll> listener_;
+  bool told_gone_ = false;
 };
 
 }  // namespace moult::control

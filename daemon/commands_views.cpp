@@ -12,10 +12,13 @@
 
 namespace moult {
 
+using control::Access;
 using control::Json;
 using control::Reply;
 
 namespace {
+
+constexpr std::string_view kHidden = "(hidden)";
 
 Json settings_of(const std::vector<SettingText>& settings, const std::vector<SettingText>& defaults) {
   Json rows = Json::array();
@@ -26,9 +29,13 @@ Json settings_of(const std::vector<SettingText>& settings, const std::vector<Set
   return rows;
 }
 
-Json app_settings(const AppConfig& config) {
+// Passwords stand in `env`: the status socket, which monitors read, shows the names alone.
+Json app_settings(AppConfig config, Access access) {
   AppConfig plain;
   plain.name = config.name;
+  if (access == Access::read) {
+    for (auto& [name, value] : config.env) value = kHidden;
+  }
   return settings_of(describe_app(config), describe_app(plain));
 }
 
@@ -129,9 +136,9 @@ Json status_of(const Daemon& daemon, const App& app) {
   return page;
 }
 
-Json show(Daemon& daemon, App& app) {
+Json show(Daemon& daemon, App& app, Access access) {
   Json page = status_of(daemon, app);
-  page["settings"] = app_settings(app.config());
+  page["settings"] = app_settings(app.config(), access);
   const auto& python = app.moulting().python();
   page["python_executable"] = python ? python->executable : python_of(app.config());
   page["venv"] = app.config().venv;
@@ -186,7 +193,10 @@ void serve_app_views(control::Methods& methods, Daemon& daemon) {
     }
     reply.ok({{"daemon", daemon_page(daemon)}, {"apps", rows(daemon, {})}});
   });
-  named("show", [](Daemon& d, App& app, const Json&, Reply reply) { reply.ok(show(d, app)); });
+  named("show", [](Daemon& d, App& app, const Json&, Reply reply) {
+    const Access access = reply.access();
+    reply.ok(show(d, app, access));
+  });
   named("generations", [](Daemon&, App& app, const Json&, Reply reply) {
     const Generation* active = app.moulting().active();
     const auto& pin = app.moulting().record().pinned;
@@ -210,7 +220,8 @@ void serve_app_views(control::Methods& methods, Daemon& daemon) {
     }
     for (const AppConfig& app : config.apps) {
       if (!wanted.empty() && app.name != wanted) continue;
-      sections.push_back({{"name", app.name}, {"file", app.source_file}, {"settings", app_settings(app)}});
+      sections.push_back(
+          {{"name", app.name}, {"file", app.source_file}, {"settings", app_settings(app, reply.access())}});
     }
     if (sections.empty()) {
       reply.fail_no_such_app(wanted, daemon.supervisor().names());

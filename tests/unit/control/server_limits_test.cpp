@@ -139,3 +139,20 @@ TEST_CASE("a half-closed client with a request in flight is noticed when it goes
   });
   CHECK(bench.gone == 1);
 }
+
+TEST_CASE("a socket that was removed with its folder is made again") {
+  ServerLimits limits;
+  limits.sweep = std::chrono::milliseconds(5);
+  ServerBench bench(Access::change, limits);
+  bool is_back = false;
+  bench.run([&] {
+    CHECK(bench.client().call("ping", Json::object(), soon()));
+    REQUIRE(::unlink(bench.path.c_str()) == 0);
+    REQUIRE(::rmdir((bench.folder + "/run").c_str()) == 0);
+    const SteadyTime deadline = soon();
+    while (!is_back && Steady::now() < deadline)
+      is_back = Client::connect(bench.path, ::getuid()).has_value();
+    CHECK(bench.client().call("ping", Json::object(), soon()));
+  });
+  CHECK(is_back);
+}
