@@ -178,7 +178,7 @@ void diff_generations(const std::shared_ptr<std::size_t>& running, Daemon& daemo
   const auto shared = std::make_shared<Reply>(std::move(reply));
   using Compared = std::shared_ptr<Result<Json>>;
   uv::compute_in_background<Compared>(
-      daemon.loop(),
+      daemon.loop(), {uv::Work::other, app.config().name},
       [comparison = std::move(comparison)] { return std::make_shared<Result<Json>>(compare(comparison)); },
       [shared, running](const Compared& compared) {
         --*running;

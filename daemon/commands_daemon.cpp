@@ -77,7 +77,7 @@ void check_config(Daemon& daemon, const Json& params, Reply reply) {
   using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
   const auto shared = std::make_shared<Reply>(std::move(reply));
   uv::compute_in_background<Loaded>(
-      daemon.loop(),
+      daemon.loop(), {uv::Work::other, "config"},
       [folder] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
       [folder, shared](Loaded loaded) {
         if (!*loaded) {

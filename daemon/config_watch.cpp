@@ -2,11 +2,15 @@
 
 #include "daemon/snapshot/tree_rules.h"
 
+#include <fmt/format.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace moult {
 
@@ -16,14 +20,39 @@ namespace fs = std::filesystem;
 
 // Editors write in several steps; a file half written would be an error for nothing.
 constexpr Milliseconds kSettle{300};
+constexpr Milliseconds kPollPeriod{2'000};
 constexpr std::uint32_t kMask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE;
 constexpr std::uint32_t kSelf = IN_DELETE_SELF | IN_MOVE_SELF;
+
+// What tells one state of the config files from another; through links.
+std::string stamps_below(const std::string& folder) {
+  std::vector<std::string> paths{folder + "/moult.toml"};
+  std::error_code error;
+  for (fs::directory_iterator item(folder + "/apps", error), end; !error && item != end;
+       item.increment(error))
+    paths.push_back(item->path().string());
+  std::sort(paths.begin(), paths.end());
+  std::string stamps;
+  for (const std::string& path : paths) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) continue;
+    stamps +=
+        fmt::format("{} {} {} {}.{} {}.{}\n", path, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                    status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+  }
+  return stamps;
+}
 
 }  // namespace
 
 ConfigWatch::ConfigWatch(uv::Loop& loop, Inotify& inotify, std::string folder,
                          std::function<void()> on_change)
-    : inotify_(inotify), folder_(std::move(folder)), on_change_(std::move(on_change)), settle_(loop) {
+    : inotify_(inotify),
+      folder_(std::move(folder)),
+      on_change_(std::move(on_change)),
+      settle_(loop),
+      loop_(loop),
+      poll_(loop) {
   watch_all();
 }
 
@@ -33,7 +62,8 @@ ConfigWatch::~ConfigWatch() {
 
 void ConfigWatch::watch_all() {
   adder_ = inotify_.adder();
-  if (!adder_) return;
+  note_ = adder_ ? "" : "the config folder is polled: " + inotify_.problem();
+  if (!adder_) return poll();
   inotify_.job_begins(*this);
   const auto before = std::exchange(folders_, {});
   points_.clear();
@@ -50,12 +80,15 @@ void ConfigWatch::watch_all() {
   for (const auto& [number, folders] : before) inotify_.forget(number, *this);
   adder_.reset();
   inotify_.job_ends(*this);
+  poll();
 }
 
 void ConfigWatch::follow(const std::string& path) { follow_path(path, {PointRole::file, path}, *this); }
 
 void ConfigWatch::watch(const std::string& folder, WatchRole, std::uint32_t mask) {
   const int number = adder_->add(folder, (mask & (kMask | kSelf)) | IN_ONLYDIR);
+  const bool is_there = number != -ENOENT && number != -ENOTDIR;
+  if (number < 0 && is_there) note_ = "the config folder is polled: " + os_error(folder, -number).message;
   if (number < 0) return;
   const auto [at, fresh] = folders_.try_emplace(number);
   at->second.insert(folder);
@@ -81,6 +114,24 @@ void ConfigWatch::on_inotify(const InotifyEvent& event) {
 }
 
 void ConfigWatch::on_overflow() { settle(); }
+
+void ConfigWatch::poll() {
+  if (note_.empty()) {
+    stamps_.reset();
+    return poll_.stop();
+  }
+  poll_.start(stamps_ ? kPollPeriod : Milliseconds(0), [this] {
+    std::weak_ptr<int> alive = alive_;
+    uv::compute_in_background<std::string>(
+        loop_, {uv::Work::other, "config"}, [folder = folder_] { return stamps_below(folder); },
+        [this, alive](std::string stamps) {
+          if (alive.expired()) return;
+          const bool differ = stamps_ && *stamps_ != stamps;
+          stamps_ = std::move(stamps);
+          differ ? settle() : poll();
+        });
+  });
+}
 
 void ConfigWatch::settle() {
   settle_.start(kSettle, [this] {

@@ -7,18 +7,21 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 namespace moult {
 
 // Tells when a file of the config folder has changed: moult.toml, apps/*.toml, whatever symlinks lead
-// there and wherever they lead. Without inotify it tells nothing, and `moultctl config reload` is the way.
-// One per daemon; loop thread.
+// there and wherever they lead. Where inotify has nothing left to give, the files are looked at every two
+// seconds, and note() says why. One per daemon; loop thread.
 class ConfigWatch final : public InotifyListener, private WatchSink {
  public:
   ConfigWatch(uv::Loop& loop, Inotify& inotify, std::string folder, std::function<void()> on_change);
   ~ConfigWatch() override;
+
+  const std::string& note() const { return note_; }  // empty: inotify tells
 
  private:
   void on_inotify(const InotifyEvent& event) override;
@@ -29,6 +32,7 @@ class ConfigWatch final : public InotifyListener, private WatchSink {
   void follow(const std::string& path);
   bool concerns(const InotifyEvent& event) const;
   void settle();
+  void poll();
 
   Inotify& inotify_;
   std::string folder_;
@@ -37,6 +41,12 @@ class ConfigWatch final : public InotifyListener, private WatchSink {
   std::map<int, std::set<std::string>> folders_;  // by watch; one folder may have several names
   std::set<std::string> points_;                  // names in them that matter, besides configs
   uv::Timer settle_;
+  uv::Loop& loop_;
+  std::string note_;
+  uv::Timer poll_;
+  bool polling_now_ = false;
+  std::optional<std::string> stamps_;  // of all files when they were looked at last
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 
 }  // namespace moult

@@ -226,7 +226,7 @@ void Daemon::reload_config(Reloaded reloaded) {
   reloading_ = true;
   using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
   uv::compute_in_background<Loaded>(
-      loop_,
+      loop_, {uv::Work::other, "config"},
       [folder = config_folder_] {
         return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder));
       },

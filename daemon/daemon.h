@@ -49,6 +49,8 @@ class Daemon {
   const Supervisor& supervisor() const { return *supervisor_; }
   const Config& config() const { return config_; }
   const ConfigErrors& config_errors() const { return config_errors_; }
+  // Why the config folder is not watched by inotify; empty: it is, or nobody wants it to be.
+  std::string config_note() const { return config_watch_ ? config_watch_->note() : ""; }
   Calls& calls() { return *calls_; }
   const HttpServer& http() const { return *http_; }
   const std::string& state_folder() const { return services_->state_folder; }

@@ -2,16 +2,20 @@
 
 #include "daemon/daemon.h"
 #include "ipc/base/count_of.h"
+#include "ipc/base/fd.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include <cerrno>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace moult {
 
@@ -52,6 +56,33 @@ Json cache_check(const std::string& folder, std::uint64_t bytes) {
   return check("bytecode cache", "ok", text);
 }
 
+// Whether a file could be made: also a full disk, a quota and a file system that is mounted read-only say no.
+Result<> can_write(const std::string& folder) {
+  const Fd nameless(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (nameless) return {};
+  const bool is_unknown = errno == EOPNOTSUPP || errno == EISDIR;  // open(2): not by this file system
+  if (is_unknown && ::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return fail(last_os_error(folder));
+}
+
+// Of the state folder and those of the apps, the first that cannot be written.
+Json state_check(const Daemon& daemon) {
+  constexpr const char* kHint = "roll-backs, pins and logs are lost: see to its disk, owner and mode";
+  std::vector<std::string> folders{daemon.state_folder()};
+  for (const App* app : daemon.supervisor().apps())
+    folders.push_back(fmt::format("{}/apps/{}", daemon.state_folder(), app->config().name));
+  for (const std::string& folder : folders) {
+    if (const auto written = can_write(folder); !written)
+      return check("state", "error", "cannot be written: " + written.error().message, kHint);
+  }
+  for (const App* app : daemon.supervisor().apps()) {
+    if (const std::string& problem = app->log().problem(); !problem.empty())
+      return check("state", "error",
+                   fmt::format("the log of {} cannot be written: {}", app->config().name, problem), kHint);
+  }
+  return check("state", "ok", fmt::format("kept in {}", daemon.state_folder()));
+}
+
 }  // namespace
 
 Json doctor_checks(const Daemon& daemon) {
@@ -78,6 +109,7 @@ Json doctor_checks(const Daemon& daemon) {
                            fmt::format("{} MiB free for {}", free >> 20, daemon.state_folder()),
                            ok ? "" : "snapshots and logs are kept there"));
   }
+  checks.push_back(state_check(daemon));
   checks.push_back(cache_check(daemon.cache_folder(), daemon.config().daemon.bytecode_cache));
   for (const App* app : daemon.supervisor().apps()) {
     const WatchStatus watch = app->watch_status();
@@ -89,6 +121,9 @@ Json doctor_checks(const Daemon& daemon) {
                              fmt::format("moultctl status {}", app->config().name)));
     }
   }
+  if (const std::string note = daemon.config_note(); !note.empty())
+    checks.push_back(
+        check("watching", "warning", note, "raise fs.inotify.max_user_instances and max_user_watches"));
   if (!daemon.config_errors().empty()) {
     checks.push_back(check("config", "error",
                            count_of(daemon.config_errors().size(), "error") + " in the files on disk",

@@ -1,11 +1,13 @@
 #include "daemon/daemon.h"
 #include "ipc/base/descriptor_limit.h"
 
+#include <unistd.h>
 #include <csignal>
 #include <cstdio>
 
 namespace {
 
+constexpr unsigned kLastWrites = 10;             // seconds
 constexpr std::uint64_t kLogFileMax = 8u << 20;  // moultd.log of `moultctl ensure`; one older file is kept
 
 int answer(const moult::CommandLineAnswer& answer) {
@@ -31,15 +33,14 @@ int main(int argc, char** argv) {
   log.write_in_background(kLogFileMax);
   raise_descriptor_limit();
   uv::Loop loop;
-  if (const auto started = uv::start_background_threads(loop, 8); !started) {
-    std::fputs(format_errors({started.error()}).c_str(), stderr);
-    return exit_code(started.error().code);
-  }
   Daemon daemon(loop, log, options, surroundings);
   if (const auto started = daemon.start(); !started) {
     std::fputs(format_errors(started.error()).c_str(), stderr);
     return exit_code(started.error().front().code);
   }
   loop.run();
+  // What is still being written has a while; a disk that hangs does not keep the process.
+  std::signal(SIGALRM, [](int) { ::_exit(0); });
+  ::alarm(kLastWrites);
   return 0;
 }

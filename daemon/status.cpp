@@ -77,6 +77,8 @@ std::vector<std::string> warnings_of(const App& app) {
   std::vector<std::string> warnings;
   const WatchStatus watch = app.watch_status();
   if (!watch.note.empty()) warnings.push_back(watch.note);
+  if (const std::string& problem = app.log().problem(); !problem.empty())
+    warnings.push_back("the app's log cannot be written: " + problem);
   if (const auto& lapsed = app.lapsed_deploy()) {
     warnings.push_back(fmt::format("the deploy that began at {} was not ended; it ended by itself at {}",
                                    rfc3339(lapsed->since), rfc3339(lapsed->until)));

@@ -155,7 +155,7 @@ void HttpConnection::read_file_ahead() {
   if (!self_) self_ = std::make_shared<HttpConnection*>(this);
   const FileRegion window = output_.next_read();
   uv::compute_in_background<bool>(
-      shared_.loop, [window] { return read_into_memory(window); },
+      shared_.loop, {uv::Work::files, app_}, [window] { return read_into_memory(window); },
       [self = self_, size = window.length](bool is_file) {
         HttpConnection* const connection = *self;
         if (connection == nullptr) return;

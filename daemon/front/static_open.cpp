@@ -75,7 +75,8 @@ std::shared_ptr<StaticJob> open_static_in_background(uv::Loop& loop, std::string
   auto job = std::make_shared<StaticJob>();
   job->on_done = std::move(on_done);
   uv::compute_in_background<StaticFile>(
-      loop, [root = std::move(root), relative = std::move(relative)] { return open_static(root, relative); },
+      loop, {uv::Work::files, root},
+      [root, relative = std::move(relative)] { return open_static(root, relative); },
       [job](StaticFile file) {
         // Taken out first: it drops the connection's own reference to the job.
         const auto announce = std::move(job->on_done);

@@ -97,6 +97,13 @@ Result<std::string> SnapshotStore::read(const SnapshotFile& file) const {
   return fail(Error{ErrorCode::failed, fmt::format("the kept copy of {} is damaged", file.path), {}, path});
 }
 
+void SnapshotStore::discard_damaged(const Snapshot& snapshot) const {
+  for (const SnapshotFile& file : snapshot.files) {
+    if (file.kind != SnapshotKind::source) continue;
+    [[maybe_unused]] const auto removed_if_damaged = read(file);
+  }
+}
+
 Result<SnapshotPtr> SnapshotStore::load(const std::string& id) const {
   if (!is_id(id)) return fail(Error{ErrorCode::usage, fmt::format("\"{}\" is no snapshot id", id)});
   const std::string path = index_path(id);

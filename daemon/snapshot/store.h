@@ -41,6 +41,8 @@ class SnapshotStore {
 
   // The content of a source; checked against its hash.
   Result<std::string> read(const SnapshotFile& file) const;
+  // Removes what is damaged of the contents of a snapshot, so that the next one writes it anew.
+  void discard_damaged(const Snapshot& snapshot) const;
   // Where that content lies, for those who read it themselves: it goes with the last snapshot that has it.
   std::string object_path(const ContentHash& hash) const;
 

@@ -51,7 +51,11 @@ App::App(Services& services, AppConfig config)
     : services_(services),
       config_(std::move(config)),
       log_(services.loop, fmt::format("{}/apps/{}/app.log", services.state_folder, config_.name),
-           config_.log_max_size, config_.log_keep),
+           config_.log_max_size, config_.log_keep,
+           [this](const Error& error) {
+             services_.log.error(error.message, {{"app", config_.name}});
+             services_.events.event("app.unwritable", config_.name, {{"error", error.message}});
+           }),
       call_routes_(config_.name, [&services](int number) { return services.hosts->find(number); }),
       dispatcher_(stats_),
       moulting_(services, *this, config_, dispatcher_, stats_, why_),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 
@@ -36,19 +37,29 @@ std::string_view lines_that_fit(std::string_view text, std::uint64_t room) {
   return text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
 }
 
-bool append(const std::string& file, std::string_view text) {
+Result<> append(const std::string& file, std::string_view text) {
   const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return false;
+  if (!fd) return fail(last_os_error(file));
   while (!text.empty()) {
     const ssize_t written = ::write(fd.get(), text.data(), text.size());
-    if (written <= 0) return false;
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return fail(last_os_error(file));
     text.remove_prefix(static_cast<std::size_t>(written));
   }
-  return true;
+  return {};
 }
 
-// Runs in the background. Errors cannot be told to anybody but the log itself.
-void append_and_rotate(const std::string& file, std::string_view text, std::uint64_t max_size, int keep) {
+std::uint64_t lines_in(std::string_view text) {
+  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+struct Written {
+  std::uint64_t lost = 0;  // lines
+  std::string problem{};
+};
+
+// Runs in the background.
+Written append_and_rotate(const std::string& file, std::string_view text, std::uint64_t max_size, int keep) {
   while (!text.empty()) {
     struct stat status {};
     const std::uint64_t size =
@@ -58,9 +69,10 @@ void append_and_rotate(const std::string& file, std::string_view text, std::uint
       rotate(file, keep);
       slice = lines_that_fit(text, max_size);
     }
-    if (!append(file, slice)) return;
+    if (const auto written = append(file, slice); !written) return {lines_in(text), written.error().message};
     text.remove_prefix(slice.size());
   }
+  return {};
 }
 
 std::deque<LogLine> last_lines(const std::string& file) {
@@ -112,32 +124,74 @@ bool parse_log_line(std::string_view text, LogLine& line) {
   return true;
 }
 
-AppLog::AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep)
-    : loop_(loop),
-      file_(std::move(file)),
-      max_size_(max_size),
-      keep_(keep),
-      lines_(last_lines(file_)),
-      writing_(std::make_shared<bool>(false)) {}
+// Lives until the last line is written.
+struct AppLog::Writer : std::enable_shared_from_this<Writer> {
+  uv::Loop& loop;
+  std::string file;
+  std::uint64_t max_size;
+  int keep;
+  OnProblem on_problem;  // null: the log has gone
+  std::string buffer{};
+  bool busy = false;
+  std::uint64_t lost = 0;
+  std::string problem{};
 
-AppLog::~AppLog() {
-  if (!buffer_.empty()) append_and_rotate(file_, buffer_, max_size_, keep_);
-}
+  Writer(uv::Loop& its_loop, std::string its_file, std::uint64_t its_max, int its_keep,
+         OnProblem its_on_problem)
+      : loop(its_loop),
+        file(std::move(its_file)),
+        max_size(its_max),
+        keep(its_keep),
+        on_problem(std::move(its_on_problem)) {}
+
+  void pump() {
+    if (busy || buffer.empty()) return;
+    busy = true;
+    uv::compute_in_background<Written>(
+        loop, {uv::Work::state, file},
+        [file = file, text = std::exchange(buffer, {}), max = max_size, keep = keep] {
+          return append_and_rotate(file, text, max, keep);
+        },
+        [self = shared_from_this()](const Written& written) {
+          self->busy = false;
+          self->note(written);
+          self->pump();
+        });
+  }
+
+  // Once for each problem, not for each line.
+  void note(const Written& written) {
+    lost += written.lost;
+    if (std::exchange(problem, written.problem) == problem || problem.empty() || !on_problem) return;
+    on_problem({ErrorCode::os, fmt::format("the app's log cannot be written: {}", problem)});
+  }
+};
+
+AppLog::AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep, OnProblem on_problem)
+    : file_(std::move(file)),
+      lines_(last_lines(file_)),
+      writer_(std::make_shared<Writer>(loop, file_, max_size, keep, std::move(on_problem))) {}
+
+AppLog::~AppLog() { writer_->on_problem = nullptr; }
+
+std::uint64_t AppLog::dropped() const { return dropped_ + writer_->lost; }
+
+const std::string& AppLog::problem() const { return writer_->problem; }
 
 void AppLog::add(LogLine line) {
   std::replace(line.text.begin(), line.text.end(), '\n', ' ');
   std::string text = to_text(line);
   text += '\n';
-  if (buffer_.size() + text.size() > kBufferMax) {
+  std::string& buffer = writer_->buffer;
+  if (buffer.size() + text.size() > kBufferMax) {
     ++dropped_;
   } else {
-    if (dropped_ != dropped_told_) {
-      buffer_ +=
-          to_text({line.time, 0, "moult", count_of(dropped_ - dropped_told_, "line") + " dropped here"}) +
-          "\n";
-      dropped_told_ = dropped_;
+    if (const std::uint64_t all = dropped(); all != dropped_told_) {
+      buffer +=
+          to_text({line.time, 0, "moult", count_of(all - dropped_told_, "line") + " dropped here"}) + "\n";
+      dropped_told_ = all;
     }
-    buffer_ += text;
+    buffer += text;
   }
   // A follower may leave while one is told.
   for (const auto& [id, on_line] : std::vector(followers_)) {
@@ -146,12 +200,12 @@ void AppLog::add(LogLine line) {
   }
   lines_.push_back(std::move(line));
   if (lines_.size() > kKept) lines_.pop_front();
-  flush();
+  writer_->pump();
 }
 
 void AppLog::set_limits(std::uint64_t max_size, int keep) {
-  max_size_ = max_size;
-  keep_ = keep;
+  writer_->max_size = max_size;
+  writer_->keep = keep;
 }
 
 int AppLog::follow(std::function<void(const LogLine&)> on_line) {
@@ -161,22 +215,6 @@ int AppLog::follow(std::function<void(const LogLine&)> on_line) {
 
 void AppLog::unfollow(int id) {
   std::erase_if(followers_, [&](const auto& follower) { return follower.first == id; });
-}
-
-void AppLog::flush() {
-  if (*writing_ || buffer_.empty()) return;
-  *writing_ = true;
-  auto text = std::make_shared<std::string>(std::exchange(buffer_, {}));
-  std::weak_ptr<bool> alive = writing_;
-  uv::run_in_background(
-      loop_,
-      [file = file_, text, max = max_size_, keep = keep_] { append_and_rotate(file, *text, max, keep); },
-      [this, alive] {
-        const auto writing = alive.lock();
-        if (!writing) return;  // the log has gone
-        *writing = false;
-        flush();
-      });
 }
 
 }  // namespace moult

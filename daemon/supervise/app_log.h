@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ipc/base/clock.h"
+#include "ipc/base/error.h"
 #include "ipc/uv/loop.h"
 
 #include <cstdint>
@@ -26,13 +27,15 @@ bool parse_log_line(std::string_view text, LogLine& line);
 
 // The log of one app: FILE, rotated by size to FILE.1 … FILE.n, written by one background job at a
 // time from a bounded buffer (full: lines are dropped and counted). The last lines are kept in memory
-// for `moultctl logs`. Owned by the App; loop thread only. The destructor hands over what is left.
+// for `moultctl logs`. Owned by the App; loop thread only. What is left at its end is still written. Lines
+// that could not be written are counted with those that were dropped, and `on_problem` is told why, once.
 class AppLog {
  public:
   static constexpr std::size_t kKept = 2000;
   static constexpr std::size_t kBufferMax = 1 << 20;
 
-  AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep);
+  using OnProblem = std::function<void(const Error&)>;
+  AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep, OnProblem on_problem = {});
   ~AppLog();
   AppLog(const AppLog&) = delete;
   AppLog& operator=(const AppLog&) = delete;
@@ -45,22 +48,20 @@ class AppLog {
 
   const std::deque<LogLine>& lines() const { return lines_; }
   const std::string& file() const { return file_; }
-  std::uint64_t dropped() const { return dropped_; }
+  std::uint64_t dropped() const;
+  // Why the last lines could not be written; empty when they were.
+  const std::string& problem() const;
 
  private:
-  void flush();
+  struct Writer;
 
-  uv::Loop& loop_;
   std::string file_;
-  std::uint64_t max_size_;
-  int keep_;
   std::deque<LogLine> lines_;
-  std::string buffer_;
   std::uint64_t dropped_ = 0;
   std::uint64_t dropped_told_ = 0;
   int next_follower_ = 1;
   std::vector<std::pair<int, std::function<void(const LogLine&)>>> followers_;
-  std::shared_ptr<bool> writing_;  // shared with the job under way, which may outlive this object
+  std::shared_ptr<Writer> writer_;  // with the job under way, which may outlive this
 };
 
 }  // namespace moult

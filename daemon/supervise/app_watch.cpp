@@ -109,7 +109,8 @@ void App::arm_settle() {
 void App::ask_who_writes(std::vector<std::string> files) {
   std::weak_ptr<int> alive = alive_;
   uv::compute_in_background<std::vector<std::string>>(
-      services_.loop, [files = std::move(files)] { return files_without_writer(files); },
+      services_.loop, {uv::Work::other, config_.name},
+      [files = std::move(files)] { return files_without_writer(files); },
       [this, alive](const std::vector<std::string>& free) {
         if (alive.expired()) return;
         settle_.on_nobody_writes(free);

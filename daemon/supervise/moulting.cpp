@@ -20,6 +20,7 @@ namespace {
 // How often one attempt may be made again because the app asked its process for another time zone
 // or locale.
 constexpr int kRemakesMax = 3;
+constexpr std::size_t kPruneEvery = 16;  // snapshots that were taken
 
 bool tells_what_changed(CauseKind kind) { return kind == CauseKind::change || kind == CauseKind::deploy; }
 
@@ -51,9 +52,11 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       record_file_(services.loop, store_->folder(),
                    [this](const Error& error) {
                      services_.log.warning(error.message, {{"app", config_.name}});
+                     services_.events.event("app.unwritable", config_.name, {{"error", error.message}});
                    }),
       attempt_deadline_(services.loop),
       recover_(services.loop),
+      again_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop),
       spare_begin_(services.loop),
@@ -171,11 +174,11 @@ void Moulting::take() {
   const SnapshotPtr active = active_ != nullptr ? active_->snapshot() : nullptr;
   std::weak_ptr<int> alive = alive_;
   uv::compute_in_background<std::shared_ptr<Prepared>>(
-      services_.loop,
+      services_.loop, {uv::Work::sources, config_.name},
       [store = store_, spec, id = attempt_->snapshot_id, sites = site_folders_, folders = package_folders_,
-       forced, active, pin = record_.pinned ? record_.pinned->disk : std::string(),
-       packages = services_.packages, place = place_of(config_), config = config_,
-       python = *python_]() mutable {
+       forced, active, active_packages = active_ != nullptr ? active_->packages() : std::string(),
+       pin = record_.pinned ? record_.pinned->disk : std::string(), packages = services_.packages,
+       place = place_of(config_), config = config_, python = *python_]() mutable {
         auto prepared = std::make_shared<Prepared>();
         prepared->surroundings = surroundings_of(config, python);
         prepared->editable = editable_roots(sites, *packages);
@@ -194,8 +197,18 @@ void Moulting::take() {
               (*prepared->snapshot)->id == pin || (pinned && !differs(diff(**pinned, **prepared->snapshot)));
         }
         // Data files are no part of the id, but a change of them is a change.
-        if (prepared->snapshot && (forced || !active || differs(diff(*active, **prepared->snapshot)))) {
-          prepared->memfd = make_memfd(**prepared->snapshot, *store);
+        const auto is_wanted = [&] {
+          return prepared->snapshot && (forced || !active || prepared->packages != active_packages ||
+                                        differs(diff(*active, **prepared->snapshot)));
+        };
+        if (is_wanted()) prepared->memfd = make_memfd(**prepared->snapshot, *store);
+        if (is_wanted() && !prepared->memfd && !id.empty())
+          prepared->snapshot = fail(prepared->memfd.error());
+        if (is_wanted() && !prepared->memfd) {
+          // A kept copy of what is on the disk is damaged: it is written anew.
+          store->discard_damaged(**prepared->snapshot);
+          prepared->snapshot = take_snapshot(spec, *store);
+          if (prepared->snapshot) prepared->memfd = make_memfd(**prepared->snapshot, *store);
         }
         return prepared;
       },
@@ -223,13 +236,18 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   if (!prepared->snapshot) {
     // A tree that cannot be read is rejected like code that cannot be imported.
     const Error& error = prepared->snapshot.error();
+    attempt_->lacked_means = is_shortage(error);
     attempt_->number = record_.next_generation;
     reject({"snapshot", error.message, error.detail, error.file, error.line, {}});
     return;
   }
   attempt_->snapshot = *prepared->snapshot;
   attempt_->packages = prepared->packages;
-  if (attempt_->snapshot_id.empty()) last_disk_snapshot_ = attempt_->snapshot->id;
+  if (attempt_->snapshot_id.empty()) {
+    last_disk_snapshot_ = attempt_->snapshot->id;
+    // What is refused or only checked leaves its sources as well, and no switch follows.
+    if (++snapshots_taken_ % kPruneEvery == 0) keep_snapshots();
+  }
   const bool packages_changed = active_ != nullptr && attempt_->packages != active_->packages();
   attempt_->fresh_host = packages_changed || attempt_->cause.kind == CauseKind::restart;
   attempt_->place = std::move(prepared->place);
@@ -259,10 +277,6 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   }
   if (packages_changed && attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {
     attempt_->cause.detail = "installed packages";
-  }
-  if (!prepared->memfd && must) {
-    // The content was the same, but it is wanted all the same.
-    if (auto memfd = make_memfd(*attempt_->snapshot, *store_)) prepared->memfd = std::move(memfd);
   }
   if (!prepared->memfd) {
     fail_attempt(prepared->memfd.error());
@@ -422,24 +436,6 @@ void Moulting::hold_or_switch() {
             .snapshot = generation.snapshot()->id,
             .isolation = generation.record().isolation});
   keep_snapshots();
-}
-
-bool Moulting::is_reading() const {
-  if (preparing_ || next_) return true;
-  return attempt_ && !attempt_->stale &&
-         (attempt_->stage == Stage::python || attempt_->stage == Stage::snapshot);
-}
-
-std::optional<Moulting::AttemptView> Moulting::attempt_view() const {
-  const std::string hook = hooks_ ? std::string(to_string(hooks_->hook())) : "";
-  if (way_back_) return AttemptView{way_back_->to, hook, way_back_->cause, way_back_->since};
-  const Attempt* attempt = attempt_ ? attempt_.get() : next_.get();
-  if (attempt == nullptr) return std::nullopt;
-  constexpr std::string_view kWords[] = {"host", "snapshot", "import", "", "warmup", "hold"};
-  std::string stage(kWords[static_cast<std::size_t>(attempt->stage)]);
-  if (attempt->stage == Stage::hooks) stage = hook;
-  if (attempt->stale) stage = "settle";
-  return AttemptView{attempt->number, stage, attempt->cause, attempt->since};
 }
 
 }  // namespace moult

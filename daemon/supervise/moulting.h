@@ -171,11 +171,12 @@ class Moulting final : public Generation::Owner {
     ResolvedPlace place;
     bool same_as_active = false;
     bool fresh_host = false;
-    bool in_process = false;  // the ladder's last step
-    bool crashed = false;     // a host died of it, or of another app in it; once more in a fresh one
-    bool stale = false;       // the disk has changed: waits for on_change_settled()
-    int changes_seen = 0;     // since its snapshot was begun
-    int changes_judged = 0;   // of these: found to have changed nothing
+    bool in_process = false;    // the ladder's last step
+    bool crashed = false;       // a host died of it, or of another app in it; once more in a fresh one
+    bool lacked_means = false;  // descriptors, memory or processes: it is made again
+    bool stale = false;         // the disk has changed: waits for on_change_settled()
+    int changes_seen = 0;       // since its snapshot was begun
+    int changes_judged = 0;     // of these: found to have changed nothing
     std::optional<std::string> pin_disk;  // of a roll-back: what the disk held when it was asked for
     bool is_fallback = false;             // what served last, since the disk's code was rejected at the start
     int remakes = 0;                      // because of process-wide state
@@ -239,6 +240,7 @@ class Moulting final : public Generation::Owner {
   // moulting_recover.cpp: deaths and departures
   void look_again();
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
+  void try_again_later(const Attempt& attempt);
   void leave_stuck_hosts();
   bool leave_full_hosts(const Generation& generation, const Rejection& rejection);
   bool is_apart() const { return services_.parting.is_alone(config_.name, Steady::now()); }
@@ -320,6 +322,7 @@ class Moulting final : public Generation::Owner {
   std::unique_ptr<WarmUp> warm_up_;
   uv::Timer attempt_deadline_;
   uv::Timer recover_;
+  uv::Timer again_;  // after an attempt that lacked means
   RestartPolicy restarts_;
   // What served, or was to, when its host died; until something serves again.
   struct Lost {
@@ -349,6 +352,7 @@ class Moulting final : public Generation::Owner {
   std::vector<std::function<void()>> drain_waiters_;
   std::string waiting_for_;
   std::string last_disk_snapshot_;
+  std::size_t snapshots_taken_ = 0;
   std::set<std::string> written_;  // data files that the app wrote itself, whichever generation did
   std::string last_change_;        // the last path that put an attempt in doubt
   int spoiled_ = 0;                // attempts in a row that a change overtook

@@ -78,7 +78,7 @@ void Moulting::verify(Cause cause) {
   spec.roots.insert(spec.roots.end(), editable_.begin(), editable_.end());
   spec.reach = reach_;
   uv::compute_in_background<std::shared_ptr<Found>>(
-      services_.loop,
+      services_.loop, {uv::Work::sources, config_.name},
       [store = store_, spec = std::move(spec), folders = package_folders_, packages = services_.packages] {
         auto found = std::make_shared<Found>();
         found->snapshot = take_snapshot(spec, *store);

@@ -14,6 +14,8 @@ namespace {
 
 // An app that cannot be made elsewhere stays where it is for so long.
 constexpr Milliseconds kLeaveAgain{30'000};
+// At the first lack of descriptors; a back-off like that after deaths follows.
+constexpr Milliseconds kMeansAgain{1'000};
 
 Milliseconds until(SteadyTime when) {
   return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(when - Steady::now()));
@@ -105,10 +107,12 @@ void Moulting::look_again() {
 // With nothing serving there is something better than to wait for a change: the disk, what served
 // last, or, after a death, the same again a little later.
 void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejection) {
+  if (attempt.lacked_means && active_ != nullptr) return try_again_later(attempt);
   if (active_ != nullptr || is_busy() || stopping_ || attempt.purpose == Purpose::check) return;
   const bool from_disk = attempt.snapshot_id.empty();
-  if (!from_disk && rejection.stage == "snapshot") {
-    services_.log.warning("the kept snapshot cannot be used: serving what is on the disk",
+  if (!from_disk && rejection.stage == "snapshot" && !attempt.lacked_means) {
+    services_.log.warning(fmt::format("the kept snapshot cannot be used ({}): serving what is on the disk{}",
+                                      rejection.error, record_.pinned ? ", and the pin is given up" : ""),
                           {{"app", config_.name}});
     record_.pinned.reset();
     lost_.reset();
@@ -126,10 +130,23 @@ void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejectio
     (attempt_ ? attempt_ : next_)->is_fallback = true;
     return;
   }
-  if (attempt.cause.kind != CauseKind::host_lost && rejection.stage != "crash") return;
-  const Milliseconds wait = restarts_.on_death(Steady::now());
+  if (attempt.cause.kind != CauseKind::host_lost && rejection.stage != "crash" && !attempt.lacked_means)
+    return;
+  const Milliseconds wait =
+      std::max(restarts_.on_death(Steady::now()), attempt.lacked_means ? kMeansAgain : Milliseconds(0));
   lost_ = Lost{attempt.cause, attempt.snapshot_id, Steady::now() + wait};
   services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
+}
+
+// The code is not to blame, and nothing will change on the disk: others have to give something back.
+void Moulting::try_again_later(const Attempt& attempt) {
+  if (stopping_ || attempt.purpose == Purpose::check) return;
+  const Milliseconds wait = std::max(restarts_.on_death(Steady::now()), kMeansAgain);
+  services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
+  again_.start(wait, [this, cause = attempt.cause, snapshot = attempt.snapshot_id] {
+    if (is_busy() || stopping_) return;
+    this->attempt(cause, Purpose::serve, snapshot, {});
+  });
 }
 
 // A thread that no exception reaches holds a worker for good: the app moves to another host.

@@ -136,6 +136,7 @@ void Moulting::refuse_attempt(Rejection rejection) {
 
 void Moulting::fail_attempt(Error error) {
   attempt_deadline_.stop();
+  attempt_->lacked_means = is_shortage(error);
   if (attempt_->number == 0) attempt_->number = record_.next_generation;
   Rejection rejection{"host", error.message, error.detail, error.file, error.line, {}};
   services_.hosts->leave_unused();
@@ -149,7 +150,8 @@ void Moulting::explain_silence(const Error& error) {
   attempt_deadline_.start(config_.start_timeout, [this, error] { fail_attempt(error); });
   std::weak_ptr<int> alive = alive_;
   uv::compute_in_background<std::optional<Error>>(
-      services_.loop, [config = config_] { return venv_fault(config, ""); },
+      services_.loop, {uv::Work::sources, config_.name},
+      [config = config_] { return venv_fault(config, ""); },
       [this, alive, error, serial = attempt_->serial](std::optional<Error> fault) {
         if (alive.expired() || !attempt_ || attempt_->serial != serial) return;
         fail_attempt(fault ? std::move(*fault) : error);

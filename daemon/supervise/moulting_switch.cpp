@@ -315,7 +315,7 @@ void Moulting::keep_snapshots() {
     if (std::find(keep.begin(), keep.end(), record.snapshot) == keep.end()) record.snapshot.clear();
   }
   uv::run_in_background(
-      services_.loop,
+      services_.loop, {uv::Work::other, config_.name},
       [store = store_, keep, most = services_.snapshot_bytes_max] {
         // Neither can fail in a way that somebody could act on: the next switch tries again.
         [[maybe_unused]] const auto synced = store->sync();

@@ -67,7 +67,7 @@ struct RecordFile::Writing : std::enable_shared_from_this<Writing> {
     busy = true;
     current = wanted;
     uv::compute_in_background<Result<>>(
-        loop,
+        loop, {uv::Work::state, folder},
         [folder = folder, text = current]() -> Result<> {
           MOULT_TRY(make_folders(folder));
           return write_file_atomically(fmt::format("{}/{}", folder, kName), text);

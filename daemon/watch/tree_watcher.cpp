@@ -159,7 +159,7 @@ void TreeWatcher::Impl::pump() {
   if (request->whole) locks_.on_scan_begins();
   inotify_.job_begins(*this);
   uv::compute_in_background<ScanResult>(
-      loop_, [request] { return scan(*request); },
+      loop_, {uv::Work::sources, request->spec.tree}, [request] { return scan(*request); },
       [self = shared_from_this(), inotify = inotify_.self(), request, events_lost](ScanResult result) {
         if (*inotify == nullptr) return;
         if (self->stopped_) {

@@ -49,7 +49,9 @@ Error Error::with_context(std::string_view context) && {
 }
 
 Error os_error(std::string_view what, int number) {
-  return Error{ErrorCode::os, fmt::format("{}: {}", what, std::strerror(number))};
+  Error error{ErrorCode::os, fmt::format("{}: {}", what, std::strerror(number))};
+  error.os_number = number;
+  return error;
 }
 
 Error last_os_error(std::string_view what) { return os_error(what, errno); }
@@ -61,6 +63,11 @@ Error no_task_error(std::string_view what, int number) {
         ": the limit of tasks of this account (ulimit -u) or of its service (TasksMax) is reached";
   }
   return error;
+}
+
+bool is_shortage(const Error& error) {
+  const int number = error.os_number;
+  return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS || number == EAGAIN;
 }
 
 std::string describe(const Error& error) {

@@ -35,6 +35,7 @@ struct Error {
   std::string file{};
   int line = 0;  // 1-based; 0: not known
   std::string hint{};
+  int os_number = 0;  // errno, where a system call failed
 
   Error with_context(std::string_view context) &&;
 };
@@ -46,6 +47,9 @@ Error last_os_error(std::string_view what);
 
 // The same where a thread or a process was to be started: EAGAIN then is a limit, which it names.
 Error no_task_error(std::string_view what, int number);
+
+// The system had no descriptors, memory or processes left: the same may work a little later.
+bool is_shortage(const Error& error);
 
 // "file:line: message" where a place is known, else the message.
 std::string describe(const Error& error);

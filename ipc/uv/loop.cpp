@@ -27,10 +27,13 @@ void call(const Action& action) {
 
 Loop::Loop() : loop_(std::make_unique<uv_loop_s>()) {
   MOULT_CHECK(uv_loop_init(loop_.get()) == 0, "cannot make an event loop (out of descriptors?)");
+  background_ = std::make_unique<Background>(loop_.get());
 }
 
 Loop::~Loop() {
   uv_run(loop_.get(), UV_RUN_DEFAULT);  // close callbacks and background jobs still under way
+  background_.reset();
+  uv_run(loop_.get(), UV_RUN_DEFAULT);
   MOULT_CHECK(uv_loop_close(loop_.get()) == 0, "a handle is open at the end of the loop");
 }
 
@@ -219,52 +222,8 @@ void Process::kill(int signal) {
 
 // ---- background work
 
-void run_in_background(Loop& loop, std::function<void()> work, std::function<void()> on_done) {
-  struct Job : uv_work_t {
-    std::function<void()> work;
-    std::function<void()> on_done;
-  };
-  auto* job = new Job{};
-  job->work = std::move(work);
-  job->on_done = std::move(on_done);
-  const int status = uv_queue_work(
-      loop.raw(), job, [](uv_work_t* request) { static_cast<Job*>(request)->work(); },
-      [](uv_work_t* request, int) {
-        const std::unique_ptr<Job> done(static_cast<Job*>(request));
-        done->work = nullptr;
-        done->on_done();
-      });
-  MOULT_CHECK(status == 0, "the thread pool refused a job");
-}
-
-namespace {
-
-// Can so many threads be made now? libuv makes its own at once afterwards; whoever takes them from the
-// account in that moment ends us, which nothing can prevent.
-Result<> try_threads(int count) {
-  std::promise<void> all_tried;
-  const std::shared_future<void> over = all_tried.get_future().share();
-  std::vector<std::thread> threads;
-  Result<> tried;
-  try {
-    for (int i = 0; i < count; ++i) threads.emplace_back([over] { over.wait(); });
-  } catch (const std::system_error& error) {
-    tried = fail(no_task_error(fmt::format("cannot start {} threads", count), error.code().value()));
-  }
-  all_tried.set_value();
-  for (std::thread& thread : threads) thread.join();
-  return tried;
-}
-
-}  // namespace
-
-Result<> start_background_threads(Loop& loop, int count) {
-  constexpr const char* kVariable = "UV_THREADPOOL_SIZE";
-  ::setenv(kVariable, std::to_string(count).c_str(), 0);
-  MOULT_TRY(try_threads(std::clamp(std::atoi(::getenv(kVariable)), 1, 1024)));  // as libuv reads it
-  run_in_background(
-      loop, [] {}, [] {});
-  return {};
+void run_in_background(Loop& loop, Errand errand, std::function<void()> work, std::function<void()> on_done) {
+  loop.background().add(std::move(errand), std::move(work), std::move(on_done));
 }
 
 }  // namespace moult::uv

@@ -3,6 +3,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/result.h"
+#include "ipc/uv/background.h"
 
 #include <functional>
 #include <memory>
@@ -33,9 +34,11 @@ class Loop {
   SteadyTime now() const;
 
   uv_loop_s* raw() { return loop_.get(); }
+  Background& background() { return *background_; }
 
  private:
   std::unique_ptr<uv_loop_s> loop_;
+  std::unique_ptr<Background> background_;
 };
 
 // A timer. start() while it runs sets it anew.
@@ -162,22 +165,20 @@ class Process {
   Block* block_;
 };
 
-// Runs `work` in libuv's thread pool and `on_done` on the loop afterwards, exactly once, also when
-// the loop is stopping. `work` must own what it uses. Several jobs may run at once; whoever needs
-// one at a time per app keeps count (JobQueue).
-void run_in_background(Loop& loop, std::function<void()> work, std::function<void()> on_done);
+// Runs `work` on a thread and `on_done` on the loop afterwards, exactly once, also when the loop is
+// stopping. `work` must own what it uses. Jobs of one `errand` may run side by side as far as its kind
+// allows (background.cpp); of one app's trees and of one state file only one does.
+void run_in_background(Loop& loop, Errand errand, std::function<void()> work, std::function<void()> on_done);
 
 // run_in_background for a function that returns a value. The value moves to `on_done`.
 template <typename Value>
-void compute_in_background(Loop& loop, std::function<Value()> work, std::function<void(Value)> on_done) {
+void compute_in_background(Loop& loop, Errand errand, std::function<Value()> work,
+                           std::function<void(Value)> on_done) {
   auto result = std::make_shared<std::unique_ptr<Value>>();  // shared by the two lambdas in turn
   run_in_background(
-      loop, [result, work = std::move(work)] { *result = std::make_unique<Value>(work()); },
+      loop, std::move(errand),
+      [result, work = std::move(work)] { *result = std::make_unique<Value>(work()); },
       [result, on_done = std::move(on_done)] { on_done(std::move(**result)); });
 }
-
-// Starts the pool, before the first job: libuv would abort in that one where the account is at its limit of
-// tasks. Environment UV_THREADPOOL_SIZE wins over `count`.
-Result<> start_background_threads(Loop& loop, int count);
 
 }  // namespace moult::uv

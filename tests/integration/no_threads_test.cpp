@@ -95,19 +95,16 @@ TEST_CASE("at the limit of tasks a reload is refused with the reason, and its ho
   CHECK(daemon.get("/alone").body == "two");
 }
 
-TEST_CASE("a daemon that may have no threads says so and ends") {
+TEST_CASE("a daemon that may have no threads does its jobs itself, and says why it has no hosts") {
   DaemonProcess daemon;
   if (!can_change_account(daemon))
     return skip("needs root, setpriv, and programs that every account may run");
+  daemon.add_app("app").write("app.py", answers("one"));
   give_away(daemon);
-  const Finished ended = run({as_account({"/usr/bin/prlimit", "--nproc=4:", program("moultd"), "--config",
-                                          daemon.config_folder(), "--state", daemon.state_folder()}),
-                              daemon.environment(),
-                              {},
-                              {},
-                              {}},
-                             daemon.folder().path().string());
-  CHECK(ended.status == 1);
-  CHECK(ended.errors.find("cannot start 8 threads") != std::string::npos);
-  CHECK(ended.errors.find(kReason) != std::string::npos);
+  daemon.starter() = as_account({"/usr/bin/prlimit", "--nproc=1:"});
+  daemon.start_listening();
+  CHECK(eventually([&] { return daemon.status("app").raw().find(kReason) != std::string::npos; }));
+  limit(daemon, daemon.pid(), "1000");
+  CHECK(daemon.ctl({"reload", "app"}).status == 0);
+  CHECK(daemon.get("/").body == "one");
 }

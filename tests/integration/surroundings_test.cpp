@@ -6,10 +6,14 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <vector>
 
 using namespace moult::testing;
 using namespace std::chrono_literals;
@@ -43,6 +47,14 @@ def application(environ, start_response):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return [f"{soft} {hard}".encode()]
 )";
+
+// The lowest number that no descriptor of this process has.
+rlim_t first_free(pid_t pid) {
+  rlim_t number = 0;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/fd/";
+  while (std::filesystem::is_symlink(folder + std::to_string(number))) ++number;
+  return number;
+}
 
 }  // namespace
 
@@ -98,4 +110,76 @@ TEST_CASE("`moultd run` ends when its terminal is closed") {
   CHECK(daemon.get("/").body == "one");
   daemon.send_signal(SIGHUP);
   CHECK(daemon.wait_for_exit() == 0);
+}
+
+TEST_CASE("with its descriptors used up the daemon still answers moultctl, takes edits and replaces a host") {
+  DaemonProcess daemon;
+  daemon.starter() = {"/bin/bash", "-c", "ulimit -n 256; exec \"$@\"", "-"};
+  const AppTree app = daemon.add_app("blog", "threads = 20\n");
+  app.write("app.py", answers("one"));
+  daemon.start();
+  std::vector<std::unique_ptr<HttpConnection>> crowd;
+  for (int i = 0; i < 300; ++i) crowd.push_back(std::make_unique<HttpConnection>(daemon.address()));
+  CHECK(daemon.call("ping").ok());
+  std::vector<std::unique_ptr<ControlClient>> watchers;
+  for (int i = 0; i < 4; ++i) {
+    watchers.push_back(std::make_unique<ControlClient>(daemon.socket_path()));
+    CHECK(watchers.back()->call("ping").ok());
+  }
+  app.write("app.py", answers("two"));
+  CHECK(daemon.wait_for_generation("blog", 2));
+  ::kill(static_cast<pid_t>(daemon.status("blog").number("/active/host_pid")), SIGKILL);
+  CHECK(daemon.wait_for_generation("blog", 3));
+  crowd.clear();
+  CHECK(daemon.wait_for_body("/", "two"));
+}
+
+TEST_CASE("the limit of descriptors may be reached by all means: what failed for it is tried again") {
+  DaemonProcess daemon;
+  const AppTree app = daemon.add_app("blog");
+  app.write("app.py", answers("one"));
+  daemon.start();
+  rlimit before{};
+  REQUIRE(::prlimit(daemon.pid(), RLIMIT_NOFILE, nullptr, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = first_free(daemon.pid());
+  REQUIRE(::prlimit(daemon.pid(), RLIMIT_NOFILE, &none, nullptr) == 0);
+  app.write("app.py", answers("two"));
+  CHECK(eventually([&] { return contains(daemon.log(), "generation 2 rejected"); }));
+  CHECK(daemon.call("ping").ok());  // by a descriptor that is kept for it
+  REQUIRE(::prlimit(daemon.pid(), RLIMIT_NOFILE, &before, nullptr) == 0);
+  CHECK(daemon.wait_for_body("/", "two"));
+}
+
+TEST_CASE("secrets of env are not shown on the status socket") {
+  DaemonProcess daemon;
+  daemon.add_app("blog", "env = { KEY = \"a secret\" }\n").write("app.py", answers("one"));
+  daemon.start();
+  for (const char* method : {"show", "config.show"}) {
+    ControlClient status(daemon.folder() / "run/status.sock");
+    const std::string shown = status.call(method, R"({"app":"blog"})").raw();
+    CHECK(contains(shown, "KEY"));
+    CHECK_FALSE(contains(shown, "a secret"));
+    CHECK(contains(daemon.call(method, R"({"app":"blog"})").raw(), "a secret"));
+  }
+}
+
+TEST_CASE("without inotify a new app's file is taken up all the same, and the doctor says how") {
+  DaemonProcess daemon;
+  const std::string set = "echo 0 > /proc/sys/user/max_inotify_instances";
+  const std::vector<std::string> unshare{"unshare", "--user", "--map-root-user", "sh", "-c"};
+  std::vector<std::string> probe = unshare;
+  probe.push_back(set);
+  const std::string folder = daemon.folder().path().string();
+  if (run(Command{probe, {{"PATH", "/usr/bin:/bin"}}, folder, {}, {}}, folder).status != 0) {
+    MESSAGE("skipped: no user namespaces here");
+    return;
+  }
+  daemon.starter() = unshare;
+  daemon.starter().push_back(set + " && exec \"$0\" \"$@\"");
+  daemon.add_app("blog", "routes = [\"/\"]\n").write("app.py", answers("one"));
+  daemon.start();
+  CHECK(contains(daemon.call("doctor").raw(), "the config folder is polled"));
+  daemon.add_app("shop", "routes = [\"/shop\"]\n").write("app.py", answers("two"));
+  CHECK(daemon.wait_for_body("/shop", "two"));
 }

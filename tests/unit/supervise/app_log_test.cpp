@@ -210,10 +210,18 @@ TEST_CASE("the end of the log hands over what is left") {
 
 TEST_CASE("a folder that is not there costs the file and nothing else") {
   uv::Loop loop;
-  AppLog log(loop, "/nonexistent/folder/app.log", 1 << 20, 2);
+  Texts problems;
+  AppLog log(loop, "/nonexistent/folder/app.log", 1 << 20, 2,
+             [&](const Error& error) { problems.push_back(error.message); });
   log.add(line("kept in memory"));
   loop.run();
-  CHECK(texts(log) == Texts{"kept in memory"});
+  log.add(line("and this"));
+  loop.run();
+  CHECK(texts(log) == Texts{"kept in memory", "and this"});
+  CHECK(log.dropped() >= 2);
+  CHECK(problems ==
+        Texts{"the app's log cannot be written: /nonexistent/folder/app.log: No such file or directory"});
+  CHECK(log.problem() == "/nonexistent/folder/app.log: No such file or directory");
 }
 
 TEST_CASE("followers see each line until they leave") {
