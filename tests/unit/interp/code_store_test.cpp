@@ -214,3 +214,13 @@ TEST_CASE("code that would take more than a sixteenth of the bound is not kept")
   REQUIRE(cache.store.put("/big.py", kHash, std::string(kMiB / 8, 'x')));
   CHECK_FALSE(cache.store.find("/big.py", kHash));
 }
+
+TEST_CASE("small files are bounded in number, also where their bytes are few") {
+  Cache cache;
+  for (std::size_t i = 0; i < CodeStore::kFilesMax + 500; ++i) {
+    REQUIRE(cache.store.put("/" + std::to_string(i) + ".py", kHash, "code"));
+    if (cache.store.wants_sweep()) REQUIRE(cache.store.sweep());
+  }
+  CHECK(cache.files().size() <= CodeStore::kFilesMax);
+  CHECK(cache.store.find("/" + std::to_string(CodeStore::kFilesMax + 499) + ".py", kHash));
+}

@@ -122,6 +122,20 @@ TEST_CASE("a damaged object is noticed, removed and written again by the next sn
   CHECK(make_memfd(**kept.store.load(taken->id), kept.store));
 }
 
+TEST_CASE("all that is damaged of a snapshot can be removed at once") {
+  Kept kept;
+  kept.temp.write("app/part.py", "part");
+  const SnapshotPtr snapshot = kept.take("one");
+  kept.temp.write("state/objects/" + kept.object("one").substr(kept.temp.path("state/objects/").size()),
+                  "uno");
+  kept.temp.write("state/objects/" + kept.object("part").substr(kept.temp.path("state/objects/").size()),
+                  "trap");
+  kept.store.discard_damaged(*snapshot);
+  CHECK_FALSE(exists(kept.object("one")));
+  CHECK_FALSE(exists(kept.object("part")));
+  CHECK(make_memfd(*kept.take("one"), kept.store));
+}
+
 TEST_CASE("an object that a power cut left empty does not pass for a whole one") {
   Kept kept;
   const SnapshotPtr taken = kept.take("version = 1\n");
