@@ -76,7 +76,8 @@ Result<Client> find_daemon(const std::vector<std::string>& candidates, uid_t uid
   error.hint = "start it with `moultctl ensure`, or name its socket with -s";
   if (denied) {
     error = Error{ErrorCode::denied, "the daemon cannot be used"};
-    error.hint = "only the user who started a daemon steers it: be that user, or name your own socket with -s";
+    error.hint =
+        "only the user who started a daemon steers it: be that user, or name your own socket with -s";
   }
   error.detail = std::move(tried);
   return fail(std::move(error));

@@ -1,5 +1,6 @@
 #include "daemon/doctor.h"
 
+#include "control/checks.h"
 #include "daemon/daemon.h"
 #include "ipc/base/count_of.h"
 #include "ipc/base/fd.h"
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <string>
@@ -19,22 +21,10 @@
 
 namespace moult {
 
+using control::check;
 using control::Json;
 
 namespace {
-
-Json check(const char* name, const char* status, std::string text, std::string hint = {}) {
-  return {{"name", name}, {"status", status}, {"text", std::move(text)}, {"hint", std::move(hint)}};
-}
-
-Json limit_check(const char* name, int resource, rlim_t enough, const char* hint) {
-  rlimit limit{};
-  ::getrlimit(resource, &limit);
-  const bool unlimited = limit.rlim_cur == RLIM_INFINITY;
-  const bool ok = unlimited || limit.rlim_cur >= enough;
-  return check(name, ok ? "ok" : "warning", unlimited ? "no limit" : fmt::format("limit {}", limit.rlim_cur),
-               ok ? "" : hint);
-}
 
 Json cache_check(const std::string& folder, std::uint64_t bytes) {
   if (bytes == 0) return check("bytecode cache", "ok", "off");
@@ -65,51 +55,48 @@ Result<> can_write(const std::string& folder) {
   return fail(last_os_error(folder));
 }
 
-// Of the state folder and those of the apps, the first that cannot be written.
-Json state_check(const Daemon& daemon) {
-  constexpr const char* kHint = "roll-backs, pins and logs are lost: see to its disk, owner and mode";
+// Why the state folder, those of the apps or their logs cannot be written; "".
+std::string state_problem(const Daemon& daemon) {
   std::vector<std::string> folders{daemon.state_folder()};
   for (const App* app : daemon.supervisor().apps())
     folders.push_back(fmt::format("{}/apps/{}", daemon.state_folder(), app->config().name));
   for (const std::string& folder : folders) {
     if (const auto written = can_write(folder); !written)
-      return check("state", "error", "cannot be written: " + written.error().message, kHint);
+      return "cannot be written: " + written.error().message;
   }
   for (const App* app : daemon.supervisor().apps()) {
     if (const std::string& problem = app->log().problem(); !problem.empty())
-      return check("state", "error",
-                   fmt::format("the log of {} cannot be written: {}", app->config().name, problem), kHint);
+      return fmt::format("the log of {} cannot be written: {}", app->config().name, problem);
   }
-  return check("state", "ok", fmt::format("kept in {}", daemon.state_folder()));
+  return {};
+}
+
+std::optional<control::DiskFacts> state_facts(const Daemon& daemon) {
+  struct statvfs disk {};
+  if (::statvfs(daemon.state_folder().c_str(), &disk) != 0) return std::nullopt;
+  return control::DiskFacts{daemon.state_folder(), static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize,
+                            static_cast<std::uint64_t>(disk.f_favail), state_problem(daemon)};
+}
+
+std::vector<std::string> host_modules(const std::string& folder) {
+  std::vector<std::string> modules;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("_moult_host.")) modules.push_back(name);
+  }
+  std::sort(modules.begin(), modules.end());
+  return modules;
 }
 
 }  // namespace
 
 Json doctor_checks(const Daemon& daemon) {
   Json checks = Json::array();
-  checks.push_back(limit_check("descriptors", RLIMIT_NOFILE, 1024,
-                               "each connection and each worker takes one: raise ulimit -n"));
-  checks.push_back(limit_check("processes", RLIMIT_NPROC, 64,
-                               "threads count too: raise ulimit -u, or use fewer threads per app"));
-  std::size_t modules = 0;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(daemon.module_folder(), ignored)) {
-    modules += entry.path().filename().string().starts_with("_moult_host.") ? 1 : 0;
-  }
-  checks.push_back(
-      modules > 0 ? check("python", "ok",
-                          fmt::format("{} in {}", count_of(modules, "host module"), daemon.module_folder()))
-                  : check("python", "error", fmt::format("no host module in {}", daemon.module_folder()),
-                          "build with the headers of a Python from 3.11 on"));
-  struct statvfs disk {};
-  if (::statvfs(daemon.state_folder().c_str(), &disk) == 0) {
-    const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-    const bool ok = free > (256u << 20);
-    checks.push_back(check("disk", ok ? "ok" : "warning",
-                           fmt::format("{} MiB free for {}", free >> 20, daemon.state_folder()),
-                           ok ? "" : "snapshots and logs are kept there"));
-  }
-  checks.push_back(state_check(daemon));
+  checks.push_back(control::check_modules(host_modules(daemon.module_folder())));
+  checks.push_back(control::check_open_files(control::soft_limit(RLIMIT_NOFILE)));
+  checks.push_back(control::check_processes(control::soft_limit(RLIMIT_NPROC)));
+  checks.push_back(control::check_state_folder(state_facts(daemon)));
   checks.push_back(cache_check(daemon.cache_folder(), daemon.config().daemon.bytecode_cache));
   for (const App* app : daemon.supervisor().apps()) {
     const WatchStatus watch = app->watch_status();

@@ -9,12 +9,7 @@
 
 namespace moult::ctl {
 
-// What `moultctl doctor` finds without the daemon. Each check is a JSON object of the kind that the
-// daemon's `doctor` gives: {name, status, text, hint}. These are pure; run_doctor gathers the facts.
-
-// Soft limits; nullopt: unlimited.
-Json check_open_files(std::optional<std::uint64_t> limit);
-Json check_processes(std::optional<std::uint64_t> limit);
+// What moultctl alone can find of a machine, as control/checks.h has it. Pure; run_doctor gathers the facts.
 
 struct InotifyFacts {
   std::uint64_t watches_limit = 0;
@@ -22,16 +17,6 @@ struct InotifyFacts {
   std::uint64_t instances_used = 0;
 };
 Json check_inotify(const std::optional<InotifyFacts>& facts);
-
-struct DiskFacts {
-  std::string folder;
-  std::uint64_t free_bytes = 0;
-  std::uint64_t free_inodes = 0;
-  bool writable = true;
-};
-Json check_disk(const std::optional<DiskFacts>& facts);
-
-Json check_modules(const std::vector<std::string>& modules);
 
 struct SocketFacts {
   std::string path;

@@ -1,3 +1,4 @@
+#include "control/checks.h"
 #include "control/ctl/checks.h"
 #include "control/ctl/commands.h"
 #include "control/ctl/pages.h"
@@ -16,14 +17,6 @@
 namespace moult::ctl {
 
 namespace {
-
-std::optional<std::uint64_t> soft_limit(int resource) {
-  rlimit limit{};
-  if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
-    return std::nullopt;
-  }
-  return limit.rlim_cur;
-}
 
 std::optional<std::uint64_t> number_in(const std::string& path) {
   const auto text = read_file(path, 64);
@@ -58,7 +51,7 @@ std::optional<InotifyFacts> inotify_facts() {
   return InotifyFacts{*watches, *instances, inotify_instances()};
 }
 
-std::optional<DiskFacts> disk_facts(const std::string& folder) {
+std::optional<control::DiskFacts> disk_facts(const std::string& folder) {
   if (folder.empty()) return std::nullopt;
   std::filesystem::path existing = folder;
   std::error_code error;
@@ -66,8 +59,10 @@ std::optional<DiskFacts> disk_facts(const std::string& folder) {
     existing = existing.parent_path();
   struct statvfs status {};
   if (::statvfs(existing.c_str(), &status) != 0) return std::nullopt;
-  return DiskFacts{folder, static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize,
-                   static_cast<std::uint64_t>(status.f_favail), ::access(existing.c_str(), W_OK | X_OK) == 0};
+  const bool writable = ::access(existing.c_str(), W_OK | X_OK) == 0;
+  return control::DiskFacts{folder, static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize,
+                            static_cast<std::uint64_t>(status.f_favail),
+                            writable ? "" : existing.string() + " cannot be written"};
 }
 
 std::optional<SocketFacts> socket_facts(const std::string& path, uid_t uid) {
@@ -108,10 +103,10 @@ int run_doctor(Invocation& invocation) {
   }
   checks.push_back(check_inotify(inotify_facts()));
   if (from_daemon.empty()) {  // a daemon that runs knows its own limits and folders better
-    checks.push_back(check_modules(host_modules(own_folder())));
-    checks.push_back(check_open_files(soft_limit(RLIMIT_NOFILE)));
-    checks.push_back(check_processes(soft_limit(RLIMIT_NPROC)));
-    checks.push_back(check_disk(disk_facts(state_folder(invocation.surroundings()))));
+    checks.push_back(control::check_modules(host_modules(own_folder())));
+    checks.push_back(control::check_open_files(control::soft_limit(RLIMIT_NOFILE)));
+    checks.push_back(control::check_processes(control::soft_limit(RLIMIT_NPROC)));
+    checks.push_back(control::check_state_folder(disk_facts(state_folder(invocation.surroundings()))));
   }
   for (Json& one : from_daemon) checks.push_back(std::move(one));
   bool healthy = true;

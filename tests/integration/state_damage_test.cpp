@@ -134,7 +134,7 @@ TEST_CASE("logs and state that cannot be written are told of, by an event, the s
   daemon.add_app("blog").write("app.py", "print('loaded')\n" + answers("one"));
   daemon.start();
   const std::string state = daemon.state_folder() + "/apps/blog";
-  CHECK(contains(daemon.ctl({"doctor"}).output, "kept in " + daemon.state_folder()));
+  CHECK(contains(daemon.ctl({"doctor"}).output, daemon.state_folder() + ": "));
   fs::remove(state + "/app.log");
   fs::create_directory(state + "/app.log");
   CHECK(eventually([&] {
