@@ -102,7 +102,7 @@ void Server::admit(Fd client) {
   Session& here = *session;
   sessions_.push_back(std::move(session));
   if (!may_use(*uid, ::geteuid())) {
-    log_.warning("a control client of another user was refused", {{"uid", std::to_string(*uid)}});
+    log_.warning("a control client of another user was refused", {{"uid", *uid}});
     here.refuse(rpc_code(ErrorCode::denied),
                 Error{ErrorCode::denied,
                       fmt::format("this daemon belongs to uid {}, you are uid {}", ::geteuid(), *uid)});

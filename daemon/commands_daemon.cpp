@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 
@@ -229,10 +230,10 @@ AccessLog access_log_to(Log& log) {
     log.info(fmt::format("{} {}", record.method, record.target),
              {{"client", std::string(record.remote_addr)},
               {"app", std::string(record.app)},
-              {"status", std::to_string(record.status)},
-              {"bytes", std::to_string(record.bytes)},
-              {"seconds", fmt::format("{:.6f}", record.duration.count())},
-              {"cut", record.cut ? "true" : "false"}});
+              {"status", record.status},
+              {"bytes", record.bytes},
+              {"seconds", std::round(record.duration.count() * 1e6) / 1e6},
+              {"cut", record.cut}});
   };
 }
 

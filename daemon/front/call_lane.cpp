@@ -36,7 +36,7 @@ void CallLane::close() {
 }
 
 void CallLane::broken(std::string_view why) {
-  shared_.log.error(why, {{"host", std::to_string(host_)}});
+  shared_.log.error(why, {{"host", host_}});
   close();
 }
 

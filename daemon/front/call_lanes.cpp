@@ -26,7 +26,7 @@ bool is_lane(const Fd& fd) {
 
 void CallLanes::add(int host, Fd lane) {
   if (!is_lane(lane)) {
-    shared_.log.error("a host sent a caller lane that is none", {{"host", std::to_string(host)}});
+    shared_.log.error("a host sent a caller lane that is none", {{"host", host}});
     return;
   }
   const auto open =
@@ -34,7 +34,7 @@ void CallLanes::add(int host, Fd lane) {
         return one->host() == host && !one->is_closed();
       }));
   if (open >= kPerHost) {
-    shared_.log.warning("a host made too many caller lanes", {{"host", std::to_string(host)}});
+    shared_.log.warning("a host made too many caller lanes", {{"host", host}});
     return;
   }
   lanes_.push_back(std::make_unique<CallLane>(shared_, host, std::move(lane)));

@@ -140,7 +140,7 @@ void HttpServer::on_shortage(int error) {
   const SteadyTime now = shared_.loop.now();
   if (shortage_told_ && now - *shortage_told_ < kTellAgain) return;
   shortage_told_ = now;
-  log_.warning("no descriptors or memory for another connection", {{"errno", std::to_string(error)}});
+  log_.warning("no descriptors or memory for another connection", {{"errno", error}});
 }
 
 // Closes the connection that has waited longest without a request, or for the rest of a head.
@@ -163,8 +163,7 @@ bool HttpServer::make_room() {
     log_.warning(no_room_
                      ? "max_connections is reached: nobody is idle, and further clients wait"
                      : "max_connections is reached: the longest idle connections are closed for new ones",
-                 {{"max_connections", std::to_string(max_connections_)},
-                  {"closed", std::to_string(std::exchange(closed_for_others_, 0))}});
+                 {{"max_connections", max_connections_}, {"closed", std::exchange(closed_for_others_, 0)}});
   }
   return !no_room_;
 }
@@ -192,7 +191,7 @@ void HttpServer::limit_slow(SteadyTime now) {
   }
   if (ended == 0 || (slow_told_ && now - *slow_told_ < kTellAgain)) return;
   slow_told_ = now;
-  log_.warning("slow clients were ended, for others wait", {{"clients", std::to_string(ended)}});
+  log_.warning("slow clients were ended, for others wait", {{"clients", ended}});
 }
 
 // The timer runs only while there is something to watch, so an idle daemon sleeps.
@@ -267,7 +266,7 @@ void HttpServer::stop(Milliseconds deadline, std::function<void()> on_stopped) {
   }
   stop_deadline_.start(deadline, [this] {
     if (!connections_.empty()) {
-      log_.warning("connections were cut at the end", {{"connections", std::to_string(connections_.size())}});
+      log_.warning("connections were cut at the end", {{"connections", connections_.size()}});
     }
     for (const auto& [raw, connection] : connections_) connection->cut();
   });

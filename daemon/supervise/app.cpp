@@ -352,8 +352,7 @@ void App::on_switched(Generation& active) {
   if (serving_since_ == SteadyTime{}) {
     serving_since_ = Steady::now();
     if (!services_.log.is_brief())
-      services_.log.info("app ready",
-                         {{"app", config_.name}, {"generation", std::to_string(active.number())}});
+      services_.log.info("app ready", {{"app", config_.name}, {"generation", active.number()}});
   }
   watch_drains();
   watch(moulting_.packages());

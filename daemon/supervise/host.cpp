@@ -141,8 +141,7 @@ Result<> Host::start(const std::string& module_folder, const CodePlace& code_pla
       },
       [] {});
   deadline_.start(kBootDeadline, [this] {
-    log_.error("a host did not start within 30 s",
-               {{"host", std::to_string(number_)}, {"pid", std::to_string(pid())}});
+    log_.error("a host did not start within 30 s", {{"host", number_}, {"pid", pid()}});
     kill();
   });
   return {};
@@ -230,7 +229,7 @@ void Host::send(std::string packet, std::vector<Fd> descriptors) {
   if (state_ == State::gone || outgoing_.size() > kOutgoingMax) return;
   outgoing_.push_back({std::move(packet), std::move(descriptors)});
   if (outgoing_.size() > kOutgoingMax) {
-    log_.error("a host takes no commands", {{"host", std::to_string(number_)}});
+    log_.error("a host takes no commands", {{"host", number_}});
     kill();
     return;
   }
@@ -266,8 +265,7 @@ void Host::flush() {
         return;
       }
       if (errno != EPIPE && errno != ECONNRESET) {
-        log_.error(fmt::format("cannot send to a host: {}", std::strerror(errno)),
-                   {{"host", std::to_string(number_)}});
+        log_.error(fmt::format("cannot send to a host: {}", std::strerror(errno)), {{"host", number_}});
         kill();
       }
       return;  // the process is ending: on_exit tells
@@ -296,7 +294,7 @@ bool Host::read_events() {
     }
     const auto event = decode_event({packet_.data(), static_cast<std::size_t>(size)});
     if (!event) {
-      log_.error(event.error().message, {{"host", std::to_string(number_)}});
+      log_.error(event.error().message, {{"host", number_}});
       continue;
     }
     dispatch(*event, std::move(descriptor));
@@ -314,7 +312,7 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
   }
   if (floods(event)) return;
   if (event.interp == 0 && event.type == HostEventType::notice) {
-    log_.warning(event.text, {{"host", std::to_string(number_)}});
+    log_.warning(event.text, {{"host", number_}});
     return;
   }
   if (event.type == HostEventType::caller) {
@@ -385,7 +383,7 @@ void Host::tell_flood() {
   if (const std::uint64_t dropped = event_allowance_.take_dropped(); dropped > 0) {
     log_.warning(fmt::format("{} of apps dropped: more than {} in a second", count_of(dropped, "message"),
                              kAskedEvents),
-                 {{"host", std::to_string(number_)}});
+                 {{"host", number_}});
   }
 }
 

@@ -63,8 +63,8 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
   host->company = request.company;
   if (!request.group.empty()) host->groups.push_back(request.group);
   MOULT_TRY(host->start(module_folder_, code_place_));
-  log_.debug("host started", {{"host", std::to_string(host->number())},
-                              {"pid", std::to_string(host->pid())},
+  log_.debug("host started", {{"host", host->number()},
+                              {"pid", host->pid()},
                               {"python", host->key().python.version()},
                               {"mode", std::string(to_string(host->key().mode))}});
   hosts_.push_back(std::move(host));
@@ -97,9 +97,7 @@ void HostPool::recycle(Host& host, std::string reason) {
   host.recycle_reason = std::move(reason);
   ++recycled_;
   log_.info(fmt::format("host is being recycled: {}", host.recycle_reason),
-            {{"host", std::to_string(host.number())},
-             {"pid", std::to_string(host.pid())},
-             {"why", host.recycle_reason}});
+            {{"host", host.number()}, {"pid", host.pid()}, {"why", host.recycle_reason}});
   owner_.on_recycle(host);
   if (host.interpreters() == 0) host.leave();
 }
@@ -150,7 +148,7 @@ Host* HostPool::find(int number) const {
 }
 
 void HostPool::on_host_ready(Host& host) {
-  log_.debug("host ready", {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+  log_.debug("host ready", {{"host", host.number()}, {"pid", host.pid()}});
 }
 
 // A host without interpreters serves nobody. A shared one that is merely empty goes too: the next
@@ -160,8 +158,7 @@ void HostPool::on_host_empty(Host& host) { host.leave(); }
 void HostPool::on_host_gone(Host& host, const std::string& how, bool expected) {
   if (!expected) {
     ++lost_;
-    log_.error(fmt::format("host process {}", how),
-               {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+    log_.error(fmt::format("host process {}", how), {{"host", host.number()}, {"pid", host.pid()}});
     owner_.on_host_lost(host, how);
   }
   owner_.on_host_ended(host);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 // What follows an attempt: the switch, drains, the standby, the end of generations, and what is
 // remembered of them.
@@ -36,16 +37,16 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
   EventData data{{"make_seconds", generation.record().make_seconds}};
   if (old != nullptr) data.emplace_back("previous", static_cast<std::int64_t>(old->number()));
   announce("generation.active", generation, std::move(data));
+  const Host* const host = generation.interpreters()[0]->host();
   services_.log.info(fmt::format("generation {} serves{} ({}, {:.0f} ms)", generation.number(),
                                  before == GenerationState::standby ? " again" : "", describe(cause),
                                  generation.record().make_seconds * 1e3),
                      {{"app", config_.name},
                       {"cause", describe(cause)},
-                      {"seconds", fmt::format("{:.3f}", generation.record().make_seconds)},
+                      {"seconds", std::round(generation.record().make_seconds * 1e3) / 1e3},
                       {"isolation", generation.record().isolation},
-                      {"host", fmt::format("{}", generation.interpreters()[0]->host() != nullptr
-                                                     ? generation.interpreters()[0]->host()->pid()
-                                                     : 0)}});
+                      {"host", host != nullptr ? host->number() : 0},
+                      {"pid", host != nullptr ? host->pid() : 0}});
   why_.add(std::chrono::system_clock::now(), {}, "switched",
            fmt::format("generation {}: {}", generation.number(), describe(cause)));
   if (old != nullptr) {

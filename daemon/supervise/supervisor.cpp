@@ -168,11 +168,11 @@ void Supervisor::on_host_output(Host& host, const OutputSource& source, std::str
     found->second->log().add(
         {std::chrono::system_clock::now(), source.generation, "stderr", std::string(line)});
     if (services_.log_to_terminal) {
-      services_.log.print(line, {{"app", source.app}, {"generation", std::to_string(source.generation)}});
+      services_.log.print(line, {{"app", source.app}, {"generation", source.generation}});
     }
     return;
   }
-  services_.log.info(line, {{"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+  services_.log.info(line, {{"host", host.number()}, {"pid", host.pid()}});
 }
 
 void Supervisor::on_caller_lane(Host& host, Fd lane) {

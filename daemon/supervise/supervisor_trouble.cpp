@@ -63,9 +63,8 @@ void Supervisor::on_host_stalled(Host& host, const HostEvent& note) {
   const Blame blame = blame_for_stall(tenants, {note.interp, note.what, note.worker, note.text});
   const SteadyTime now = Steady::now();
   host.trouble = blame.app.empty() ? "something keeps the GIL of the host" : blame.evidence;
-  services_.log.warning(
-      fmt::format("host does not answer since {:.1f} s: {}", note.seconds, host.trouble),
-      {{"app", blame.app}, {"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+  services_.log.warning(fmt::format("host does not answer since {:.1f} s: {}", note.seconds, host.trouble),
+                        {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
   EventData data{{"host", static_cast<std::int64_t>(host.number())},
                  {"pid", static_cast<std::int64_t>(host.pid())},
                  {"seconds", note.seconds},
@@ -90,9 +89,8 @@ void Supervisor::on_host_stalled(Host& host, const HostEvent& note) {
 }
 
 void Supervisor::on_host_revived(Host& host, Seconds after) {
-  services_.log.info(
-      fmt::format("host answers again after {:.1f} s", after.count()),
-      {{"app", host.keeper}, {"host", std::to_string(host.number())}, {"pid", std::to_string(host.pid())}});
+  services_.log.info(fmt::format("host answers again after {:.1f} s", after.count()),
+                     {{"app", host.keeper}, {"host", host.number()}, {"pid", host.pid()}});
   services_.events.event("host.revived", "",
                          {{"host", static_cast<std::int64_t>(host.number())},
                           {"pid", static_cast<std::int64_t>(host.pid())},

@@ -128,7 +128,12 @@ std::string Log::line_of(LogLevel level, std::string_view text,
     append_json_escaped(line, text);
     line += '"';
     for (const LogField& field : fields) {
-      line += fmt::format(R"(,"{}":")", field.key);
+      line += fmt::format(R"(,"{}":)", field.key);
+      if (field.is_number) {
+        line += field.value;
+        continue;
+      }
+      line += '"';
       append_json_escaped(line, field.value);
       line += '"';
     }
@@ -145,7 +150,7 @@ void Log::write_in_background(std::uint64_t file_max) {
     return form->line_of(
                LogLevel::warning,
                fmt::format("{} dropped here: nobody took what the log had", count_of(lines, "line")),
-               {{"lines", std::to_string(lines)}}) +
+               {{"lines", lines}}) +
            '\n';
   };
   writer_ =

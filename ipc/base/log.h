@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace moult {
@@ -16,10 +17,16 @@ namespace moult {
 enum class LogLevel { debug, info, warning, error };
 std::string_view to_string(LogLevel level);
 
-// One key and its value in a log line: {"app", name}. Numbers are formatted by the caller.
+// One key and its value in a log line: {"app", name}. A number is one in JSON, too.
 struct LogField {
+  LogField(std::string_view its_key, std::string text) : key(its_key), value(std::move(text)) {}
+  template <typename Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
+  LogField(std::string_view its_key, Number number)
+      : key(its_key), value(fmt::to_string(number)), is_number(true) {}
+
   std::string_view key;
   std::string value;
+  bool is_number = false;
 };
 
 // Writes one line per event to stderr: human text on a terminal, one JSON object a line otherwise

@@ -54,6 +54,14 @@ TEST_CASE("a line of an app stands as it is among brief lines, and is a line lik
   CHECK(line(json).find(R"("message":"  File \"app.py\"","app":"blog"})") != std::string::npos);
 }
 
+TEST_CASE("numbers are numbers in a JSON log, and what is none has quotes") {
+  Log json(Log::Format::json);
+  const std::string line = written([&] {
+    json.warning("slow", {{"host", 3}, {"seconds", 0.25}, {"cut", true}, {"app", std::string("7")}});
+  });
+  CHECK(line.find(R"("message":"slow","host":3,"seconds":0.25,"cut":true,"app":"7"})") != std::string::npos);
+}
+
 TEST_CASE("one who asks for debug lines gets all of each line") {
   Log log(Log::Format::human, LogLevel::debug);
   log.make_brief();
