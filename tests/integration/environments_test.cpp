@@ -68,7 +68,7 @@ TEST_CASE("moultd run serves in the environment that is named, activated or in t
     CAPTURE(why);
     bench.run_app(code, std::move(options));
     CHECK(bench.daemon.wait_for_body("/", venv + " has tool"));
-    CHECK(contains(bench.daemon.log(), "it runs in: virtual environment " + venv + " (" + std::string(why)));
+    CHECK(bench.daemon.logs("it runs in: virtual environment " + venv + " (" + std::string(why)));
     CHECK(contains(bench.daemon.ctl({"status"}).output + bench.daemon.ctl({"status", "code"}).output,
                    "virtual environment " + venv));
     CHECK(bench.daemon.stop() == 0);
@@ -159,7 +159,7 @@ TEST_CASE("a conda environment is a python of its own") {
        {std::vector<std::string>{"--python", (conda / "bin/python").string()}, {"--venv", conda.string()}}) {
     bench.run_app(code, options);
     CHECK(bench.daemon.wait_for_body("/", conda.string() + " no tool"));
-    CHECK(contains(bench.daemon.log(), "it runs in: conda environment " + conda.string()));
+    CHECK(bench.daemon.logs("it runs in: conda environment " + conda.string()));
     CHECK(bench.daemon.stop() == 0);
   }
 }

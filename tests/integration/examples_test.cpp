@@ -78,7 +78,7 @@ TEST_CASE("examples/hello_wsgi answers a new greeting after an edit, and the old
   examples.folder.write("hello_wsgi/app.py", code.substr(1));
   CHECK(daemon.wait_for_state("hello_wsgi", "degraded"));
   CHECK(contains(daemon.get("/").body, "Servus"));
-  CHECK(contains(daemon.log(), "SyntaxError"));
+  CHECK(daemon.logs("SyntaxError"));
 }
 
 TEST_CASE("examples/hello_flask answers its page, its echo and its style sheet") {

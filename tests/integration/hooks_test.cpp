@@ -161,8 +161,7 @@ TEST_CASE("without the state a generation starts, and the log says why") {
   CHECK(events.number("/events/0/data/from") == 1);
   CHECK(events.text("/events/0/data/hook") == hook);
   CHECK_MESSAGE(contains(events.text("/events/0/data/error"), reason), events.raw());
-  CHECK(
-      contains(daemon.log(), "generation 2 did not get the state of generation 1: the " + hook + " hook: "));
+  CHECK(daemon.logs("generation 2 did not get the state of generation 1: the " + hook + " hook: "));
   CHECK(contains(daemon.app_log("blog"), "the " + hook + " hook failed: "));
 }
 

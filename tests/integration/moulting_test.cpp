@@ -111,7 +111,7 @@ TEST_CASE(
   CHECK(contains(status.text("/rejected/traceback"), "SyntaxError"));
   CHECK(contains(status.text("/rejected/file"), "app.py"));
   CHECK(status.number("/rejected/line") == 1);
-  CHECK(contains(daemon.log(), "SyntaxError"));
+  CHECK(daemon.logs("SyntaxError"));
 
   const Finished reload = daemon.ctl({"reload", "blog"});
   CHECK(reload.status == 6);

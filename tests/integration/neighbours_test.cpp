@@ -95,7 +95,7 @@ TEST_CASE("promise 5: a call that keeps the GIL costs its neighbours seconds, no
   CHECK_MESSAGE(contains(status.text("/note"), "GET /a?hang of generation 1 keeps the GIL"), status.raw());
   CHECK(contains(daemon.call("why", R"({"app":"a"})").raw(), "GET /a?hang of generation 1 keeps the GIL"));
   CHECK(contains(daemon.call("why", R"({"app":"b"})").raw(), "because of a"));
-  CHECK(contains(daemon.log(), "GET /a?hang of generation 1 keeps the GIL"));
+  CHECK(daemon.logs("GET /a?hang of generation 1 keeps the GIL"));
   CHECK(contains(status.raw(), "moultctl restart a"));
 
   // Code that mends it goes live at once.
@@ -165,7 +165,7 @@ TEST_CASE("the GIL comes back: the neighbours have left, what they left is retir
                   return contains(daemon.call("generations", R"({"app":"b"})").raw(), R"("retired")");
                 }),
                 daemon.call("generations", R"({"app":"b"})").raw());
-  CHECK(contains(daemon.log(), "host answers again"));
+  CHECK(daemon.logs("host answers again"));
   // Next time it is alone: nobody else notices.
   slow.send(get_request("/a?slow"));
   CHECK(daemon.get("/b").body == "b");
@@ -203,7 +203,7 @@ TEST_CASE("promise 5: what crashes after its start, in a thread of its own, cras
   CHECK(contains(daemon.call("why", R"({"app":"a"})").raw(), "its code crashed"));
   CHECK(contains(daemon.call("why", R"({"app":"b"})").raw(), "because of a"));
   CHECK(daemon.status("b").text("/state") == "running");
-  CHECK(contains(daemon.log(), "its code crashed while no call of generation 1 ran"));
+  CHECK(daemon.logs("its code crashed while no call of generation 1 ran"));
 }
 
 TEST_CASE("promise 5: seven saves that crash at import cost the neighbours one death, and the app one") {
@@ -263,7 +263,7 @@ TEST_CASE("hosts that die again and again without a word: their apps are parted,
   CHECK(host_of(daemon, "a") != host_of(daemon, "b"));
   CHECK(daemon.get("/a").body == "a");
   CHECK(daemon.get("/b").body == "b");
-  CHECK(contains(daemon.log(), "nobody knows who it was"));
+  CHECK(daemon.logs("nobody knows who it was"));
 }
 
 TEST_CASE("descriptors that one app leaks cost its neighbour no change of code, and are said to be its own") {
@@ -288,7 +288,7 @@ TEST_CASE("descriptors that one app leaks cost its neighbour no change of code, 
   CHECK_MESSAGE(eventually([&] { return host_of(daemon, "a") != before; }), daemon.status("a").raw());
   CHECK(host_of(daemon, "a") != host_of(daemon, "b"));
   CHECK(daemon.get("/a").body == "a");
-  CHECK_MESSAGE(contains(daemon.log(), "it has no descriptor left (EMFILE)"), daemon.log());
-  CHECK(contains(daemon.log(), "because of a"));
+  CHECK_MESSAGE(daemon.logs("it has no descriptor left (EMFILE)"), daemon.log());
+  CHECK(daemon.logs("because of a"));
   CHECK(contains(daemon.status("a").raw(), "a/app.py"));
 }

@@ -87,8 +87,8 @@ TEST_CASE("a pinned snapshot that is damaged at equal size gives way to the disk
   }
   pinned.daemon.start_listening();
   CHECK(pinned.daemon.wait_for_body("/", "two"));
-  CHECK(contains(pinned.daemon.log(), "/app.py is damaged"));
-  CHECK(contains(pinned.daemon.log(), "serving what is on the disk, and the pin is given up"));
+  CHECK(pinned.daemon.logs("/app.py is damaged"));
+  CHECK(pinned.daemon.logs("serving what is on the disk, and the pin is given up"));
   CHECK_FALSE(pinned.daemon.status("blog").has("/pinned_generation"));
 }
 

@@ -78,7 +78,7 @@ TEST_CASE("a damaged state file is told of and kept, and no generation's number 
   state.write("apps/blog/state.json.k3yT9q", "{");
   blog.daemon.start();
   CHECK(blog.daemon.generation("blog") > last);
-  CHECK(blog.daemon.log().find(path + ": the app's state file is damaged") != std::string::npos);
+  CHECK(blog.daemon.logs(path + ": the app's state file is damaged"));
   CHECK(std::filesystem::exists(path + ".damaged"));
   CHECK_FALSE(std::filesystem::exists(path + ".k3yT9q"));
 }

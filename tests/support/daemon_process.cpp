@@ -168,6 +168,10 @@ void DaemonProcess::kill() {
 
 std::string DaemonProcess::log() const { return read_file(log_file()); }
 
+bool DaemonProcess::logs(std::string_view text) const {
+  return eventually([&] { return log().find(text) != std::string::npos; });
+}
+
 std::string DaemonProcess::app_log(const std::string& app) const {
   return read_file(call("status", R"({"app":)" + json_text(app) + "}").text("/log_file"));
 }

@@ -76,6 +76,8 @@ class DaemonProcess {
   int generation(const std::string& app) const;  // the active one; 0: none
   Finished ctl(std::vector<std::string> arguments) const;
   std::string log() const;
+  // Waits for it: the daemon's log is written in the background.
+  bool logs(std::string_view text) const;
   std::string app_log(const std::string& app) const;
 
   // Waits; false when the deadline has passed.
