@@ -24,7 +24,7 @@ struct Blog {
   int generation() const { return daemon.generation("blog"); }
   std::string body() const { return daemon.get("/").body; }
   std::string why() const { return daemon.call("why", R"({"app":"blog"})").raw(); }
-  bool says(const std::string& text) const { return daemon.log().find(text) != std::string::npos; }
+  bool says(const std::string& text) const { return daemon.logs(text); }
   // Until the daemon has noticed `count` changes that wait.
   bool wait_for_changes(int count) const {
     return eventually([&] { return daemon.status("blog").number("/deploy/changes") >= count; });
