@@ -3,6 +3,7 @@
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/load_client.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -71,10 +72,8 @@ class Watch {
 }  // namespace
 
 TEST_CASE("promise 5: a call that keeps the GIL costs its neighbours seconds, no call, and is named") {
-  if (python_version() == std::pair{3, 12} || python_version() >= std::pair{3, 14}) {
-    MESSAGE("no shared GIL: skipped");
-    return;
-  }
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
+  if (python_version() >= std::pair{3, 14}) return skip("no shared GIL");
   DaemonProcess daemon;
   share_a_host(daemon, hangs("a"));
   daemon.start();
@@ -123,10 +122,8 @@ TEST_CASE("an app that keeps the GIL of a host of its own can be mended, too") {
 
 TEST_CASE(
     "code that is being loaded while a neighbour keeps the GIL is loaded elsewhere, and never rejected") {
-  if (python_version() == std::pair{3, 12} || python_version() >= std::pair{3, 14}) {
-    MESSAGE("no shared GIL: skipped");
-    return;
-  }
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
+  if (python_version() >= std::pair{3, 14}) return skip("no shared GIL");
   DaemonProcess daemon;
   share_a_host(daemon, hangs("a"), "start_timeout = \"20s\"");
   daemon.start();
@@ -142,10 +139,8 @@ TEST_CASE(
 }
 
 TEST_CASE("the GIL comes back: the neighbours have left, what they left is retired, and the app serves on") {
-  if (python_version() == std::pair{3, 12} || python_version() >= std::pair{3, 14}) {
-    MESSAGE("no shared GIL: skipped");
-    return;
-  }
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
+  if (python_version() >= std::pair{3, 14}) return skip("no shared GIL");
   DaemonProcess daemon;
   share_a_host(daemon,
                "import ctypes\n" +
@@ -173,6 +168,7 @@ TEST_CASE("the GIL comes back: the neighbours have left, what they left is retir
 }
 
 TEST_CASE("promise 5: what crashes after its start, in a thread of its own, crashes alone from then on") {
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
   DaemonProcess daemon;
   const std::string gate = daemon.folder() / "gate";
   share_a_host(daemon,
@@ -207,6 +203,7 @@ TEST_CASE("promise 5: what crashes after its start, in a thread of its own, cras
 }
 
 TEST_CASE("promise 5: seven saves that crash at import cost the neighbours one death, and the app one") {
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
   DaemonProcess daemon;
   share_a_host(daemon, answers("a"));
   daemon.start();
@@ -231,6 +228,7 @@ TEST_CASE("promise 5: seven saves that crash at import cost the neighbours one d
 }
 
 TEST_CASE("an app that crashes at its first import does not keep the others of its host from starting") {
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
   DaemonProcess daemon;
   share_a_host(daemon, "import ctypes\nctypes.string_at(0)\n", "queue_timeout = \"300ms\"");
   daemon.add_app("c", "routes = [\"/c\"]").write("app.py", answers("c"));
@@ -248,6 +246,7 @@ TEST_CASE("an app that crashes at its first import does not keep the others of i
 }
 
 TEST_CASE("hosts that die again and again without a word: their apps are parted, and all serve") {
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
   DaemonProcess daemon;
   share_a_host(daemon, answers("a"));
   daemon.start();
@@ -267,6 +266,7 @@ TEST_CASE("hosts that die again and again without a word: their apps are parted,
 }
 
 TEST_CASE("descriptors that one app leaks cost its neighbour no change of code, and are said to be its own") {
+  if (python_version() == std::pair{3, 12}) return skip("3.12 runs each app in a process of its own");
   DaemonProcess daemon;
   daemon.starter() = {"sh", "-c", "ulimit -n 400; exec \"$@\"", "sh"};
   share_a_host(daemon,
