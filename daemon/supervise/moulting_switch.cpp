@@ -44,7 +44,7 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
                      {{"app", config_.name},
                       {"cause", describe(cause)},
                       {"seconds", std::round(generation.record().make_seconds * 1e3) / 1e3},
-                      {"isolation", generation.record().isolation},
+                      {"isolation", std::string(generation.is_in_process() ? "process" : "interpreter")},
                       {"host", host != nullptr ? host->number() : 0},
                       {"pid", host != nullptr ? host->pid() : 0}});
   why_.add(std::chrono::system_clock::now(), {}, "switched",
