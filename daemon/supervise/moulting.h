@@ -323,6 +323,7 @@ class Moulting final : public Generation::Owner {
   uv::Timer attempt_deadline_;
   uv::Timer recover_;
   uv::Timer again_;  // after an attempt that lacked means
+  uv::Timer stay_;   // until the hosts have taken that the app stays
   RestartPolicy restarts_;
   // What served, or was to, when its host died; until something serves again.
   struct Lost {

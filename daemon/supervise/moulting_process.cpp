@@ -8,6 +8,12 @@
 
 namespace moult {
 
+namespace {
+
+constexpr Milliseconds kStayTold{100};
+
+}  // namespace
+
 void Moulting::on_refused(Generation& generation, const ExtensionNote& what) {
   if (config_.isolation != Isolation::automatic || generation.is_in_process()) {
     owner_.on_log_line(generation.number(), 'm', describe(what));
@@ -44,7 +50,9 @@ void Moulting::stay_in_interpreter() {
   services_.log.warning("it cannot be moved to a process of its own and stays where it is",
                         {{"app", config_.name}});
   for (const auto& interpreter : active_->interpreters()) interpreter->stay();
-  dispatcher_.give_back_moved();
+  // The command and the calls go by different sockets: a call that comes first would be moved once more,
+  // and refused. A hack: the host has this long to read its commands, which takes it microseconds.
+  stay_.start(kStayTold, [this] { dispatcher_.give_back_moved(); });
 }
 
 }  // namespace moult
