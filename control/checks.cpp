@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <sys/resource.h>
+#include <algorithm>
+#include <filesystem>
 
 namespace moult::control {
 
@@ -52,6 +54,17 @@ Json check_state_folder(const std::optional<DiskFacts>& facts) {
     return check(kName, "error", text, "snapshots and logs need room: free some");
   if (facts->free_bytes < 256 * kMiB) return check(kName, "warning", text, "snapshots and logs need room");
   return check(kName, "ok", text);
+}
+
+std::vector<std::string> host_modules(const std::string& folder) {
+  std::vector<std::string> modules;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("_moult_host.") && name.ends_with(".so")) modules.push_back(name);
+  }
+  std::sort(modules.begin(), modules.end());
+  return modules;
 }
 
 Json check_modules(const std::vector<std::string>& modules) {

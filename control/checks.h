@@ -12,7 +12,7 @@ namespace moult::control {
 using Json = nlohmann::json;
 
 // What the daemon and, without one, moultctl say of a machine: {name, status, text, hint}, status `ok`,
-// `warning` or `error`. Pure; who asks gathers the facts.
+// `warning` or `error`. The checks are pure; who asks gathers the facts.
 Json check(const char* name, const char* status, std::string text, std::string hint = {});
 
 // Soft limits; nullopt: unlimited.
@@ -30,7 +30,8 @@ struct DiskFacts {
 };
 Json check_state_folder(const std::optional<DiskFacts>& facts);
 
-// The file names of the host modules that are there.
+// The file names of the host modules in a folder, sorted. Blocks.
+std::vector<std::string> host_modules(const std::string& folder);
 Json check_modules(const std::vector<std::string>& modules);
 
 }  // namespace moult::control

@@ -1,3 +1,4 @@
+#include "control/checks.h"
 #include "daemon/commands.h"
 #include "daemon/daemon.h"
 #include "daemon/doctor.h"
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 
 namespace moult {
 
@@ -50,11 +50,9 @@ void fail_config(Reply reply, const ConfigErrors& errors) {
 
 Json version_page(const Daemon& daemon) {
   Json pythons = Json::array();
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(daemon.module_folder(), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with("_moult_host.") || !name.ends_with(".so")) continue;
-    pythons.push_back({{"abi", name.substr(12, name.size() - 15)}, {"module", entry.path().string()}});
+  for (const std::string& name : control::host_modules(daemon.module_folder())) {
+    pythons.push_back({{"abi", name.substr(12, name.size() - 15)},
+                       {"module", fmt::format("{}/{}", daemon.module_folder(), name)}});
   }
   return {{"version", MOULT_VERSION},
           {"protocol", 1},

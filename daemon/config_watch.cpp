@@ -2,15 +2,12 @@
 
 #include "daemon/snapshot/tree_rules.h"
 
-#include <fmt/format.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 namespace moult {
 
@@ -24,22 +21,15 @@ constexpr Milliseconds kPollPeriod{2'000};
 constexpr std::uint32_t kMask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE;
 constexpr std::uint32_t kSelf = IN_DELETE_SELF | IN_MOVE_SELF;
 
-// What tells one state of the config files from another; through links.
-std::string stamps_below(const std::string& folder) {
-  std::vector<std::string> paths{folder + "/moult.toml"};
+// Of moult.toml and what is in apps/, through links.
+ConfigWatch::Stamps stamps_below(const std::string& folder) {
+  ConfigWatch::Stamps stamps;
+  const auto add = [&stamps](const std::string& path) { stamps.emplace(path, stamp_of(path)); };
+  add(folder + "/moult.toml");
   std::error_code error;
   for (fs::directory_iterator item(folder + "/apps", error), end; !error && item != end;
        item.increment(error))
-    paths.push_back(item->path().string());
-  std::sort(paths.begin(), paths.end());
-  std::string stamps;
-  for (const std::string& path : paths) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) continue;
-    stamps +=
-        fmt::format("{} {} {} {}.{} {}.{}\n", path, status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                    status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
-  }
+    add(item->path().string());
   return stamps;
 }
 
@@ -122,9 +112,9 @@ void ConfigWatch::poll() {
   }
   poll_.start(stamps_ ? kPollPeriod : Milliseconds(0), [this] {
     std::weak_ptr<int> alive = alive_;
-    uv::compute_in_background<std::string>(
+    uv::compute_in_background<Stamps>(
         loop_, {uv::Work::other, "config"}, [folder = folder_] { return stamps_below(folder); },
-        [this, alive](std::string stamps) {
+        [this, alive](Stamps stamps) {
           if (alive.expired()) return;
           const bool differ = stamps_ && *stamps_ != stamps;
           stamps_ = std::move(stamps);

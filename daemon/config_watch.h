@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/snapshot/file_stamp.h"
 #include "daemon/watch/inotify.h"
 #include "daemon/watch/path_chain.h"
 #include "ipc/uv/loop.h"
@@ -18,6 +19,8 @@ namespace moult {
 // seconds, and note() says why. One per daemon; loop thread.
 class ConfigWatch final : public InotifyListener, private WatchSink {
  public:
+  using Stamps = std::map<std::string, FileStamp>;  // by path
+
   ConfigWatch(uv::Loop& loop, Inotify& inotify, std::string folder, std::function<void()> on_change);
   ~ConfigWatch() override;
 
@@ -44,8 +47,7 @@ class ConfigWatch final : public InotifyListener, private WatchSink {
   uv::Loop& loop_;
   std::string note_;
   uv::Timer poll_;
-  bool polling_now_ = false;
-  std::optional<std::string> stamps_;  // of all files when they were looked at last
+  std::optional<Stamps> stamps_;  // of all files when they were looked at last
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

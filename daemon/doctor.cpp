@@ -13,9 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -78,22 +76,11 @@ std::optional<control::DiskFacts> state_facts(const Daemon& daemon) {
                             static_cast<std::uint64_t>(disk.f_favail), state_problem(daemon)};
 }
 
-std::vector<std::string> host_modules(const std::string& folder) {
-  std::vector<std::string> modules;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("_moult_host.")) modules.push_back(name);
-  }
-  std::sort(modules.begin(), modules.end());
-  return modules;
-}
-
 }  // namespace
 
 Json doctor_checks(const Daemon& daemon) {
   Json checks = Json::array();
-  checks.push_back(control::check_modules(host_modules(daemon.module_folder())));
+  checks.push_back(control::check_modules(control::host_modules(daemon.module_folder())));
   checks.push_back(control::check_open_files(control::soft_limit(RLIMIT_NOFILE)));
   checks.push_back(control::check_processes(control::soft_limit(RLIMIT_NPROC)));
   checks.push_back(control::check_state_folder(state_facts(daemon)));

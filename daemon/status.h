@@ -35,11 +35,11 @@ control::Json nullable(std::uint64_t number);
 control::Json rejection_more(const std::string& app, const AttemptOutcome& outcome);
 Error rejection_error(const AttemptOutcome& outcome);
 
-// "shared" or "own", for the word of an isolation.
 // What an app takes where it runs: {"memory_bytes", "make_seconds"}; null when nothing serves.
 control::Json price_of(const App& app);
 // "interpreter", "process", or "" before the first generation: what the config calls it.
 std::string isolation_word_of(const std::string& isolation);
+// "shared" or "own", for the word of an isolation.
 std::string gil_word(const std::string& isolation);
 
 // What the protocol calls a cause.

@@ -118,21 +118,17 @@ Result<> CodeStore::write_file(int folder, const std::string& name, std::string_
   if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
     return fail(last_os_error("getrandom"));
   const std::string temporary = fmt::format("{}{:016x}", kTemporary, number);
-  const auto give_up = [&](const std::string& what) {
-    const Error error = last_os_error(top_ + "/code/" + what);
+  const auto give_up = [&](Error error) {
     ::unlinkat(folder, temporary.c_str(), 0);
-    return fail(error);
+    return fail(std::move(error));
   };
+  const std::string path = top_ + "/code/" + temporary;
   const Fd fd(
       ::openat(folder, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return give_up(temporary);
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd.get(), content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return give_up(temporary);
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (::renameat(folder, temporary.c_str(), folder, name.c_str()) != 0) return give_up(name);
+  if (!fd) return give_up(last_os_error(path));
+  if (auto written = write_all(fd.get(), content, path); !written) return give_up(std::move(written.error()));
+  if (::renameat(folder, temporary.c_str(), folder, name.c_str()) != 0)
+    return give_up(last_os_error(top_ + "/code/" + name));
   return {};
 }
 

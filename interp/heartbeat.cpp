@@ -1,7 +1,6 @@
 #include "interp/heartbeat.h"
 
 #include "interp/errands.h"
-
 #include "interp/py/attach.h"
 
 #include <thread>

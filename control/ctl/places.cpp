@@ -41,16 +41,6 @@ std::string find_moultd(const std::string& beside, const control::Surroundings& 
   return {};
 }
 
-std::vector<std::string> host_modules(const std::string& beside) {
-  std::vector<std::string> modules;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(beside + "/../lib/moult", error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("_moult_host") && name.ends_with(".so")) modules.push_back(name);
-  }
-  return modules;
-}
-
 std::map<std::string, std::string> daemon_environment(const control::Surroundings& surroundings,
                                                       const std::string& socket) {
   auto environment = surroundings.environment;

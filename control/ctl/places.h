@@ -19,9 +19,6 @@ std::string own_folder();
 // moultd beside this program, else in PATH; "" when it is nowhere. Looks at the disk.
 std::string find_moultd(const std::string& beside, const control::Surroundings& surroundings);
 
-// Files of the host module that are found beside this program. Looks at the disk.
-std::vector<std::string> host_modules(const std::string& beside);
-
 // The environment that a daemon is started with: ours, less what tells systemd's children who they are,
 // with what a cron job lacks.
 std::map<std::string, std::string> daemon_environment(const control::Surroundings& surroundings,

@@ -103,7 +103,7 @@ int run_doctor(Invocation& invocation) {
   }
   checks.push_back(check_inotify(inotify_facts()));
   if (from_daemon.empty()) {  // a daemon that runs knows its own limits and folders better
-    checks.push_back(control::check_modules(host_modules(own_folder())));
+    checks.push_back(control::check_modules(control::host_modules(own_folder() + "/../lib/moult")));
     checks.push_back(control::check_open_files(control::soft_limit(RLIMIT_NOFILE)));
     checks.push_back(control::check_processes(control::soft_limit(RLIMIT_NPROC)));
     checks.push_back(control::check_state_folder(disk_facts(state_folder(invocation.surroundings()))));

@@ -5,12 +5,6 @@
 
 namespace moult {
 
-CallLanes::CallLanes(uv::Loop& loop, Log& log, const CallDirectory& apps, CallNumbers& numbers)
-    : shared_{loop, log, apps, numbers},
-      burial_(loop, [this] { std::erase_if(lanes_, [](const auto& lane) { return lane->is_closed(); }); }) {
-  shared_.on_closed = [this](CallLane&) { burial_.request(); };
-}
-
 namespace {
 
 // A host may send any descriptor; a file, for one, cannot be waited for.
@@ -23,6 +17,12 @@ bool is_lane(const Fd& fd) {
 }
 
 }  // namespace
+
+CallLanes::CallLanes(uv::Loop& loop, Log& log, const CallDirectory& apps, CallNumbers& numbers)
+    : shared_{loop, log, apps, numbers},
+      burial_(loop, [this] { std::erase_if(lanes_, [](const auto& lane) { return lane->is_closed(); }); }) {
+  shared_.on_closed = [this](CallLane&) { burial_.request(); };
+}
 
 void CallLanes::add(int host, Fd lane) {
   if (!is_lane(lane)) {

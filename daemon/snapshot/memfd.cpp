@@ -13,20 +13,11 @@ namespace {
 constexpr std::string_view kMagic = "MOULTSN1";
 constexpr std::size_t kHeaderSize = 24;
 constexpr std::size_t kEntrySize = 64;
+constexpr std::string_view kWhat = "cannot write the snapshot's memory file";
 
 template <typename Number>
 void append_little_endian(std::string& out, Number number) {
   for (std::size_t i = 0; i < sizeof number; ++i) out += static_cast<char>(number >> (8 * i));
-}
-
-Result<> write_all(const Fd& fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd.get(), content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail(last_os_error("cannot write the snapshot's memory file"));
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
 }
 
 // Everything before the contents: header, entries, names.
@@ -60,12 +51,12 @@ std::string table_of(const Snapshot& snapshot) {
 Result<Fd> make_memfd(const Snapshot& snapshot, const SnapshotStore& store) {
   Fd fd(::memfd_create("moult-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return fail(last_os_error("memfd_create"));
-  MOULT_TRY(write_all(fd, table_of(snapshot)));
+  MOULT_TRY(write_all(fd.get(), table_of(snapshot), kWhat));
   // File by file: a snapshot is never in memory twice.
   for (const SnapshotFile& file : snapshot.files) {
     if (file.kind != SnapshotKind::source) continue;
     MOULT_ASSIGN(const std::string content, store.read(file));
-    MOULT_TRY(write_all(fd, content));
+    MOULT_TRY(write_all(fd.get(), content, kWhat));
   }
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
     return fail(last_os_error("cannot seal the snapshot's memory file"));

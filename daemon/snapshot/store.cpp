@@ -39,15 +39,9 @@ Result<> write_beside_and_rename(const std::string& path, std::string_view conte
   {
     const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) return fail(last_os_error(temporary));
-    while (!content.empty()) {
-      const ssize_t written = ::write(fd.get(), content.data(), content.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) {
-        const Error error = last_os_error(temporary);
-        ::unlink(temporary.c_str());
-        return fail(error);
-      }
-      content.remove_prefix(static_cast<std::size_t>(written));
+    if (auto written = write_all(fd.get(), content, temporary); !written) {
+      ::unlink(temporary.c_str());
+      return written;
     }
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(last_os_error(path));

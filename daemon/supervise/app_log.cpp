@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <ctime>
 
@@ -40,17 +39,7 @@ std::string_view lines_that_fit(std::string_view text, std::uint64_t room) {
 Result<> append(const std::string& file, std::string_view text) {
   const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return fail(last_os_error(file));
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd.get(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail(last_os_error(file));
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-std::uint64_t lines_in(std::string_view text) {
-  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  return write_all(fd.get(), text, file);
 }
 
 struct Written {

@@ -276,6 +276,7 @@ class Moulting final : public Generation::Owner {
   void bury_soon();
   void keep_snapshots();
   void announce(std::string_view event, const Generation& generation, EventData more = {});
+  void tell_outlived(Generation& generation, int calls);  // they were interrupted
   std::size_t draining() const;
   std::size_t draining_in_vain() const;
   void on_generation_idle(Generation& generation) override;

@@ -1,9 +1,5 @@
 #include "daemon/supervise/moulting.h"
 
-#include "ipc/base/count_of.h"
-
-#include <fmt/format.h>
-
 namespace moult {
 
 // The daemon stops: what becomes of calls while their generations go on.
@@ -15,14 +11,7 @@ int Moulting::end_calls(SteadyTime begun_by, SteadyTime deadline, SteadyTime now
     left += generation->calls_begun_by(begun_by);
     if (!is_late) continue;
     const int interrupted = generation->end_calls_begun_by(begun_by, now);
-    if (interrupted == 0) continue;
-    stats_.drain_killed += static_cast<std::uint64_t>(interrupted);
-    generation->record().drain_killed += static_cast<std::uint64_t>(interrupted);
-    services_.log.warning(
-        fmt::format("{} of generation {} outlived drain_timeout: interrupted",
-                    count_of(static_cast<std::uint64_t>(interrupted), "call"), generation->number()),
-        {{"app", config_.name}});
-    announce("call.killed", *generation, {{"reason", "drain_timeout"}});
+    if (interrupted > 0) tell_outlived(*generation, interrupted);
   }
   return is_late ? 0 : left;
 }

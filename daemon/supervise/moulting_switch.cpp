@@ -170,17 +170,19 @@ void Moulting::sweep(SteadyTime now) {
   }
   for (Generation* generation : overdue) {
     const Generation::Overdue result = generation->interrupt_calls(now, SteadyTime::max());
-    if (result.interrupted > 0) {
-      stats_.drain_killed += static_cast<std::uint64_t>(result.interrupted);
-      generation->record().drain_killed += static_cast<std::uint64_t>(result.interrupted);
-      services_.log.warning(
-          fmt::format("{} of generation {} outlived drain_timeout: interrupted",
-                      count_of(static_cast<std::uint64_t>(result.interrupted), "call"), generation->number()),
-          {{"app", config_.name}});
-      announce("call.killed", *generation, {{"reason", "drain_timeout"}});
-    }
+    if (result.interrupted > 0) tell_outlived(*generation, result.interrupted);
     if (generation->in_flight() == 0) finish_drain(*generation);
   }
+}
+
+void Moulting::tell_outlived(Generation& generation, int calls) {
+  const auto killed = static_cast<std::uint64_t>(calls);
+  stats_.drain_killed += killed;
+  generation.record().drain_killed += killed;
+  services_.log.warning(fmt::format("{} of generation {} outlived drain_timeout: interrupted",
+                                    count_of(killed, "call"), generation.number()),
+                        {{"app", config_.name}});
+  announce("call.killed", generation, {{"reason", "drain_timeout"}});
 }
 
 std::size_t Moulting::draining() const {

@@ -11,7 +11,6 @@ namespace moult {
 
 namespace {
 
-constexpr Milliseconds kSweepPeriod{50};  // deadlines of calls are kept so closely
 constexpr Milliseconds kMemoryPeriod{10'000};
 
 }  // namespace

@@ -55,6 +55,8 @@ class Supervisor final : public HostPool::Owner {
   void shut_down(Milliseconds deadline, std::function<void()> done);
 
  private:
+  static constexpr Milliseconds kSweepPeriod{50};  // deadlines of calls are kept so closely
+
   void on_recycle(Host& host) override;
   void on_host_lost(Host& host, const std::string& how) override;
   void on_host_output(Host& host, const OutputSource& source, std::string_view line) override;

@@ -7,7 +7,6 @@ namespace moult {
 
 namespace {
 
-constexpr Milliseconds kSweepPeriod{50};
 constexpr Milliseconds kShutdownPoll{20};
 constexpr Milliseconds kStuckEnd{2'000};
 

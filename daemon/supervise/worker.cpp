@@ -35,6 +35,18 @@ bool has_event_stream(std::string_view headers) {
   return false;
 }
 
+// An answer is a head and what follows it. A host whose memory is damaged may say anything.
+bool is_in_order(lane::FrameType type, bool head_seen) {
+  switch (type) {
+    case lane::FrameType::head: return !head_seen;
+    case lane::FrameType::chunk:
+    case lane::FrameType::file: return head_seen;
+    case lane::FrameType::failed:
+    case lane::FrameType::want_body: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 Worker::Worker(uv::Loop& loop, LaneBuffers& buffers, Owner& owner, int index, Fd lane_end)
@@ -135,22 +147,6 @@ void Worker::on_ready(int) {
     if (!on_packet(received)) return;
   }
 }
-
-namespace {
-
-// An answer is a head and what follows it. A host whose memory is damaged may say anything.
-bool is_in_order(lane::FrameType type, bool head_seen) {
-  switch (type) {
-    case lane::FrameType::head: return !head_seen;
-    case lane::FrameType::chunk:
-    case lane::FrameType::file: return head_seen;
-    case lane::FrameType::failed:
-    case lane::FrameType::want_body: return true;
-    default: return false;
-  }
-}
-
-}  // namespace
 
 void Worker::lose(Call& call, std::string_view why) {
   if (call_ == &call) detach();

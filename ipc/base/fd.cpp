@@ -12,21 +12,16 @@
 
 namespace moult {
 
-namespace {
-
 Result<> write_all(int fd, std::string_view content, std::string_view what) {
   while (!content.empty()) {
     const ssize_t written = ::write(fd, content.data(), content.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return fail(last_os_error(what));
-    }
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(last_os_error(what));
+    if (written == 0) return fail(os_error(what, EIO));
     content.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};
 }
-
-}  // namespace
 
 void Fd::reset() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));

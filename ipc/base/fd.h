@@ -59,6 +59,8 @@ Result<Fd> duplicate(const Fd& fd);
 
 // The whole of a regular file; at most `limit` bytes, else ErrorCode::too_large. Blocks.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 64u << 20);
+// All of `content`; `what` names it in the error. Blocks.
+Result<> write_all(int fd, std::string_view content, std::string_view what);
 // Writes to a temporary file beside `path` and renames it into place. Blocks.
 Result<> write_file_atomically(const std::string& path, std::string_view content, int mode = 0600);
 // mkdir -p with `mode` for the folders that it makes. Blocks.

@@ -1,5 +1,6 @@
 #include "ipc/base/log_writer.h"
 
+#include "ipc/base/count_of.h"
 #include "ipc/base/fd.h"
 
 #include <fmt/format.h>
@@ -8,7 +9,6 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <condition_variable>
@@ -54,10 +54,6 @@ std::string_view first_lines(std::string_view text) {
   if (text.size() <= kWriteMax) return text;
   const std::size_t last = text.rfind('\n', kWriteMax - 1);
   return text.substr(0, (last != std::string_view::npos ? last : text.find('\n')) + 1);
-}
-
-std::uint64_t lines_in(std::string_view text) {
-  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
 }  // namespace

@@ -27,6 +27,11 @@ struct Room {
 
 // Threads sleep in system calls, so they are more than cores; only a disk that hangs needs them all.
 constexpr std::array<Room, 4> kRooms{{{4, 1}, {16, 1}, {16, 4}, {8, 2}}};
+constexpr std::size_t kThreadsMost = [] {
+  std::size_t all = 0;
+  for (const Room& room : kRooms) all += room.threads;
+  return all;
+}();
 constexpr std::chrono::seconds kIdle{5};
 
 const Room& room_of(Work work) { return kRooms[static_cast<std::size_t>(work)]; }
@@ -146,9 +151,7 @@ void Background::add(Errand errand, std::function<void()> work, std::function<vo
     shared_->more.notify_one();
     return;
   }
-  std::size_t most = 0;
-  for (const Room& room : kRooms) most += room.threads;
-  if (shared_->threads >= most) return;
+  if (shared_->threads >= kThreadsMost) return;
   ++shared_->threads;
   lock.unlock();
   try {

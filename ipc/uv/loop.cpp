@@ -6,10 +6,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <future>
-#include <system_error>
-#include <thread>
 
 namespace moult::uv {
 

@@ -63,6 +63,14 @@ pid_t host_of(const DaemonProcess& daemon, const std::string& app) {
   return static_cast<pid_t>(daemon.status(app).number("/active/host_pid"));
 }
 
+// "one" at /one and "two" at /two.
+void serve_two(DaemonProcess& daemon, int hosts) {
+  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nhosts = " + std::to_string(hosts) + "\n");
+  for (const std::string name : {"one", "two"})
+    daemon.add_app(name, "routes = [\"/" + name + "\"]").write("app.py", answers("served"));
+  daemon.start();
+}
+
 }  // namespace
 
 TEST_CASE("a NumPy app is served without its user doing anything") {
@@ -139,10 +147,7 @@ TEST_CASE("promise 5: a host that dies at every start is given a pause, and the 
 
 TEST_CASE("promise 1: recycling hosts under load loses no call and replaces every process") {
   DaemonProcess daemon;
-  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nhosts = 1\n");
-  daemon.add_app("one", "routes = [\"/one\"]").write("app.py", answers("served"));
-  daemon.add_app("two", "routes = [\"/two\"]").write("app.py", answers("served"));
-  daemon.start();
+  serve_two(daemon, 1);
   const pid_t before = host_of(daemon, "one");
   LoadClient load(daemon.address(), "/two", 8, [](const HttpResponse& response, const std::string&) {
     return response.body == "served" ? "" : std::to_string(response.status) + response.body;
@@ -158,10 +163,7 @@ TEST_CASE("promise 1: recycling hosts under load loses no call and replaces ever
 
 TEST_CASE("recycling replaces hosts one after the other and names the one that took over") {
   DaemonProcess daemon;
-  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\nhosts = 2\n");
-  daemon.add_app("one", "routes = [\"/one\"]").write("app.py", answers("served"));
-  daemon.add_app("two", "routes = [\"/two\"]").write("app.py", answers("served"));
-  daemon.start();
+  serve_two(daemon, 2);
   std::map<long long, std::string> apps;  // of each host
   for (const std::string app : {"one", "two"}) apps[host_of(daemon, app)] += app;
   const Answer recycled = daemon.call("recycle", "{}", Clock::now() + 2 * patience());

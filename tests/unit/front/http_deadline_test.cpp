@@ -18,6 +18,16 @@ DaemonConfig with_timeouts() {
   return config;
 }
 
+// A client whose request is being answered, and who sends no more.
+Fd ask_and_end_the_side(Front& front) {
+  Fd client = front.connect();
+  front.write(client, kGet);
+  ::shutdown(client.get(), SHUT_WR);
+  front.pump(8);
+  REQUIRE(front.app.current != nullptr);
+  return client;
+}
+
 }  // namespace
 
 TEST_CASE("a head that does not end in time gets 408") {
@@ -123,11 +133,7 @@ TEST_CASE("a client that reads, but slower than min_rate, is cut once send_timeo
 
 TEST_CASE("a client that has ended its side and is told nothing for ten seconds has gone") {
   Front front(with_timeouts());
-  const Fd client = front.connect();
-  front.write(client, kGet);
-  ::shutdown(client.get(), SHUT_WR);
-  front.pump(8);
-  REQUIRE(front.app.current != nullptr);
+  const Fd client = ask_and_end_the_side(front);
   front.pass(Milliseconds(9'000));
   CHECK(front.app.cancelled == 0);
   begin_answer(*front.app.current, "a");  // counts from here
@@ -139,11 +145,7 @@ TEST_CASE("a client that has ended its side and is told nothing for ten seconds 
 
 TEST_CASE("a client that has ended its side may take its time to read") {
   Front front(with_timeouts());
-  const Fd client = front.connect();
-  front.write(client, kGet);
-  ::shutdown(client.get(), SHUT_WR);
-  front.pump(8);
-  REQUIRE(front.app.current != nullptr);
+  const Fd client = ask_and_end_the_side(front);
   answer(*front.app.current, std::string(2'000'000, 'x'));
   std::size_t got = 0;
   for (int round = 1; round <= 4; ++round) {
