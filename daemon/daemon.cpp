@@ -1,6 +1,6 @@
 #include "daemon/daemon.h"
 
-#include "daemon/commands.h"
+#include "daemon/methods/commands.h"
 #include "ipc/base/content_hash.h"
 #include "ipc/base/descriptor_limit.h"
 

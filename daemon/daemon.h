@@ -3,15 +3,15 @@
 #include "control/event_log.h"
 #include "control/method.h"
 #include "control/server.h"
-#include "daemon/calls.h"
+#include "daemon/apps/calls.h"
+#include "daemon/apps/config_watch.h"
+#include "daemon/apps/supervisor.h"
 #include "daemon/config/instance_lock.h"
 #include "daemon/config/options.h"
 #include "daemon/config/paths.h"
-#include "daemon/config_watch.h"
-#include "daemon/events.h"
-#include "daemon/front/http_server.h"
-#include "daemon/pending.h"
-#include "daemon/supervise/supervisor.h"
+#include "daemon/front/http/http_server.h"
+#include "daemon/methods/events.h"
+#include "daemon/methods/pending.h"
 
 #include <map>
 #include <memory>

@@ -1,31 +1,37 @@
-# cmake -DSOURCE=DIR -P check_layers.cmake: fails when an include goes against the order of style.md
-#   ipc/base <- ipc/uv, ipc <- control, daemon, interp
-# or when a source is longer than 450 lines or reads JSON without the bound on its depth. The folders of the daemon are kept in order by their
-# CMake links; here stands what no link can say.
+# cmake -DSOURCE=DIR -P check_layers.cmake: fails when an include goes up, by the floors below, or when a
+# source is longer than 450 lines or reads JSON without the bound on its depth.
+cmake_minimum_required(VERSION 3.25)
 set(max_lines 450)
-set(may_base "ipc/base/")
-set(may_uv "ipc/base/|ipc/uv/")
-set(may_ipc "ipc/")
-set(may_control "ipc/|control/")
-set(may_daemon "ipc/|control/|daemon/")
-set(may_interp "ipc/|interp/")
-set(may_tests ".*")
 set(problems "")
 
-# The layer of a source, from its path.
-function(layer_of PATH OUT)
-  if(PATH MATCHES "^ipc/(base|uv)/")
-    set(${OUT} ${CMAKE_MATCH_1} PARENT_SCOPE)
-  else()
-    string(REGEX REPLACE "/.*" "" first ${PATH})
-    set(${OUT} ${first} PARENT_SCOPE)
-  endif()
+# From the ground up; a folder may include itself and what stands before it in its list.
+set(floors_ipc ipc/base ipc/uv ipc)
+set(floors_control ipc/base ipc/uv ipc control control/ctl)
+set(floors_daemon ipc/base ipc/uv ipc control daemon/config daemon/tree daemon/snapshot daemon/watch daemon/hosts
+  daemon/serve daemon/route daemon/front/http daemon/front daemon/moult daemon/apps daemon/methods daemon)
+set(floors_interp ipc/base ipc interp/py interp/channel interp/threads interp/payload interp/imports interp/calls
+  interp/boot interp/gateway interp/gateway/calls interp/gateway/wsgi interp/host)
+# Two folders on one floor: each may include the other.
+set(beside_daemon/methods daemon)  # a method is asked of the daemon, which has the list of them
+set(beside_daemon/front/http daemon/front)
+set(beside_interp/calls interp/boot)  # `Natives` hold the interpreter's calls
+set(beside_interp/channel interp/threads)  # a stall is an event, and a fork closes pipes
+set(beside_interp/calls/scratch_functions.cpp interp/host)
+
+# Of `interp/a/b.h`: interp/a.
+function(folder_of PATH OUT)
+  string(REGEX REPLACE "/[^/]*$" "" folder ${PATH})
+  set(${OUT} ${folder} PARENT_SCOPE)
 endfunction()
 
 foreach(folder ipc control daemon interp tests)
   file(GLOB_RECURSE sources RELATIVE ${SOURCE} ${SOURCE}/${folder}/*.h ${SOURCE}/${folder}/*.cpp)
   foreach(source ${sources})
-    layer_of(${source} layer)
+    folder_of(${source} layer)
+    list(FIND floors_${folder} ${layer} floor)
+    if(floor EQUAL -1 AND NOT folder STREQUAL "tests")
+      list(APPEND problems "${source}: the folder has no floor")
+    endif()
     file(READ ${SOURCE}/${source} text)
     string(REGEX REPLACE "[^\n]" "" newlines "${text}")
     string(LENGTH "${newlines}" lines)
@@ -35,19 +41,23 @@ foreach(folder ipc control daemon interp tests)
     string(REGEX MATCHALL "#include \"[^\"]+\"" includes "${text}")
     foreach(include ${includes})
       string(REGEX REPLACE "#include \"([^\"]+)\"" "\\1" target ${include})
-      if(target MATCHES "^(ipc|control|daemon|interp)/" AND NOT target MATCHES "^(${may_${layer}})")
-        list(APPEND problems "${source}: includes ${target}, which lies above ${layer}")
+      folder_of(${target} below)
+      list(FIND floors_${folder} ${below} target_floor)
+      if(folder STREQUAL "tests" OR NOT target MATCHES "^(ipc|control|daemon|interp)/" OR target MATCHES "boot_sources.h$")
+        continue()
+      endif()
+      if((target_floor EQUAL -1 OR target_floor GREATER floor) AND NOT below IN_LIST beside_${layer}
+         AND NOT below IN_LIST beside_${source})
+        list(APPEND problems "${source}: includes ${target}, which lies above it")
       endif()
     endforeach()
-    if(layer STREQUAL "daemon" OR layer STREQUAL "control" OR layer MATCHES "^(base|uv|ipc)$")
-      if(text MATCHES "#include <Python.h>")
-        list(APPEND problems "${source}: includes Python.h, which only interp/ may")
-      endif()
+    if(folder MATCHES "^(daemon|control|ipc)$" AND text MATCHES "#include <Python.h>")
+      list(APPEND problems "${source}: includes Python.h, which only interp/ may")
     endif()
-    if(NOT source STREQUAL "ipc/base/json.cpp" AND NOT layer STREQUAL "tests" AND text MATCHES "[Jj]son::(parse|accept|sax_parse)\\(")
+    if(NOT source STREQUAL "ipc/base/json.cpp" AND NOT folder STREQUAL "tests" AND text MATCHES "[Jj]son::(parse|accept|sax_parse)\\(")
       list(APPEND problems "${source}: reads JSON past ipc/base/json.h, which bounds its depth")
     endif()
-    if(NOT layer STREQUAL "uv" AND NOT layer STREQUAL "tests" AND text MATCHES "#include <uv.h>")
+    if(NOT layer STREQUAL "ipc/uv" AND NOT folder STREQUAL "tests" AND text MATCHES "#include <uv.h>")
       list(APPEND problems "${source}: includes uv.h, which only ipc/uv/ may")
     endif()
   endforeach()

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/front/http_parser.h"
+#include "daemon/front/http/http_parser.h"
 #include "ipc/base/fd.h"
 #include "ipc/uv/loop.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/call.h"
+#include "daemon/serve/call.h"
 
 #include <cstdint>
 #include <map>

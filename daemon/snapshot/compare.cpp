@@ -1,6 +1,6 @@
 #include "daemon/snapshot/compare.h"
 
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/tree_rules.h"
 
 #include <map>
 

@@ -1,6 +1,6 @@
 #include "daemon/snapshot/imports.h"
 #include "daemon/snapshot/source_list.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/tree_rules.h"
 #include "ipc/base/fd.h"
 
 #include <set>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/snapshot/file_stamp.h"
+#include "daemon/tree/file_stamp.h"
 #include "ipc/base/clock.h"
 
 #include <atomic>

@@ -1,7 +1,7 @@
 #include "daemon/snapshot/packages.h"
 
-#include "daemon/snapshot/file_stamp.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/file_stamp.h"
+#include "daemon/tree/tree_rules.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/json.h"
 

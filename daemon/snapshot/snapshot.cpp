@@ -1,6 +1,6 @@
 #include "daemon/snapshot/snapshot.h"
 
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/tree_rules.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "daemon/snapshot/source_list.h"
 
-#include "daemon/snapshot/noise.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/noise.h"
+#include "daemon/tree/tree_rules.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/snapshot/take.h"
-#include "daemon/snapshot/tree_walk.h"
+#include "daemon/tree/tree_walk.h"
 
 #include <set>
 #include <string>

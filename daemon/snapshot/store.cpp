@@ -1,8 +1,8 @@
 #include "daemon/snapshot/store.h"
 
-#include "daemon/snapshot/file_stamp.h"
 #include "daemon/snapshot/index.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/file_stamp.h"
+#include "daemon/tree/tree_rules.h"
 #include "ipc/base/fd.h"
 
 #include <fmt/format.h>

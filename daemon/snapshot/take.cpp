@@ -2,7 +2,7 @@
 
 #include "daemon/snapshot/commit.h"
 #include "daemon/snapshot/source_list.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/tree_rules.h"
 #include "ipc/base/fd.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/watch/mounts.h"
+#include "daemon/tree/mounts.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/result.h"
 #include "ipc/uv/loop.h"

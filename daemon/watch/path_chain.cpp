@@ -1,6 +1,6 @@
 #include "daemon/watch/path_chain.h"
 
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/tree_rules.h"
 
 #include <sys/inotify.h>
 #include <sys/stat.h>

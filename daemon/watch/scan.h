@@ -1,8 +1,8 @@
 #pragma once
 
 #include "daemon/snapshot/take.h"
+#include "daemon/tree/ignore_rules.h"
 #include "daemon/watch/file_table.h"
-#include "daemon/watch/ignore_rules.h"
 #include "daemon/watch/inotify.h"
 #include "daemon/watch/tree_watcher.h"
 #include "daemon/watch/vcs_locks.h"

@@ -1,5 +1,5 @@
-#include "daemon/snapshot/noise.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/noise.h"
+#include "daemon/tree/tree_rules.h"
 #include "daemon/watch/path_chain.h"
 #include "daemon/watch/watcher_impl.h"
 

@@ -1,7 +1,7 @@
 #include "daemon/watch/tree_watcher.h"
 
-#include "daemon/snapshot/noise.h"
-#include "daemon/snapshot/tree_rules.h"
+#include "daemon/tree/noise.h"
+#include "daemon/tree/tree_rules.h"
 #include "daemon/watch/polling.h"
 #include "daemon/watch/watcher_impl.h"
 

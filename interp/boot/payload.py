@@ -1,4 +1,4 @@
-"""The slow side of messages (interp/payload.h): pickles, and words for what cannot be carried."""
+"""The slow side of messages (interp/payload/payload.h): pickles, and words for what cannot be carried."""
 
 import sys
 

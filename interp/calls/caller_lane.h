@@ -3,7 +3,7 @@
 #include "interp/calls/call_fault.h"
 #include "interp/calls/patience.h"
 #include "interp/calls/thread_calls.h"
-#include "interp/events.h"
+#include "interp/channel/events.h"
 #include "ipc/lane.h"
 
 #include <atomic>

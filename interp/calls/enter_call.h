@@ -1,8 +1,8 @@
 #pragma once
 
+#include "interp/boot/natives.h"
 #include "interp/calls/call_fault.h"
 #include "interp/calls/thread_calls.h"
-#include "interp/natives.h"
 
 namespace moult {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "interp/calls/gate.h"
-#include "interp/commands.h"
+#include "interp/channel/commands.h"
 #include "interp/py/ref.h"
 
 #include <memory>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "interp/natives.h"
+#include "interp/boot/natives.h"
 
 namespace moult {
 

@@ -2,8 +2,8 @@
 
 #include "interp/calls/enter_call.h"
 #include "interp/calls/outgoing.h"
+#include "interp/host/scratch.h"
 #include "interp/py/types.h"
-#include "interp/scratch.h"
 
 namespace moult {
 

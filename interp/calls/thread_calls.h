@@ -2,7 +2,7 @@
 
 #include "interp/calls/call_fault.h"
 #include "interp/calls/entrance.h"
-#include "interp/payload.h"
+#include "interp/payload/payload.h"
 
 #include <array>
 #include <atomic>

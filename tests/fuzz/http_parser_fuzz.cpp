@@ -1,4 +1,4 @@
-#include "daemon/front/http_parser.h"
+#include "daemon/front/http/http_parser.h"
 
 #include <algorithm>
 #include <cstdint>

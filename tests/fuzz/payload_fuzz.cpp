@@ -1,5 +1,5 @@
-#include "interp/payload_format.h"
-#include "interp/payload_reader.h"
+#include "interp/payload/payload_format.h"
+#include "interp/payload/payload_reader.h"
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "daemon/front/call_lanes.h"
+#include "daemon/serve/call_lanes.h"
 #include "fixture.h"
 
 #include <doctest/doctest.h>

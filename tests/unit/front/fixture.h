@@ -1,7 +1,7 @@
 #pragma once
 
-#include "daemon/front/http_connection.h"
-#include "daemon/front/http_server.h"
+#include "daemon/front/http/http_connection.h"
+#include "daemon/front/http/http_server.h"
 
 #include <sys/socket.h>
 #include <cerrno>

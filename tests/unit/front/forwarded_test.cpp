@@ -1,4 +1,4 @@
-#include "daemon/front/forwarded.h"
+#include "daemon/front/http/forwarded.h"
 
 #include <doctest/doctest.h>
 

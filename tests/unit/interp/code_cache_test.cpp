@@ -1,4 +1,4 @@
-#include "interp/code_cache.h"
+#include "interp/imports/code_cache.h"
 
 #include "tests/unit/snapshot/temp_tree.h"
 

@@ -1,4 +1,4 @@
-#include "interp/code_store.h"
+#include "interp/imports/code_store.h"
 
 #include "tests/unit/snapshot/temp_tree.h"
 

@@ -1,4 +1,4 @@
-#include "interp/extension_files.h"
+#include "interp/imports/extension_files.h"
 
 #include "tests/unit/snapshot/temp_tree.h"
 

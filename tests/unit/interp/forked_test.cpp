@@ -1,4 +1,4 @@
-#include "interp/forked.h"
+#include "interp/threads/forked.h"
 #include "ipc/base/fd.h"
 
 #include <doctest/doctest.h>

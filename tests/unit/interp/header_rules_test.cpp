@@ -1,4 +1,4 @@
-#include "interp/header_rules.h"
+#include "interp/gateway/wsgi/header_rules.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "interp/import_book.h"
+#include "interp/imports/import_book.h"
 
 #include <doctest/doctest.h>
 

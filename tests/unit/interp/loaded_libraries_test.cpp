@@ -1,4 +1,4 @@
-#include "interp/loaded_libraries.h"
+#include "interp/imports/loaded_libraries.h"
 
 #include <dlfcn.h>
 #include <doctest/doctest.h>

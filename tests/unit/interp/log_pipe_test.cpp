@@ -1,4 +1,4 @@
-#include "interp/log_pipe.h"
+#include "interp/channel/log_pipe.h"
 
 #include <doctest/doctest.h>
 

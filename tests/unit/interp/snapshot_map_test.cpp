@@ -1,4 +1,4 @@
-#include "interp/snapshot_map.h"
+#include "interp/imports/snapshot_map.h"
 
 #include <doctest/doctest.h>
 

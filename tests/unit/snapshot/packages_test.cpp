@@ -1,6 +1,6 @@
 #include "daemon/snapshot/packages.h"
 
-#include "daemon/snapshot/noise.h"
+#include "daemon/tree/noise.h"
 #include "temp_tree.h"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-#include "daemon/watch/ignore_rules.h"
+#include "daemon/tree/ignore_rules.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "daemon/watch/mounts.h"
+#include "daemon/tree/mounts.h"
 
 #include <doctest/doctest.h>
 

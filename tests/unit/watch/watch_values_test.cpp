@@ -1,4 +1,4 @@
-#include "daemon/watch/file_system.h"
+#include "daemon/tree/file_system.h"
 #include "daemon/watch/file_table.h"
 #include "daemon/watch/polling.h"
 #include "daemon/watch/why_log.h"

@@ -1,0 +1,442 @@
+#include "daemon/moult/moulting.h"
+
+#include "daemon/moult/ladder.h"
+#include "daemon/snapshot/package_listings.h"
+#include "daemon/snapshot/packages.h"
+#include "ipc/base/count_of.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+// The attempt: from a cause to the switch. moulting_reject.cpp has its other end, moulting_switch.cpp the
+// rest.
+
+namespace moult {
+
+namespace {
+
+// How often one attempt may be made again because the app asked its process for another time zone
+// or locale.
+constexpr int kRemakesMax = 3;
+constexpr std::size_t kPruneEvery = 16;  // snapshots that were taken
+
+bool tells_what_changed(CauseKind kind) { return kind == CauseKind::change || kind == CauseKind::deploy; }
+
+}  // namespace
+
+// What the background job of an attempt finds.
+struct Moulting::Prepared {
+  Result<SnapshotPtr> snapshot = fail(Error{});
+  Result<Fd> memfd = fail(Error{});
+  std::string packages;
+  std::vector<std::string> editable;
+  Reach reach = Reach::tree;
+  std::string reach_note;
+  ResolvedPlace place;
+  AppSurroundings surroundings;
+  bool same_as_pin = false;  // what the disk held when a roll-back was made
+};
+
+Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher,
+                   CallStats& stats, WhyLog& why)
+    : services_(services),
+      owner_(owner),
+      config_(std::move(config)),
+      environment_(environment_of(config_, daemon_environment())),
+      dispatcher_(dispatcher),
+      stats_(stats),
+      why_(why),
+      store_(std::make_shared<SnapshotStore>(fmt::format("{}/apps/{}", services.state_folder, config_.name))),
+      record_file_(services.loop, store_->folder(),
+                   [this](const Error& error) {
+                     services_.log.warning(error.message, {{"app", config_.name}});
+                     services_.events.event("app.unwritable", config_.name, {{"error", error.message}});
+                   }),
+      attempt_deadline_(services.loop),
+      recover_(services.loop),
+      again_(services.loop),
+      stay_(services.loop),
+      standby_end_(services.loop),
+      burial_(services.loop),
+      spare_begin_(services.loop),
+      spare_end_(services.loop) {
+  record_ = record_file_.read();
+  for (auto kept = record_.history.rbegin(); kept != record_.history.rend(); ++kept) {
+    if (kept->state != GenerationState::rejected || kept->rejection.stage == "stale") break;
+    last_rejected_ = *kept;
+    break;
+  }
+}
+
+Moulting::~Moulting() {
+  hooks_.reset();  // before the generations that they work on
+  warm_up_.reset();
+  dispatcher_.set_active(nullptr);
+}
+
+void Moulting::configure(AppConfig config) {
+  config_ = std::move(config);
+  environment_ = environment_of(config_, daemon_environment(), file_environment_);
+  if (spare_ && !spare_fits()) drop_spare();
+}
+
+void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter) {
+  if (stopping_) {
+    if (waiter) waiter({.kind = AttemptOutcome::Kind::stopped});
+    return;
+  }
+  if (cause.kind == CauseKind::change || cause.kind == CauseKind::reload ||
+      cause.kind == CauseKind::restart_file || services_.log_to_terminal)
+    note_edit();
+  auto attempt = std::make_unique<Attempt>();
+  attempt->serial = ++serial_;
+  attempt->cause = std::move(cause);
+  attempt->purpose = purpose;
+  attempt->snapshot_id = std::move(snapshot_id);
+  attempt->since = std::chrono::system_clock::now();
+  if (waiter) attempt->waiters.push_back(std::move(waiter));
+  // Whoever waited for what this one takes the place of waits for this one, and what was forced
+  // stays forced.
+  std::vector<Waiter> interrupted;
+  for (auto* before : {&next_, &attempt_}) {
+    if (!*before) continue;
+    // A roll-back that something else takes the place of has not happened.
+    const bool alike =
+        (*before)->purpose == purpose && (*before)->snapshot_id.empty() && attempt->snapshot_id.empty();
+    auto& to = alike ? attempt->waiters : interrupted;
+    std::move((*before)->waiters.begin(), (*before)->waiters.end(), std::back_inserter(to));
+    if (alike) attempt->cause.forced |= (*before)->cause.forced;
+  }
+  next_.reset();
+  if (attempt_) abandon_generation("stale", "something newer took its place");
+  attempt_.reset();
+  recover_.stop();
+  next_ = std::move(attempt);
+  begin_next();
+  for (const Waiter& left : interrupted) left({.kind = AttemptOutcome::Kind::stopped});
+}
+
+// Ends what the attempt has made so far; the attempt itself stays.
+void Moulting::abandon_generation(std::string stage, std::string error) {
+  attempt_deadline_.stop();
+  hooks_.reset();
+  warm_up_.reset();
+  waiting_for_.clear();
+  if (Generation* generation = std::exchange(attempt_->generation, nullptr); generation != nullptr) {
+    generation->refuse({std::move(stage), std::move(error), {}, {}, 0, {}});
+  }
+}
+
+void Moulting::begin_next() {
+  if (next_ && !preparing_ && !way_back_) begin(std::move(next_));
+}
+
+void Moulting::begin(std::unique_ptr<Attempt> attempt) {
+  attempt_ = std::move(attempt);
+  owner_.on_state_changed();
+  ask_python();
+}
+
+void Moulting::ask_python() {
+  attempt_->stage = Stage::python;
+  const std::uint64_t serial = attempt_->serial;
+  const std::string executable = python_of(config_);
+  std::weak_ptr<int> alive = alive_;
+  services_.probes.ask(executable, [this, alive, serial](const Result<PythonInfo>& answer) {
+    if (alive.expired() || !attempt_ || attempt_->serial != serial) return;
+    if (!answer) {
+      explain_silence(answer.error());
+      return;
+    }
+    python_ = *answer;
+    site_folders_ = site_folders(config_, *python_, environment_);
+    package_folders_ = package_folders(config_, site_folders_);
+    take();
+  });
+}
+
+void Moulting::take() {
+  attempt_->stage = Stage::snapshot;
+  preparing_ = true;
+  attempt_deadline_.start(config_.start_timeout, [this] {
+    if (attempt_->number == 0) attempt_->number = record_.next_generation;
+    reject({"snapshot",
+            "the sources could not be read within start_timeout: the file system hangs",
+            {},
+            {},
+            0,
+            {}});
+  });
+  const std::uint64_t serial = attempt_->serial;
+  SnapshotSpec spec = disk_spec();
+  const bool forced = attempt_->cause.forced || attempt_->purpose == Purpose::check;
+  const SnapshotPtr active = active_ != nullptr ? active_->snapshot() : nullptr;
+  std::weak_ptr<int> alive = alive_;
+  uv::compute_in_background<std::shared_ptr<Prepared>>(
+      services_.loop, {uv::Work::sources, config_.name},
+      [store = store_, spec, id = attempt_->snapshot_id, sites = site_folders_, folders = package_folders_,
+       forced, active, active_packages = active_ != nullptr ? active_->packages() : std::string(),
+       pin = record_.pinned ? record_.pinned->disk : std::string(), packages = services_.packages,
+       place = place_of(config_), config = config_, python = *python_]() mutable {
+        auto prepared = std::make_shared<Prepared>();
+        prepared->surroundings = surroundings_of(config, python);
+        prepared->editable = editable_roots(sites, *packages);
+        spec.roots.insert(spec.roots.end(), prepared->editable.begin(), prepared->editable.end());
+        if (config.single_file_allowed) prepared->reach_note = reason_for_files_only(spec.tree);
+        if (!prepared->reach_note.empty()) prepared->reach = Reach::files;
+        spec.reach = prepared->reach;
+        prepared->snapshot = id.empty() ? take_snapshot(spec, *store) : store->load(id);
+        prepared->packages = fingerprint_packages(folders, *packages).hex();
+        prepared->place = std::move(place);
+        resolve(prepared->place);
+        // The id goes by all sources, also those that were not known to be used then.
+        if (prepared->snapshot && !pin.empty()) {
+          const auto pinned = store->load(pin);
+          prepared->same_as_pin =
+              (*prepared->snapshot)->id == pin || (pinned && !differs(diff(**pinned, **prepared->snapshot)));
+        }
+        // Data files are no part of the id, but a change of them is a change.
+        const auto is_wanted = [&] {
+          return prepared->snapshot && (forced || !active || prepared->packages != active_packages ||
+                                        differs(diff(*active, **prepared->snapshot)));
+        };
+        if (is_wanted()) prepared->memfd = make_memfd(**prepared->snapshot, *store);
+        if (is_wanted() && !prepared->memfd && !id.empty())
+          prepared->snapshot = fail(prepared->memfd.error());
+        if (is_wanted() && !prepared->memfd) {
+          // A kept copy of what is on the disk is damaged: it is written anew.
+          store->discard_damaged(**prepared->snapshot);
+          prepared->snapshot = take_snapshot(spec, *store);
+          if (prepared->snapshot) prepared->memfd = make_memfd(**prepared->snapshot, *store);
+        }
+        return prepared;
+      },
+      [this, alive, serial](std::shared_ptr<Prepared> prepared) {
+        if (!alive.expired()) on_prepared(serial, std::move(prepared));
+      });
+}
+
+void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared) {
+  preparing_ = false;
+  if (next_) {
+    begin_next();
+    return;
+  }
+  if (!attempt_ || attempt_->serial != serial) return;
+  attempt_deadline_.stop();
+  if (attempt_->stale) return;
+  if (!take_surroundings(std::move(prepared->surroundings))) return;
+  editable_ = std::move(prepared->editable);
+  if (prepared->reach != reach_) {
+    reach_ = prepared->reach;
+    services_.log.info(fmt::format("only the file and what it imports are watched: {}", prepared->reach_note),
+                       {{"app", config_.name}});
+  }
+  if (!prepared->snapshot) {
+    // A tree that cannot be read is rejected like code that cannot be imported.
+    const Error& error = prepared->snapshot.error();
+    attempt_->lacked_means = is_shortage(error);
+    attempt_->number = record_.next_generation;
+    reject({"snapshot", error.message, error.detail, error.file, error.line, {}});
+    return;
+  }
+  attempt_->snapshot = *prepared->snapshot;
+  attempt_->packages = prepared->packages;
+  if (attempt_->snapshot_id.empty()) {
+    last_disk_snapshot_ = attempt_->snapshot->id;
+    // What is refused or only checked leaves its sources as well, and no switch follows.
+    if (++snapshots_taken_ % kPruneEvery == 0) keep_snapshots();
+  }
+  const bool packages_changed = active_ != nullptr && attempt_->packages != active_->packages();
+  attempt_->fresh_host = packages_changed || attempt_->cause.kind == CauseKind::restart;
+  attempt_->place = std::move(prepared->place);
+  if (active_ != nullptr) {
+    const SnapshotDiff difference = diff(*active_->snapshot(), *attempt_->snapshot);
+    attempt_->same_as_active = !differs(difference);
+    // One process loads an extension module or a library once (dlopen(3) goes by the file, not by its
+    // content).
+    attempt_->fresh_host |=
+        std::any_of(difference.changed.begin(), difference.changed.end(), is_extension_module);
+    if (!attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {
+      attempt_->cause.detail = summary(difference, *attempt_->snapshot);
+    }
+  }
+  const bool same_as_pin = record_.pinned && prepared->same_as_pin;
+  const bool must = attempt_->cause.forced || attempt_->purpose == Purpose::check || packages_changed;
+  if (!must && active_ != nullptr && (attempt_->same_as_active || same_as_pin)) {
+    // The disk holds again what serves: what was refused meanwhile is history.
+    if (attempt_->same_as_active && attempt_->snapshot_id.empty()) last_rejected_.reset();
+    why_.add(std::chrono::system_clock::now(), attempt_->cause.detail, "same content",
+             same_as_pin ? "the disk is as it was when the roll-back was made" : "no file differs");
+    services_.events.event("change.ignored", config_.name, {{"reason", "same content"}});
+    conclude({.kind = AttemptOutcome::Kind::unchanged,
+              .generation = active_->number(),
+              .previous = active_->number()});
+    return;
+  }
+  if (packages_changed && attempt_->same_as_active && tells_what_changed(attempt_->cause.kind)) {
+    attempt_->cause.detail = "installed packages";
+  }
+  if (!prepared->memfd) {
+    fail_attempt(prepared->memfd.error());
+    return;
+  }
+  attempt_->memfd = std::make_shared<Fd>(std::move(*prepared->memfd));
+  if (attempt_->snapshot_id.empty() && record_.pinned && attempt_->purpose == Purpose::serve)
+    record_.pinned.reset();
+  attempt_->number = attempt_->purpose == Purpose::check ? 0 : record_.next_generation++;
+  for (const std::string& note : attempt_->snapshot->notes) {
+    services_.log.warning(note, {{"app", config_.name}});
+  }
+  make();
+}
+
+void Moulting::make() {
+  Attempt& attempt = *attempt_;
+  attempt.stage = Stage::make;
+  attempt.in_process |= wanted_process_ && config_.isolation == Isolation::automatic;
+  const Verdict remembered = record_.packages == attempt.packages ? record_.verdict : Verdict::none;
+  const auto mode = choose_mode(*python_, config_.gil, config_.isolation,
+                                attempt.in_process ? Verdict::needs_process : remembered);
+  if (!mode) {
+    fail_attempt(mode.error());
+    return;
+  }
+  GenerationRecord record;
+  record.number = attempt.number;
+  record.cause = attempt.cause;
+  record.snapshot = attempt.snapshot->id;
+  record.tree = attempt.snapshot->root;
+  record.commit = attempt.snapshot->commit;
+  record.files = attempt.snapshot->source_count;
+  record.created = attempt.since;
+  record.isolation = isolation_word(*mode);
+  record.python = python_->version();
+
+  place_ = attempt.place;
+  MakeCommand command = make_command(config_, *attempt.snapshot, attempt.place, record_, environment_);
+  command.generation = attempt.number;
+  command.spec.cause = cause_word(attempt.cause.kind);
+  if (config_.log_imports) command.spec.log_imports = import_reason(attempt.cause);
+  const HostKey key = host_key(config_, *python_, *mode, record_, environment_);
+  const Result<> made = take_spare(command, key) ? load_spare(std::move(record), command)
+                                                 : make_generation(std::move(record), command, key);
+  if (attempt.generation == nullptr) {
+    fail_attempt(made.error());
+    return;
+  }
+  announce("generation.making", *attempt.generation,
+           {{"cause", cause_word(attempt.cause.kind)}, {"cause_detail", attempt.cause.detail}});
+  attempt_deadline_.start(config_.start_timeout, [this] {
+    std::string stage = attempt_->stage == Stage::warm_up ? "the warm-up" : "the import";
+    if (attempt_->stage == Stage::hooks) stage = fmt::format("the {} hook", to_string(hooks_->hook()));
+    refuse_attempt({"timeout",
+                    fmt::format("{} took longer than start_timeout ({} s)", stage,
+                                config_.start_timeout.count() / 1000.0),
+                    {},
+                    {},
+                    0,
+                    {}});
+  });
+  if (!made) {
+    Error error = made.error();
+    abandon_generation("host", error.message);
+    fail_attempt(std::move(error));
+  }
+}
+
+Result<> Moulting::make_generation(GenerationRecord record, const MakeCommand& command, const HostKey& key) {
+  std::vector<const Host*> current;
+  if (active_ != nullptr) {
+    for (const auto& interpreter : active_->interpreters()) current.push_back(interpreter->host());
+  }
+  PlacementRequest request{key, config_.name, config_.group};
+  request.company = services_.parting.company_of(config_.name, Steady::now());
+  request.fresh =
+      attempt_->fresh_host || is_apart();  // what crashes then takes not even its own old code along
+  MOULT_ASSIGN(const std::vector<Host*> hosts,
+               services_.hosts->place_several(std::move(request),
+                                              static_cast<std::size_t>(config_.interpreters), current));
+  generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
+                                                      attempt_->snapshot, attempt_->packages));
+  attempt_->generation = generations_.back().get();
+  return attempt_->generation->make(hosts, services_.buffers, command, *attempt_->memfd);
+}
+
+void Moulting::on_generation_made(Generation& generation) {
+  if (!attempt_ || attempt_->generation != &generation) return;
+  const bool may_move = config_.isolation == Isolation::automatic && !generation.is_in_process();
+  if (may_move && !generation.fell_back().empty()) {
+    generation.refuse(rejection_of(generation.fell_back()));
+    return;
+  }
+  const HostKey& made_with = generation.interpreters()[0]->host()->key();
+  const HostKey wanted = host_key(config_, *python_, made_with.mode, record_, environment_);
+  if (!(wanted == made_with) && attempt_->remakes < kRemakesMax) {
+    ++attempt_->remakes;
+    abandon_generation("stale", "the app asked for another time zone or locale of its process");
+    make();
+    return;
+  }
+  hand_over();
+}
+
+void Moulting::hold_or_switch() {
+  attempt_->stage = Stage::hold;
+  attempt_deadline_.stop();
+  Generation& generation = *attempt_->generation;
+  if (attempt_->purpose == Purpose::check) {
+    AttemptOutcome outcome{.kind = AttemptOutcome::Kind::checked,
+                           .make_seconds = generation.record().make_seconds,
+                           .cause = attempt_->cause,
+                           .snapshot = attempt_->snapshot->id,
+                           .files = attempt_->snapshot->source_count,
+                           .same_as_active = attempt_->same_as_active,
+                           .isolation = generation.record().isolation};
+    attempt_->generation = nullptr;
+    generation.refuse({"check", "made to be checked, not to serve", {}, {}, 0, {}});
+    conclude(std::move(outcome));
+    return;
+  }
+  if (must_wait_for_settle()) return;
+  if (draining() - draining_in_vain() >= static_cast<std::size_t>(config_.max_draining)) {
+    waiting_for_ = fmt::format("draining still: {} (max_draining)", count_of(draining(), "older generation"));
+    why_.add(std::chrono::system_clock::now(), {}, "waiting", waiting_for_);
+    return;
+  }
+  waiting_for_.clear();
+  announce("generation.ready", generation);
+  const std::uint64_t previous = active_ != nullptr ? active_->number() : 0;
+  if (attempt_->in_process) {
+    record_.verdict = Verdict::needs_process;
+    record_.packages = attempt_->packages;
+  } else if (record_.packages != attempt_->packages) {
+    record_.verdict = Verdict::none;
+    record_.packages = attempt_->packages;
+  }
+  // What the disk holds may still be refused when something else is served again.
+  const bool by_will = attempt_->snapshot_id.empty() || attempt_->cause.kind == CauseKind::rollback;
+  if (by_will && !attempt_->is_fallback) last_rejected_.reset();
+  if (attempt_->pin_disk)
+    record_.pinned = SnapshotMark{generation.number(), attempt_->snapshot->id, *attempt_->pin_disk};
+  // A pin that outlived its generation holds the one that was made of the same code.
+  if (record_.pinned && record_.pinned->snapshot == attempt_->snapshot->id) {
+    record_.pinned->generation = generation.number();
+  }
+  switch_to(generation, attempt_->cause);
+  if (previous != 0) ++reloads;
+  // After a death peace is counted by time: the next one may come at once.
+  if (attempt_->cause.kind != CauseKind::host_lost) restarts_.reset();
+  conclude({.kind = AttemptOutcome::Kind::switched,
+            .generation = generation.number(),
+            .previous = previous,
+            .make_seconds = generation.record().make_seconds,
+            .cause = attempt_->cause,
+            .snapshot = generation.snapshot()->id,
+            .isolation = generation.record().isolation});
+  keep_snapshots();
+}
+
+}  // namespace moult

@@ -1,0 +1,244 @@
+#include "interp/host/home.h"
+#include "interp/host/scratch.h"
+#include "interp/host/spec_object.h"
+#include "interp/py/error.h"
+#include "interp/py/holder.h"
+
+#include <unistd.h>
+#include <thread>
+
+// What threads that are none of an interpreter's own do in it: interrupt a call, look at stacks and modules.
+
+namespace moult {
+
+// A visit of another thread to this home's interpreter, which does not end meanwhile. Refused
+// before the interpreter is booted and once it begins to end.
+class Home::Visit {
+ public:
+  explicit Visit(Home& home) : home_(home), wanted_(home.services_.turns) {
+    const std::scoped_lock lock(home_.mutex_);
+    allowed_ = home_.open_for_visits_;
+    if (allowed_) ++home_.visitors_;
+  }
+  ~Visit() {
+    if (!allowed_) return;
+    const std::scoped_lock lock(home_.mutex_);
+    --home_.visitors_;
+    home_.changed_.notify_all();
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  explicit operator bool() const { return allowed_; }
+
+ private:
+  Home& home_;
+  Turns::Wanted wanted_;
+  bool allowed_ = false;
+};
+
+void Home::interrupt(std::size_t worker, std::uint64_t call) {
+  services_.errands.run([self = shared_from_this(), worker, call] {
+    const Visit visit(*self);
+    if (!visit) return;
+    std::shared_ptr<ThreadCalls> thread;
+    {
+      const py::VisitScope scope(self->interpreter_);
+      std::unique_lock lock(self->mutex_);
+      const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
+      lock.unlock();
+      if (serving) thread = self->workers_[worker]->interrupt(scope.token(), call);
+    }
+    // Where it runs now may be another interpreter.
+    if (thread) thread->interrupt(0, {call, 0});
+  });
+}
+
+// Of all threads, of one worker, or of a thread that entered from another interpreter.
+void Home::tell_stack(const StackCommand& stack) {
+  services_.errands.run([self = shared_from_this(), stack] {
+    std::string text = "this interpreter cannot be visited now";
+    {
+      const Visit visit(*self);
+      if (visit) text = self->stack_text(stack);
+    }
+    self->natives_.events.stack(stack.ask, self->make_.interp, text);
+  });
+}
+
+std::string Home::stack_text(const StackCommand& stack) {
+  unsigned long thread = stack.thread;
+  if (stack.worker) {
+    const std::scoped_lock lock(mutex_);
+    if (*stack.worker >= workers_.size()) return "there is no such worker";
+    thread = workers_[*stack.worker]->thread();
+  }
+  const py::VisitScope scope(interpreter_);
+  const py::Ref function = py::boot_function(scope.token(), "shutdown", "stack");
+  const py::Ref result =
+      function ? py::Ref::steal(PyObject_CallFunction(function.get(), "k", thread)) : py::Ref();
+  return result ? py::text_of(scope.token(), result.get()) : py::take_error(scope.token()).line;
+}
+
+void Home::tell_loaded(const LoadedCommand& loaded) {
+  services_.errands.run([self = shared_from_this(), loaded] {
+    std::vector<std::string> names;
+    std::vector<std::string> sources;
+    std::string why = "this interpreter cannot be visited now";
+    if (const Visit visit(*self); visit) {
+      const py::VisitScope scope(self->interpreter_);
+      const auto& py = scope.token();
+      const py::Ref function = py::boot_function(py, "spare", "loaded");
+      const py::Ref answer =
+          function ? py::Ref::steal(PyObject_CallFunction(function.get(), "i", loaded.packages ? 1 : 0))
+                   : py::Ref();
+      PyObject* list = nullptr;
+      PyObject* files = nullptr;
+      PyObject* patched = nullptr;
+      if (answer &&
+          PyArg_ParseTuple(answer.get(), "O!O!O", &PyList_Type, &list, &PyList_Type, &files, &patched)) {
+        names = texts_of(py, list);
+        sources = texts_of(py, files);
+        why = py::text_of(py, patched);
+      } else {
+        why = py::take_error(py).line;
+      }
+    }
+    self->natives_.events.loaded(loaded.ask, names, sources, why);
+  });
+}
+
+namespace {
+
+std::vector<ImportedModule> modules_from(const py::Attached& py, PyObject* rows) {
+  std::vector<ImportedModule> modules;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows); ++i) {
+    PyObject* text[8] = {};
+    ImportedModule module;
+    if (!PyArg_ParseTuple(PyList_GET_ITEM(rows, i), "UUUUddUUUU", &text[0], &text[1], &text[2], &text[3],
+                          &module.seconds, &module.own_seconds, &text[4], &text[5], &text[6], &text[7])) {
+      PyErr_Clear();
+      continue;
+    }
+    std::string* const fields[] = {&module.module, &module.file,  &module.kind,         &module.hash,
+                                   &module.code,   &module.phase, &module.interpreters, &module.error};
+    for (std::size_t field = 0; field < std::size(fields); ++field)
+      *fields[field] = py::text_of(py, text[field]);
+    modules.push_back(std::move(module));
+  }
+  return modules;
+}
+
+}  // namespace
+
+void Home::tell_imports(std::uint64_t ask) {
+  services_.errands.run([self = shared_from_this(), ask] {
+    std::string error = "this interpreter cannot be visited now";
+    std::vector<ImportedModule> modules;
+    Py_ssize_t left_out = 0;
+    {
+      const Visit visit(*self);
+      if (visit) {
+        const py::VisitScope scope(self->interpreter_);
+        const py::Ref function = py::boot_function(scope.token(), "imports", "rows");
+        const py::Ref found = function ? py::Ref::steal(PyObject_CallNoArgs(function.get())) : py::Ref();
+        PyObject* rows = nullptr;
+        if (found && PyArg_ParseTuple(found.get(), "nO!", &left_out, &PyList_Type, &rows)) {
+          modules = modules_from(scope.token(), rows);
+          error.clear();
+        } else {
+          error = py::take_error(scope.token()).line;
+        }
+      }
+    }
+    self->natives_.events.imports(ask, modules, static_cast<std::size_t>(left_out), error);
+  });
+}
+
+void Home::take_turn() {
+  const std::scoped_lock lock(mutex_);
+  turn_asked_ = true;
+  changed_.notify_all();
+  if (wake_) static_cast<void>(!::write(wake_->write.get(), "", 1));
+  scratches_->take_turns();
+}
+
+// Those that no worker has begun.
+void Home::give_back_calls() {
+  const Visit visit(*this);
+  if (!visit) return;
+  std::unique_lock lock(mutex_);
+  const bool serving = phase_ == Phase::serving;
+  lock.unlock();
+  if (!serving) return;
+  for (const auto& worker : workers_) worker->give_back();
+}
+
+std::optional<Holder> Home::holder() {
+  if (auto in_scratch = scratches_->holder()) return in_scratch;
+  const Visit visit(*this);
+  const auto thread = visit ? py::thread_with_gil(interpreter_) : std::nullopt;
+  if (!thread) return std::nullopt;
+  Holder holder{make_.owner != 0 ? make_.owner : make_.interp, "thread", std::nullopt};
+  std::unique_lock lock(mutex_);
+  if (importing_ && *thread == home_thread_) holder.what = "import";
+  const bool serving = phase_ == Phase::serving;
+  lock.unlock();
+  for (std::size_t i = 0; serving && i < workers_.size(); ++i) {
+    if (workers_[i]->thread() != *thread) continue;
+    holder.what = "call";
+    holder.worker = i;
+  }
+  // A thread that came from another interpreter may be any of those that are in this one.
+  std::size_t entered = 0;
+  services_.book.look([&](const EnteredCall& call) {
+    if (call.target->number != make_.interp) return;
+    ++entered;
+    holder.function = call.function.data();
+  });
+  if (holder.what == "thread" && entered == 1) holder.what = "function";
+  if (holder.what != "function") holder.function.clear();
+  return holder;
+}
+
+bool Home::has_scratches() const { return scratches_->count() > 0; }
+
+std::shared_ptr<Home> Home::find(InterpNumber number) {
+  return number == make_.interp ? shared_from_this() : scratches_->find(number);
+}
+
+// No call of another interpreter comes in from now on; tells when none is left.
+void Home::drain() {
+  Gate& gate = natives_.entrance->calls;
+  gate.close();
+  if (gate.inside() == 0) {
+    natives_.events.drained(make_.interp);
+    return;
+  }
+  services_.errands.run([self = shared_from_this()] {
+    Gate& calls = self->natives_.entrance->calls;
+    while (!calls.wait_until_empty(Steady::now() + std::chrono::seconds(1))) {
+      const std::scoped_lock lock(self->mutex_);
+      if (self->phase_ != Phase::serving) return;  // retired before it was empty
+    }
+    if (calls.is_closed()) self->natives_.events.drained(self->make_.interp);
+  });
+}
+
+// The app is still being imported and is to go: raises in the importing thread until it gives way.
+void Home::hurry_import() {
+  for (;;) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!importing_ || Steady::now() > deadline_) return;
+    }
+    if (const Visit visit(*this); visit) {  // else it is not booted yet
+      const py::VisitScope scope(interpreter_);
+      const std::scoped_lock lock(mutex_);
+      if (importing_) PyThreadState_SetAsyncExc(home_thread_, interrupted_.get());
+      natives_.sleepers.wake(home_thread_);
+    }
+    std::this_thread::sleep_for(Milliseconds(50));
+  }
+}
+
+}  // namespace moult

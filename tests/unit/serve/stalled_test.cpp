@@ -1,0 +1,82 @@
+#include "tests/unit/serve/generation_bench.h"
+
+using namespace moult;
+using namespace moult::test;
+
+namespace {
+
+Json stalled(std::uint64_t interp) {
+  return {{"event", "stalled"}, {"interp", interp}, {"what", "call"}, {"worker", 0}, {"seconds", 2.5}};
+}
+
+}  // namespace
+
+TEST_CASE("a host that does not answer gets no further call; they wait, and go on when it answers again") {
+  GenerationBench bench;
+  Host& host = bench.start_host();
+  Served& served = bench.serve(host, 2);
+  bench.part(host).send(stalled(1));
+  bench.pump_until([&] { return host.stalled_since().has_value(); });
+  REQUIRE(bench.stalls.size() == 1);
+  CHECK(bench.stalls.front().interp == 1);
+  CHECK(bench.stalls.front().worker == 0);
+  CHECK(Seconds(Steady::now() - *host.stalled_since()).count() >= 2.5);
+  CHECK(served.generation->stalled_host() == &host);
+  TestCall call(1);
+  bench.submit(call);
+  CHECK(bench.dispatcher.queued() == 1);
+  bench.part(host).send({{"event", "revived"}, {"seconds", 3.0}});
+  bench.pump_until([&] { return bench.revived == 1; });
+  CHECK(served.generation->stalled_host() == nullptr);
+  bench.dispatcher.give_back_moved();
+  CHECK(bench.dispatcher.queued() == 0);
+}
+
+TEST_CASE("a call that a host without an answer gives back is served by the next generation") {
+  GenerationBench bench;
+  Host& host = bench.start_host();
+  bench.serve(host, 1);
+  TestCall call(7);
+  bench.submit(call);
+  bench.part(host).send(stalled(1));
+  bench.pump_until([&] { return host.stalled_since().has_value(); });
+  host.give_back();
+  CHECK(bench.command_for(host).json["do"] == "give_back");
+  bench.served.front().lanes.front().move(7);
+  bench.pump_until([&] { return bench.dispatcher.queued() == 1; });
+  CHECK_FALSE(call.failure);
+  Host& fresh = bench.start_host();
+  LanePart& lane = bench.serve(fresh, 1).lanes.front();
+  CHECK(lane.take_request() == 7);
+  lane.answer(7, "served");
+  bench.pump_until([&] { return call.ends == 1; });
+  CHECK(call.body == "served");
+}
+
+TEST_CASE("an interpreter whose host does not answer is not taken for abandoned") {
+  GenerationBench bench;
+  Host& host = bench.start_host();
+  Generation& generation = *bench.serve(host, 1).generation;
+  bench.part(host).send(stalled(1));
+  bench.pump_until([&] { return host.stalled_since().has_value(); });
+  bench.dispatcher.set_active(nullptr);
+  generation.replace();
+  generation.retire(Seconds(0));
+  CHECK_FALSE(generation.has_ended());
+  host.dismiss();
+  bench.pump_until([&] { return generation.has_ended(); });
+  CHECK(generation.state() == GenerationState::retired);
+}
+
+TEST_CASE("the last word of a host is heard before its interpreters are told of its end") {
+  GenerationBench bench;
+  bench.dying = ", because of shop";
+  Host& host = bench.start_host();
+  bench.serve(host, 1);
+  bench.part(host).send({{"event", "crashed"}, {"interp", 5}});
+  bench.part(host).exit(3);
+  bench.pump_until([&] { return !bench.ends.empty(); });
+  CHECK(host.crashed() == 5);
+  CHECK(bench.told.back() == "ended");
+  CHECK(std::count(bench.told.begin(), bench.told.end(), "lost: exited with status 3, because of shop") == 1);
+}
