@@ -47,9 +47,9 @@ Daemon::Daemon(uv::Loop& loop, Log& log, DaemonOptions options, Surroundings sur
       log_(log),
       options_(std::move(options)),
       surroundings_(std::move(surroundings)),
-      module_folder_(host_modules(surroundings_)),
       started_(Steady::now()),
       started_wall_(std::chrono::system_clock::now()),
+      launcher_(loop, host_modules(surroundings_)),
       soon_(loop),
       stop_poll_(loop) {
   boot_ =
@@ -94,7 +94,7 @@ tl::expected<void, ConfigErrors> Daemon::start() {
   services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_,
                                                   nullptr, state, options_.command == DaemonCommand::run});
   services_->cache_folder = moult::cache_folder(surroundings_);
-  supervisor_ = std::make_unique<Supervisor>(*services_, module_folder_);
+  supervisor_ = std::make_unique<Supervisor>(*services_, launcher_);
   calls_ = std::make_unique<Calls>(loop_, log_, *supervisor_, services_->numbers);
   services_->callers = calls_.get();
   http_ = std::make_unique<HttpServer>(loop_, log_, services_->numbers, config_.daemon);

@@ -56,7 +56,7 @@ class Daemon {
   const std::string& state_folder() const { return services_->state_folder; }
   const std::string& cache_folder() const { return services_->cache_folder; }
   const std::string& control_path() const { return control_path_; }
-  const std::string& module_folder() const { return module_folder_; }
+  const std::string& module_folder() const { return launcher_.module_folder(); }
   const std::string& boot() const { return boot_; }
   SteadyTime started() const { return started_; }
   WallTime started_wall() const { return started_wall_; }
@@ -88,7 +88,6 @@ class Daemon {
   ConfigErrors config_errors_;
   std::string config_folder_;
   std::string control_path_;
-  std::string module_folder_;
   std::string boot_;
   SteadyTime started_;
   WallTime started_wall_;
@@ -100,6 +99,7 @@ class Daemon {
   std::unique_ptr<control::EventLog> events_;
   std::unique_ptr<EventBridge> bridge_;
   std::unique_ptr<Services> services_;
+  ExecLauncher launcher_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<Calls> calls_;
   std::map<std::string, std::unique_ptr<Routes>> routes_;  // by the listener's address as configured

@@ -15,9 +15,9 @@ constexpr Milliseconds kMemoryPeriod{10'000};
 
 }  // namespace
 
-Supervisor::Supervisor(Services& services, const std::string& module_folder)
+Supervisor::Supervisor(Services& services, HostLauncher& launcher)
     : services_(services),
-      hosts_(services.loop, services.log, *this, module_folder),
+      hosts_(services.loop, services.log, *this, launcher),
       sweep_(services.loop),
       memory_(services.loop),
       stalled_(services.loop),

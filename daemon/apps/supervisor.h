@@ -27,7 +27,7 @@ struct Stopping {
 // shut_down().
 class Supervisor final : public HostPool::Owner {
  public:
-  Supervisor(Services& services, const std::string& module_folder);
+  Supervisor(Services& services, HostLauncher& launcher);
   ~Supervisor() override;
 
   // Takes the apps of `config` into service: at the start all of them, later what `change` says.

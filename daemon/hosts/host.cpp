@@ -25,11 +25,6 @@ constexpr int kLastRounds = 64;  // of a host that has ended, whose channel hold
 constexpr std::size_t kChildOutputsMax = 64;
 constexpr Milliseconds kFloodTold{5'000};
 
-bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(),
-                     [&](std::string_view prefix) { return name.starts_with(prefix); });
-}
-
 std::string how_it_ended(uv::ExitStatus status) {
   if (status.signal != 0)
     return fmt::format("was ended by signal {} ({})", status.signal, ::strsignal(status.signal));
@@ -63,16 +58,6 @@ bool is_channel_full(int number) {
 
 }  // namespace
 
-std::map<std::string, std::string> c_environment_of(const std::map<std::string, std::string>& environment) {
-  std::map<std::string, std::string> found;
-  for (const auto& [name, value] : environment) {
-    const bool exact = name == "TZ" || name == "LANG" || name == "LANGUAGE" || name == "PYTHONMALLOC";
-    if (exact || starts_with_any(name, {"LC_", "LD_", "MALLOC_", "ASAN_", "UBSAN_", "TSAN_"}))
-      found[name] = value;
-  }
-  return found;
-}
-
 Host::Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key)
     : loop_(loop),
       log_(log),
@@ -87,55 +72,16 @@ Host::Host(uv::Loop& loop, Log& log, Owner& owner, int number, HostKey key)
 
 Host::~Host() = default;
 
-Result<> Host::start(const std::string& module_folder, const CodePlace& code_place) {
-  const std::string module = module_folder + "/_moult_host" + key_.python.suffix;
-  if (::access(module.c_str(), R_OK) != 0) {
-    return fail(
-        Error{ErrorCode::config_invalid,
-              fmt::format("no host module for Python {} ({})", key_.python.version(), key_.python.executable),
-              fmt::format("{} does not exist", module),
-              {},
-              0,
-              fmt::format("install that Python's headers (on Debian: python{}.{}-dev) and build again; "
-                          "MOULT_PYTHONS={} names it to CMake",
-                          key_.python.major, key_.python.minor, key_.python.executable)});
-  }
-  MOULT_ASSIGN(SocketPair channel, seqpacket_pair());
-  MOULT_ASSIGN(PipePair output, make_pipe());
-  MOULT_TRY(set_nonblocking(output.read));
-
-  uv::SpawnSpec spec;
-  spec.arguments = {key_.python.executable, "-I", "-S", "-X", "utf8"};
-  for (std::size_t at = 0; at < key_.process_flags.size();) {
-    const std::size_t end = std::min(key_.process_flags.find(' ', at), key_.process_flags.size());
-    spec.arguments.push_back(key_.process_flags.substr(at, end - at));
-    at = end + 1;
-  }
-  spec.arguments.insert(spec.arguments.end(),
-                        {"-c",
-                         "import sys; sys.path.insert(0, sys.argv[1]); import _moult_host; "
-                         "_moult_host.main(3, sys.argv[2], int(sys.argv[3]))",
-                         module_folder, code_place.folder, std::to_string(code_place.bytes)});
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view name =
-        std::string_view(*variable).substr(0, std::string_view(*variable).find('='));
-    // What belongs to the daemon's own start must not be taken for theirs by apps.
-    if (starts_with_any(name, {"MOULT_", "LISTEN_", "NOTIFY_SOCKET", "INVOCATION_ID", "JOURNAL_STREAM"}))
-      continue;
-    if (!c_environment_of({{std::string(name), ""}}).empty()) continue;
-    spec.environment.emplace_back(*variable);
-  }
-  for (const auto& [name, value] : key_.c_environment) spec.environment.push_back(name + "=" + value);
-  spec.fds = {-1, output.write.get(), output.write.get(), channel.theirs.get()};
-  spec.own_session = true;  // Ctrl-C on a terminal is the daemon's business
-
-  MOULT_ASSIGN(process_, uv::Process::spawn(loop_, spec, [this](uv::ExitStatus status) { on_exit(status); }));
-  channel_ = std::move(channel.ours);
+Result<> Host::start(HostLauncher& launcher, const CodePlace& code_place) {
+  MOULT_ASSIGN(LaunchedHost launched,
+               launcher.launch(key_, code_place, [this](uv::ExitStatus status) { on_exit(status); }));
+  process_ = std::move(launched.process);
+  channel_ = std::move(launched.channel);
   channel_poll_ =
       std::make_unique<uv::Poll>(loop_, channel_.get(), [this](int events) { on_channel(events); });
   channel_poll_->set(uv::Poll::kReadable);
   output_ = std::make_unique<HostOutput>(
-      loop_, std::move(output.read),
+      loop_, std::move(launched.output),
       [this](std::string_view line) {
         owner_.on_host_output(*this, dedicated ? last_source_ : OutputSource(), line);
       },

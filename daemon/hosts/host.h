@@ -1,9 +1,9 @@
 #pragma once
 
 #include "daemon/hosts/command.h"
+#include "daemon/hosts/host_launcher.h"
 #include "daemon/hosts/host_memory.h"
 #include "daemon/hosts/host_output.h"
-#include "daemon/hosts/python_info.h"
 #include "ipc/base/clock.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/log.h"
@@ -18,26 +18,6 @@
 #include <vector>
 
 namespace moult {
-
-// What makes two apps able to share a host: the same executable, the same way of making
-// interpreters, and the same C-level environment, which programs read at their start only.
-struct HostKey {
-  PythonInfo python;
-  InterpreterMode mode = InterpreterMode::shared;
-  std::map<std::string, std::string> c_environment;  // TZ, LANG, LC_*, LD_*, MALLOC_*, PYTHONMALLOC
-  std::string process_flags;                         // of the executable, for process isolation: "-O"
-
-  bool operator==(const HostKey&) const = default;
-};
-
-// Where a host keeps what it compiles, for other hosts and later ones. A value.
-struct CodePlace {
-  std::string folder;       // private, of this user; "": nowhere
-  std::uint64_t bytes = 0;  // at most
-};
-
-// The part of an app's environment that belongs into HostKey::c_environment.
-std::map<std::string, std::string> c_environment_of(const std::map<std::string, std::string>& environment);
 
 // Where the events of one interpreter go. On the loop; the interpreter may be forgotten from inside.
 class InterpreterListener {
@@ -78,8 +58,8 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Starts the process. `module_folder` holds the host modules.
-  Result<> start(const std::string& module_folder, const CodePlace& code_place = {});
+  // Starts the process.
+  Result<> start(HostLauncher& launcher, const CodePlace& code_place = {});
 
   // Asks for an interpreter; its number. Events go to `listener` until forget(). The descriptors
   // are closed here once they are sent.

@@ -25,8 +25,8 @@ int choose_host(const std::vector<HostLoad>& fitting, std::size_t hosts_max, boo
   return least == fitting.end() ? 0 : least->number;
 }
 
-HostPool::HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_folder)
-    : loop_(loop), log_(log), owner_(owner), module_folder_(std::move(module_folder)), burial_(loop) {}
+HostPool::HostPool(uv::Loop& loop, Log& log, Owner& owner, HostLauncher& launcher)
+    : loop_(loop), log_(log), owner_(owner), launcher_(launcher), burial_(loop) {}
 
 HostPool::~HostPool() = default;
 
@@ -62,7 +62,7 @@ Result<Host*> HostPool::place(const PlacementRequest& request) {
   host->dedicated = dedicated;
   host->company = request.company;
   if (!request.group.empty()) host->groups.push_back(request.group);
-  MOULT_TRY(host->start(module_folder_, code_place_));
+  MOULT_TRY(host->start(launcher_, code_place_));
   log_.debug("host started", {{"host", host->number()},
                               {"pid", host->pid()},
                               {"python", host->key().python.version()},

@@ -50,7 +50,7 @@ class HostPool final : public Host::Owner {
     virtual std::string on_host_dying(Host& host, const std::string& how, bool was_killed) = 0;
   };
 
-  HostPool(uv::Loop& loop, Log& log, Owner& owner, std::string module_folder);
+  HostPool(uv::Loop& loop, Log& log, Owner& owner, HostLauncher& launcher);
   ~HostPool() override;
 
   // The place of compiled code is that of hosts which are started from now on.
@@ -77,7 +77,6 @@ class HostPool final : public Host::Owner {
 
   std::vector<Host*> hosts() const;  // those that have not ended
   Host* find(int number) const;
-  const std::string& module_folder() const { return module_folder_; }
   std::uint64_t recycled() const { return recycled_; }
   std::uint64_t lost() const { return lost_; }
 
@@ -98,7 +97,7 @@ class HostPool final : public Host::Owner {
   uv::Loop& loop_;
   Log& log_;
   Owner& owner_;
-  std::string module_folder_;
+  HostLauncher& launcher_;
   std::size_t shared_hosts_max_ = 1;
   std::uint64_t memory_growth_ = 0;
   CodePlace code_place_;

@@ -100,7 +100,7 @@ class HostBench : public Host::Owner {
   Host& start_host(HostKey host_key = key()) {
     hosts.push_back(
         std::make_unique<Host>(loop, log, *this, static_cast<int>(hosts.size()) + 1, std::move(host_key)));
-    REQUIRE(hosts.back()->start(temp.root()));
+    REQUIRE(hosts.back()->start(launcher));
     parts[hosts.back().get()] = meet();
     return *hosts.back();
   }
@@ -178,6 +178,7 @@ class HostBench : public Host::Owner {
 
   TempTree temp;
   uv::Loop loop;
+  ExecLauncher launcher{loop, temp.root()};
   Log log{Log::Format::human, LogLevel::error};
   std::vector<std::unique_ptr<Host>> hosts;
   std::map<Host*, HostPart> parts;

@@ -41,7 +41,7 @@ struct PoolBench : HostBench, HostPool::Owner {
   }
 
   Listener listener;
-  HostPool pool{loop, log, *this, temp.root()};
+  HostPool pool{loop, log, *this, launcher};
   std::vector<int> recycled;
   std::vector<int> lost;
   std::vector<std::pair<int, Fd>> caller_lanes;

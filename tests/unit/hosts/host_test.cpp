@@ -28,7 +28,7 @@ TEST_CASE("a Python without a host module is an error that says how to build one
   HostKey key = HostBench::key();
   key.python.suffix = ".cpython-399.so";
   Host host(bench.loop, bench.log, bench, 1, key);
-  const auto started = host.start(bench.temp.root());
+  const auto started = host.start(bench.launcher);
   REQUIRE_FALSE(started);
   CHECK(started.error().code == ErrorCode::config_invalid);
   CHECK(started.error().hint.find("python3.11-dev") != std::string::npos);
@@ -198,7 +198,7 @@ TEST_CASE("a host's environment is the C-level one of its key, and none of the d
   HostKey key = HostBench::key();
   key.c_environment = {{"TZ", "Europe/Berlin"}};
   Host host(bench.loop, bench.log, bench, 1, key);
-  REQUIRE(host.start(bench.temp.root()));
+  REQUIRE(host.start(bench.launcher));
   bench.pump_until([&] { return !bench.ends.empty(); });
   ::unsetenv("MOULT_TEST_MARK");
   ::unsetenv("LC_ALL");
