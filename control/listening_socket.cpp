@@ -108,6 +108,11 @@ Result<ListeningSocket> ListeningSocket::bind(const std::string& path) {
   return socket;
 }
 
+Result<ListeningSocket> ListeningSocket::adopt(Fd socket, const std::string& path) {
+  MOULT_TRY(set_nonblocking(socket));
+  return ListeningSocket(std::move(socket), path);
+}
+
 ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept
     : fd_(std::move(other.fd_)),
       path_(std::move(other.path_)),

@@ -15,6 +15,8 @@ class ListeningSocket {
   // Makes the folder when it is missing (0700). A socket file that nobody answers at is replaced; any
   // other file, or a live socket, is an error. Blocks for a moment.
   static Result<ListeningSocket> bind(const std::string& path);
+  // One that listens there already, and whose file is somebody else's to remove.
+  static Result<ListeningSocket> adopt(Fd socket, const std::string& path);
 
   ListeningSocket(ListeningSocket&& other) noexcept;
   ListeningSocket& operator=(ListeningSocket&&) = delete;

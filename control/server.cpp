@@ -30,8 +30,9 @@ void warn_of_open_folder(Log& log, const std::string& path) {
 
 Result<std::unique_ptr<Server>> Server::listen(uv::Loop& loop, const Methods& methods, Log& log,
                                                const std::string& path, Access allowed,
-                                               const ServerLimits& limits) {
-  MOULT_ASSIGN(ListeningSocket socket, ListeningSocket::bind(path));
+                                               const ServerLimits& limits, Fd inherited) {
+  MOULT_ASSIGN(ListeningSocket socket,
+               inherited ? ListeningSocket::adopt(std::move(inherited), path) : ListeningSocket::bind(path));
   warn_of_open_folder(log, path);
   return std::unique_ptr<Server>(new Server(loop, methods, log, std::move(socket), allowed, limits));
 }

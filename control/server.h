@@ -31,10 +31,10 @@ struct ServerLimits {
 class Server {
  public:
   // Binds `path` and begins to serve. Its folder is made (0700) when missing. Fails when a daemon
-  // answers there already, or the path is too long. Blocks for a moment.
+  // answers there already, or the path is too long. Blocks for a moment. `inherited` listens there already.
   static Result<std::unique_ptr<Server>> listen(uv::Loop& loop, const Methods& methods, Log& log,
                                                 const std::string& path, Access allowed,
-                                                const ServerLimits& limits = {});
+                                                const ServerLimits& limits = {}, Fd inherited = {});
   ~Server();  // cuts the clients, removes the socket file
 
   const std::string& path() const { return socket_->path(); }

@@ -71,11 +71,11 @@ Daemon::~Daemon() {
   supervisor_.reset();
 }
 
-tl::expected<void, ConfigErrors> Daemon::start() {
+tl::expected<void, ConfigErrors> Daemon::start(Inheritance inheritance) {
   auto config = read_config();
   if (!config) return tl::unexpected(config.error());
   config_ = std::move(*config);
-  if (auto locked = take_lock(); !locked) return stop(locked.error());
+  if (auto locked = take_lock(std::move(inheritance.lock)); !locked) return stop(locked.error());
 
   std::string state = options_.state.empty() ? moult::state_folder(surroundings_) : options_.state;
   if (options_.command == DaemonCommand::run && options_.state.empty()) {
@@ -100,13 +100,14 @@ tl::expected<void, ConfigErrors> Daemon::start() {
   http_ = std::make_unique<HttpServer>(loop_, log_, services_->numbers, config_.daemon);
   if (config_.daemon.access_log) http_->set_access_log(access_log_to(log_));
   reserve_descriptors(config_);
-  if (auto listening = listen_to(config_); !listening) return stop(listening.error());
-  if (auto opened = open_control(); !opened) return stop(opened.error());
+  if (auto listening = listen_to(config_, inheritance); !listening) return stop(listening.error());
+  if (auto opened = open_control(inheritance); !opened) return stop(opened.error());
   arm_signals();
   supervisor_->start(config_);
   fill_routes(config_);
   watch_config();
   tell_start();
+  tell_unused(inheritance);
   return {};
 }
 
@@ -119,21 +120,24 @@ tl::expected<Config, ConfigErrors> Daemon::read_config() const {
   return std::move(*config);
 }
 
-Result<> Daemon::take_lock() {
+Result<> Daemon::take_lock(std::optional<InstanceLock> inherited) {
   MOULT_ASSIGN(const SocketPaths paths, socket_paths(surroundings_));
   control_path_ = paths.control;
   if (options_.command == DaemonCommand::run) return {};
   config_folder_ = chosen_folder(surroundings_, options_);
+  lock_ = std::move(inherited);
+  if (lock_) return {};
   MOULT_ASSIGN(lock_, InstanceLock::acquire(lock_path(surroundings_, config_folder_),
                                             {::getpid(), control_path_, config_folder_}));
   return {};
 }
 
-Result<> Daemon::open_control() {
+Result<> Daemon::open_control(Inheritance& inheritance) {
   serve_methods(methods_, *this, *events_);
   MOULT_ASSIGN(const SocketPaths paths, socket_paths(surroundings_));
   if (paths.own_folder) MOULT_TRY(make_private_folder(paths.folder, surroundings_.uid));
-  auto control = control::Server::listen(loop_, methods_, log_, paths.control, control::Access::change);
+  auto control = control::Server::listen(loop_, methods_, log_, paths.control, control::Access::change, {},
+                                         inheritance.take_unix(paths.control));
   std::string status_path = paths.status;
   if (!control && options_.command == DaemonCommand::run) {
     // Another daemon has the usual place; this one is found by its own name.
@@ -145,7 +149,8 @@ Result<> Daemon::open_control() {
   }
   if (!control) return fail(control.error());
   control_ = std::move(*control);
-  auto status = control::Server::listen(loop_, methods_, log_, status_path, control::Access::read);
+  auto status = control::Server::listen(loop_, methods_, log_, status_path, control::Access::read, {},
+                                        inheritance.take_unix(status_path));
   if (status) {
     status_ = std::move(*status);
   } else {
@@ -154,14 +159,16 @@ Result<> Daemon::open_control() {
   return {};
 }
 
-// Binds what is new; what is bound already stays as it is.
-Result<> Daemon::listen_to(const Config& config) {
+// Binds what is new and not inherited; what is bound already stays as it is.
+Result<> Daemon::listen_to(const Config& config, Inheritance& inheritance) {
   std::vector<ListenAddress> fresh;
   for (const ListenAddress& address : listeners_of(config)) {
     auto& routes = routes_[to_string(address)];
     if (routes) continue;
     routes = std::make_unique<Routes>();
-    auto listening = http_->listen(address, *routes);
+    Fd inherited = inheritance.take(address);
+    auto listening =
+        inherited ? http_->adopt(std::move(inherited), address, *routes) : http_->listen(address, *routes);
     if (listening) {
       fresh.push_back(address);
       continue;
@@ -273,7 +280,8 @@ tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, Conf
     if (auto made = make_folders(fmt::format("{}/apps/{}", state_folder(), app.name)); !made)
       return refuse({made.error()});
   }
-  if (auto listening = listen_to(*loaded); !listening) return refuse({listening.error()});
+  Inheritance nothing;
+  if (auto listening = listen_to(*loaded, nothing); !listening) return refuse({listening.error()});
   http_->configure(loaded->daemon);
   reserve_descriptors(*loaded);
   for (const std::string& name : change.removed) {
@@ -329,6 +337,13 @@ void Daemon::tell_start() {
   } else if (config_.apps.empty()) {
     log_.warning(fmt::format("no apps are configured: put one file per app into {}/apps", config_folder_));
   }
+}
+
+void Daemon::tell_unused(const Inheritance& inheritance) {
+  for (const std::string& fault : inheritance.faults) log_.warning(fault);
+  for (const auto& [address, socket] : inheritance.sockets)
+    log_.warning(
+        fmt::format("{} was passed on to us, but no `listen` of the configuration names it", address));
 }
 
 void Daemon::arm_signals() {

@@ -10,6 +10,7 @@
 #include "daemon/config/options.h"
 #include "daemon/config/paths.h"
 #include "daemon/front/http/http_server.h"
+#include "daemon/inheritance.h"
 #include "daemon/methods/events.h"
 #include "daemon/methods/pending.h"
 
@@ -31,7 +32,8 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   // All errors of the configuration, or the one that stops the start.
-  tl::expected<void, ConfigErrors> start();
+  // What it inherits it does not make; what of that it has no use for is said and closed.
+  tl::expected<void, ConfigErrors> start(Inheritance inheritance = {});
 
   // Lets calls in flight end, ends apps and hosts, then stops the loop (shutdown.cpp). A second call
   // goes on at once, a third one kills. `deadline`: for all apps, in place of their drain_timeout.
@@ -64,9 +66,9 @@ class Daemon {
 
  private:
   tl::expected<Config, ConfigErrors> read_config() const;
-  Result<> take_lock();
-  Result<> open_control();
-  Result<> listen_to(const Config& config);
+  Result<> take_lock(std::optional<InstanceLock> inherited);
+  Result<> open_control(Inheritance& inheritance);
+  Result<> listen_to(const Config& config, Inheritance& inheritance);
   void stop_listening_to_others(const Config& config);
   void close_listener(const ListenAddress& address);
   void watch_config();
@@ -74,6 +76,7 @@ class Daemon {
   void fill_routes(const Config& config);
   void reserve_descriptors(const Config& config);
   void tell_start();
+  void tell_unused(const Inheritance& inheritance);
   void tell_state();  // state_dump.cpp
   void arm_signals();
   void go_on_stopping();

@@ -28,13 +28,15 @@ int main(int argc, char** argv) {
   if (options.command == DaemonCommand::check)
     return answer(check_config(options.config, config_folder(surroundings)));
 
+  // Before anything else gets the numbers of its descriptors.
+  Inheritance inheritance = inherit_from_systemd(surroundings);
   Log log(options.log_format, options.log_level);
   if (options.command == DaemonCommand::run) log.make_brief();
   log.write_in_background(kLogFileMax);
   raise_descriptor_limit();
   uv::Loop loop;
   Daemon daemon(loop, log, options, surroundings);
-  if (const auto started = daemon.start(); !started) {
+  if (const auto started = daemon.start(std::move(inheritance)); !started) {
     std::fputs(format_errors(started.error()).c_str(), stderr);
     return exit_code(started.error().front().code);
   }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <csignal>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -182,4 +183,58 @@ TEST_CASE("a daemon over a broken config ends with 5 and names each error with f
   CHECK_MESSAGE(contains(started.errors, "shop.toml:1"), started.errors);
   CHECK(contains(started.errors, "threads"));
   CHECK_FALSE(std::filesystem::exists(daemon.socket_path()));
+}
+
+namespace {
+
+// What systemd is for a service with a socket unit: it has the sockets, and starts the daemon anew when it
+// ends. A TCP socket that no config names and a descriptor that is no socket are passed as well.
+constexpr const char* kKeeper = R"(
+import os, socket, sys
+path = sys.argv[1]
+web = socket.socket(socket.AF_UNIX)
+web.bind(path)
+other = socket.socket()
+other.bind(("127.0.0.1", 0))
+web.listen(), other.listen()
+null = os.open("/dev/null", os.O_RDONLY)
+while True:
+    pid = os.fork()
+    if pid == 0:
+        spare = [os.dup(fd) for fd in (web.fileno(), other.fileno(), null)]
+        for number, fd in enumerate(spare, 3):
+            os.dup2(fd, number)
+        os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"] = str(os.getpid()), "3"
+        os.execvp(sys.argv[2], sys.argv[2:])
+    with open(path + ".new", "w") as file:
+        file.write(str(pid))
+    os.rename(path + ".new", path + ".pid")
+    os.waitpid(pid, 0)
+)";
+
+}  // namespace
+
+TEST_CASE("sockets that systemd passes on refuse nobody while the daemon is started anew") {
+  DaemonProcess daemon;
+  const std::string path = daemon.folder() / "web.sock";
+  daemon.starter() = {"/usr/bin/python3", "-c", kKeeper, path};
+  daemon.write_daemon_config("listen = [\"127.0.0.1:0\", " + json_text("unix:" + path) + "]\n");
+  daemon.add_app("blog").write("app.py", answers("one"));
+  daemon.start();
+  CHECK(get("unix:" + path, "/").body == "one");
+  CHECK(daemon.logs("but no `listen` of the configuration names it"));
+  CHECK(daemon.logs("is no TCP socket or unix stream socket that listens"));
+  const ino_t before = about(path).st_ino;
+  for (int restart = 0; restart < 3; ++restart) {
+    const std::string pid = read_file(path + ".pid");
+    ::kill(std::stoi(pid), SIGTERM);
+    // Each is a new connection; while no daemon runs it waits for the next one.
+    REQUIRE(eventually([&] {
+      const int status = get("unix:" + path, "/").status;
+      CHECK_MESSAGE((status == 200 || status == 503), status);
+      return status == 200 && read_file(path + ".pid") != pid;
+    }));
+  }
+  CHECK(get("unix:" + path, "/").body == "one");
+  CHECK(about(path).st_ino == before);
 }

@@ -64,21 +64,27 @@ void HttpServer::reserve_descriptors(std::size_t count) {
 
 Result<> HttpServer::listen(const ListenAddress& address, const Routes& routes) {
   MOULT_ASSIGN(Fd socket, http::open_listener(address));
-  return adopt(std::move(socket), address, routes);
+  add_door(std::move(socket), address, routes, false);
+  return {};
 }
 
 Result<> HttpServer::adopt(Fd socket, const ListenAddress& address, const Routes& routes) {
   MOULT_TRY(set_nonblocking(socket));
+  add_door(std::move(socket), address, routes, true);
+  return {};
+}
+
+void HttpServer::add_door(Fd socket, const ListenAddress& address, const Routes& routes, bool inherited) {
   auto door = std::make_unique<Door>();
   door->listener =
       std::make_unique<http::Listener>(shared_.loop, std::move(socket), address,
                                        [this, raw = door.get()] { on_acceptable(*raw, kAcceptsPerWakeUp); });
+  if (inherited) door->listener->keep_file();
   door->routes = &routes;
   door->local_host = address.is_unix() || address.host.empty() ? "localhost" : address.host;
   door->local_port = address.is_unix() ? "" : std::to_string(door->listener->port());
   doors_.push_back(std::move(door));
   update_accepting();
-  return {};
 }
 
 void HttpServer::stop_listening(const ListenAddress& address) {

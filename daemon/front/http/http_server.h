@@ -37,7 +37,7 @@ class HttpServer {
 
   // Binds and accepts. Blocks for a bind only.
   Result<> listen(const ListenAddress& address, const Routes& routes);
-  // The same for a socket that listens already (socket activation, an upgrade of the daemon).
+  // The same for a socket that listens already, whose file is not ours to remove.
   Result<> adopt(Fd socket, const ListenAddress& address, const Routes& routes);
   // Takes in who has already connected, then closes the socket; connections live on.
   void stop_listening(const ListenAddress& address);
@@ -66,6 +66,7 @@ class HttpServer {
     std::string local_port;
   };
 
+  void add_door(Fd socket, const ListenAddress& address, const Routes& routes, bool inherited);
   void on_acceptable(Door& door, int most);
   void on_shortage(int error);
   bool make_room();
