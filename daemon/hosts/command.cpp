@@ -17,19 +17,32 @@ using Json = nlohmann::json;
 // A host's texts may hold any bytes; a dump must not throw for them.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-constexpr std::array<std::pair<std::string_view, HostEventType>, 24> kEventNames{{
-    {"booted", HostEventType::booted},     {"made", HostEventType::made},
-    {"rejected", HostEventType::rejected}, {"opened", HostEventType::opened},
-    {"spare", HostEventType::spare},       {"loaded", HostEventType::loaded},
-    {"retired", HostEventType::retired},   {"abandoned", HostEventType::abandoned},
-    {"stack", HostEventType::stack},       {"caller", HostEventType::caller},
-    {"output", HostEventType::output},     {"exported", HostEventType::exported},
-    {"drained", HostEventType::drained},   {"calls", HostEventType::calls},
-    {"killed", HostEventType::killed},     {"imports", HostEventType::imports},
-    {"asks", HostEventType::asks},         {"tainted", HostEventType::tainted},
-    {"notice", HostEventType::notice},     {"process_wide", HostEventType::process_wide},
-    {"refused", HostEventType::refused},   {"stalled", HostEventType::stalled},
-    {"revived", HostEventType::revived},   {"crashed", HostEventType::crashed},
+constexpr std::array<std::pair<std::string_view, HostEventType>, 25> kEventNames{{
+    {"booted", HostEventType::booted},
+    {"made", HostEventType::made},
+    {"rejected", HostEventType::rejected},
+    {"opened", HostEventType::opened},
+    {"spare", HostEventType::spare},
+    {"loaded", HostEventType::loaded},
+    {"retired", HostEventType::retired},
+    {"abandoned", HostEventType::abandoned},
+    {"stack", HostEventType::stack},
+    {"caller", HostEventType::caller},
+    {"output", HostEventType::output},
+    {"exported", HostEventType::exported},
+    {"drained", HostEventType::drained},
+    {"calls", HostEventType::calls},
+    {"killed", HostEventType::killed},
+    {"imports", HostEventType::imports},
+    {"stayed", HostEventType::stayed},
+    {"asks", HostEventType::asks},
+    {"tainted", HostEventType::tainted},
+    {"notice", HostEventType::notice},
+    {"process_wide", HostEventType::process_wide},
+    {"refused", HostEventType::refused},
+    {"stalled", HostEventType::stalled},
+    {"revived", HostEventType::revived},
+    {"crashed", HostEventType::crashed},
 }};
 
 std::string text_of(const Json& json, const char* key) {
@@ -190,8 +203,6 @@ std::string encode_route(const std::string& app, const std::vector<std::uint64_t
 
 std::string encode_drain(std::uint64_t interp) { return dump(Json{{"do", "drain"}, {"interp", interp}}); }
 
-std::string encode_stay(std::uint64_t interp) { return dump(Json{{"do", "stay"}, {"interp", interp}}); }
-
 std::string encode_give_back() { return dump(Json{{"do", "give_back"}}); }
 
 std::string encode_calls(std::uint64_t ask) { return dump(Json{{"do", "calls"}, {"ask", ask}}); }
@@ -202,6 +213,10 @@ std::string encode_kill(std::uint64_t ask, const std::string& call) {
 
 std::string encode_imports(std::uint64_t ask, std::uint64_t interp) {
   return dump(Json{{"do", "imports"}, {"ask", ask}, {"interp", interp}});
+}
+
+std::string encode_stay(std::uint64_t ask, std::uint64_t interp) {
+  return dump(Json{{"do", "stay"}, {"ask", ask}, {"interp", interp}});
 }
 
 std::string encode_stack(const StackCommand& command) {

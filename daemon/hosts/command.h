@@ -75,12 +75,12 @@ std::string encode_interrupt(std::uint64_t interp, int worker, std::uint64_t cal
 // Calls of `app` made in that host enter one of `interps`; none: they go through the daemon.
 std::string encode_route(const std::string& app, const std::vector<std::uint64_t>& interps);
 std::string encode_drain(std::uint64_t interp);
-std::string encode_stay(std::uint64_t interp);
 std::string encode_give_back();
 // `ask` is a number of the sender's choice that comes back with the answer.
 std::string encode_calls(std::uint64_t ask);
 std::string encode_kill(std::uint64_t ask, const std::string& call);
 std::string encode_imports(std::uint64_t ask, std::uint64_t interp);
+std::string encode_stay(std::uint64_t ask, std::uint64_t interp);
 
 // Whose Python stack is wanted: of all threads of an interpreter, of one of its workers, or of a call
 // that the host has named itself.
@@ -147,6 +147,7 @@ enum class HostEventType {
   calls,
   killed,
   imports,
+  stayed,
   asks,
   tainted,
   notice,
@@ -180,7 +181,7 @@ struct HostEvent {
   std::string text;
   std::string what;
   std::string value;
-  std::uint64_t ask = 0;  // of stack, calls, killed, loaded and imports: that of the command
+  std::uint64_t ask = 0;  // of answers: that of the command
   std::vector<std::string> names;
   std::vector<std::string> sources;
   int exports = 0;  // functions that calls can reach

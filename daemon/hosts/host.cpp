@@ -127,8 +127,6 @@ void Host::route(const std::string& app, const std::vector<std::uint64_t>& inter
 
 void Host::drain(std::uint64_t interp) { send(encode_drain(interp)); }
 
-void Host::stay(std::uint64_t interp) { send(encode_stay(interp)); }
-
 void Host::give_back() { send(encode_give_back()); }
 
 void Host::forget(std::uint64_t interp) {

@@ -70,7 +70,6 @@ class Host {
   // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
   void route(const std::string& app, const std::vector<std::uint64_t>& interps);
   void drain(std::uint64_t interp);
-  void stay(std::uint64_t interp);
   void give_back();  // calls that have come and not begun
   // Questions: answered once, on the loop; with an error when the host does not within 5 s, when it
   // ends, or when too many are open.
@@ -81,6 +80,7 @@ class Host {
   void ask_loaded(std::uint64_t interp, bool packages, Answer answer);
   void ask_kill(const std::string& call, Answer answer);
   void ask_imports(std::uint64_t interp, Answer answer);
+  void ask_to_stay(std::uint64_t interp, Answer answer);
   void forget(std::uint64_t interp);
 
   // Leaves politely: exit, then SIGKILL after a deadline. kill() does not ask.

@@ -40,6 +40,10 @@ void Host::ask_imports(std::uint64_t interp, Answer answer) {
   ask(std::move(answer), [interp](std::uint64_t number) { return encode_imports(number, interp); });
 }
 
+void Host::ask_to_stay(std::uint64_t interp, Answer answer) {
+  ask(std::move(answer), [interp](std::uint64_t number) { return encode_stay(number, interp); });
+}
+
 void Host::ask(Answer answer, const std::function<std::string(std::uint64_t)>& encode) {
   if (state_ == State::gone || state_ == State::leaving) {
     answer(fail(Error{ErrorCode::failed, fmt::format("host {} is ending", number_)}));

@@ -57,7 +57,6 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       attempt_deadline_(services.loop),
       recover_(services.loop),
       again_(services.loop),
-      stay_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop),
       spare_begin_(services.loop),

@@ -285,7 +285,7 @@ class Moulting final : public Generation::Owner {
   void on_generation_ended(Generation& generation) override;
   void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override;
   void on_call_lost(Generation& generation, Call& call) override;
-  void on_call_moved(Call& call) override { dispatcher_.on_call_moved(call); }
+  void on_call_moved(Call& call) override;
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
   void on_files_written(const std::vector<std::string>& files) override;
   void on_notice(Generation& generation, const HostEvent& event) override;
@@ -324,7 +324,6 @@ class Moulting final : public Generation::Owner {
   uv::Timer attempt_deadline_;
   uv::Timer recover_;
   uv::Timer again_;  // after an attempt that lacked means
-  uv::Timer stay_;   // until the hosts have taken that the app stays
   RestartPolicy restarts_;
   // What served, or was to, when its host died; until something serves again.
   struct Lost {
@@ -333,6 +332,7 @@ class Moulting final : public Generation::Owner {
     SteadyTime retry_at;
   };
   std::optional<Lost> lost_;
+  std::uint64_t stays_ = 0;  // the generation whose hosts know that there is no process for it
   SteadyTime leave_again_at_{};
 
   std::list<std::unique_ptr<Generation>> generations_;  // all that have something left, oldest first

@@ -8,12 +8,6 @@
 
 namespace moult {
 
-namespace {
-
-constexpr Milliseconds kStayTold{100};
-
-}  // namespace
-
 void Moulting::on_refused(Generation& generation, const ExtensionNote& what) {
   if (config_.isolation != Isolation::automatic || generation.is_in_process()) {
     owner_.on_log_line(generation.number(), 'm', describe(what));
@@ -49,10 +43,24 @@ void Moulting::stay_in_interpreter() {
   if (active_ == nullptr) return;
   services_.log.warning("it cannot be moved to a process of its own and stays where it is",
                         {{"app", config_.name}});
-  for (const auto& interpreter : active_->interpreters()) interpreter->stay();
-  // The command and the calls go by different sockets: a call that comes first would be moved once more,
-  // and refused. A hack: the host has this long to read its commands, which takes it microseconds.
-  stay_.start(kStayTold, [this] { dispatcher_.give_back_moved(); });
+  // The command and the calls go by different sockets: a call that came before the command would be moved
+  // once more, and refused. So the calls wait until each host has said that it knows, or is gone, or silent.
+  const auto asked = std::make_shared<std::size_t>(active_->interpreters().size());
+  std::weak_ptr<int> alive = alive_;
+  for (const auto& interpreter : active_->interpreters()) {
+    interpreter->stay([this, alive, asked, number = active_->number()](const Result<HostEvent>&) {
+      if (alive.expired() || --*asked > 0) return;
+      stays_ = number;
+      dispatcher_.give_back_moved();
+    });
+  }
+}
+
+// One that had met what refuses the interpreter before the host knew has nothing left to wait for.
+void Moulting::on_call_moved(Call& call) {
+  const bool stays = call.generation == stays_;
+  dispatcher_.on_call_moved(call);
+  if (stays) dispatcher_.give_back_moved();
 }
 
 }  // namespace moult

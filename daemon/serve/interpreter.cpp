@@ -95,8 +95,9 @@ bool Interpreter::can_be_entered() const {
   return state_ == State::made && host_ != nullptr && host_->key().mode != InterpreterMode::main;
 }
 
-void Interpreter::stay() {
-  if (state_ == State::made && host_ != nullptr) host_->stay(number_);
+void Interpreter::stay(Host::Answer answer) {
+  if (host_ == nullptr) return answer(fail(Error{ErrorCode::failed, "its host is gone"}));
+  host_->ask_to_stay(number_, std::move(answer));
 }
 
 void Interpreter::ask_to_drain() {

@@ -77,8 +77,8 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void drain();
   void stop_draining();  // waits no longer
 
-  // There is no process for its app: what refuses it is told to the app.
-  void stay();
+  // There is no process for its app: what refuses it is told to the app, from the answer on.
+  void stay(Host::Answer answer);
 
   // Closes the lanes and asks the host to end the interpreter. No call may be attached.
   void retire(Seconds timeout);

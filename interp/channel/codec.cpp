@@ -124,7 +124,7 @@ Result<Command> command_from(const Json& json, std::vector<Fd> descriptors) {
   if (what == "calls") return CallsCommand{json.at("ask")};
   if (what == "kill") return KillCommand{json.at("ask"), json.at("call")};
   if (what == "imports") return ImportsCommand{json.at("ask"), json.at("interp")};
-  if (what == "stay") return StayCommand{json.at("interp")};
+  if (what == "stay") return StayCommand{json.at("ask"), json.at("interp")};
   if (what == "give_back") return GiveBackCommand{};
   if (what == "exit") return ExitCommand{};
   return bad(fmt::format("unknown command \"{}\"", what));
@@ -280,6 +280,8 @@ void Events::calls(std::uint64_t ask, const std::vector<RunningCall>& calls) {
 void Events::killed(std::uint64_t ask, bool found) {
   send(dump({{"event", "killed"}, {"ask", ask}, {"found", found}}));
 }
+
+void Events::stayed(std::uint64_t ask) { send(dump({{"event", "stayed"}, {"ask", ask}})); }
 
 void Events::imports(std::uint64_t ask, const std::vector<ImportedModule>& modules, std::size_t left_out,
                      std::string_view error) {

@@ -120,6 +120,7 @@ struct ImportsCommand {
 };
 // There is no process for this app: what refuses its interpreter is the app's own matter from now on.
 struct StayCommand {
+  std::uint64_t ask = 0;
   InterpNumber interp = 0;
 };
 // What waits for the GIL before it has begun is served by another generation.

@@ -112,6 +112,7 @@ class Events {
   void drained(InterpNumber interp);
   void calls(std::uint64_t ask, const std::vector<RunningCall>& calls);
   void killed(std::uint64_t ask, bool found);
+  void stayed(std::uint64_t ask);
   // In as many packets as it takes. `error`: why there are none.
   void imports(std::uint64_t ask, const std::vector<ImportedModule>& modules, std::size_t left_out,
                std::string_view error);

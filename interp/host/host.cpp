@@ -189,6 +189,7 @@ void Host::obey(ImportsCommand imports) {
 
 void Host::obey(StayCommand stay) {
   if (const auto home = find(stay.interp)) home->stay();
+  services_.events.stayed(stay.ask);
 }
 
 void Host::obey(GiveBackCommand) {

@@ -79,8 +79,8 @@ class Verdict(case.HostCase):
     def test_stay_makes_it_the_apps_own_matter(self):
         interp = self.serve(APP, may_move=True)
         self.assertEqual(self.ask(interp, "/what"), MOVED)
-        self.host.send({"do": "stay", "interp": interp.number})
-        self.host.route("other")  # the host has read it
+        self.host.send({"do": "stay", "ask": 7, "interp": interp.number})
+        self.assertEqual(self.host.wait("stayed")["ask"], 7)
         self.assertEqual(self.ask(interp, "/what"), "what")
 
     def test_while_an_app_is_loaded_it_ends_the_load(self):

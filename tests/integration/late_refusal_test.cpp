@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
 #include <string>
 
 using namespace moult::testing;
@@ -195,4 +196,27 @@ TEST_CASE("an app for which there is no process stays where it is, and is told w
   CHECK(served.daemon.get("/").body == "plain");
   CHECK(served.isolation() != "process");
   CHECK(served.daemon.get("/caught").body == "without");
+}
+
+TEST_CASE("a call that lets go of what refused it when the app stays already is served there all the same") {
+  if (!has_subinterpreters()) return;
+  Served served("threads = 2\n", R"(
+import _moult, os, time
+if not _moult.may_move():
+    raise RuntimeError('no process')
+def application(environ, start_response):
+    start_response('200 OK', [])
+    try:
+        import single_phase
+    except ImportError:
+        return [b'without']
+    except BaseException:
+        while environ['PATH_INFO'] == '/slow' and not os.path.exists('go'):
+            time.sleep(0.01)
+        raise
+)");
+  auto slow = std::async(std::launch::async, [&] { return served.daemon.get("/slow").body; });
+  CHECK(served.daemon.get("/").body == "without");
+  served.daemon.tree("blog").write("go", "");
+  CHECK(slow.get() == "without");
 }

@@ -101,6 +101,7 @@ TEST_CASE("the other commands say what they are for") {
   CHECK(Json::parse(encode_drain(7)) == Json{{"do", "drain"}, {"interp", 7}});
   CHECK(Json::parse(encode_calls(3)) == Json{{"do", "calls"}, {"ask", 3}});
   CHECK(Json::parse(encode_kill(4, "h1-12")) == Json{{"do", "kill"}, {"ask", 4}, {"call", "h1-12"}});
+  CHECK(Json::parse(encode_stay(5, 7)) == Json{{"do", "stay"}, {"ask", 5}, {"interp", 7}});
   CHECK(Json::parse(encode_exit()) == Json{{"do", "exit"}});
 }
 
@@ -136,14 +137,23 @@ TEST_CASE("a command fits one line, and bytes that are no UTF-8 do not keep it f
 
 TEST_CASE("each event of the protocol is known by its name") {
   const std::vector<std::pair<const char*, HostEventType>> names{
-      {"booted", HostEventType::booted},     {"made", HostEventType::made},
-      {"rejected", HostEventType::rejected}, {"opened", HostEventType::opened},
-      {"retired", HostEventType::retired},   {"abandoned", HostEventType::abandoned},
-      {"stack", HostEventType::stack},       {"caller", HostEventType::caller},
-      {"exported", HostEventType::exported}, {"drained", HostEventType::drained},
-      {"calls", HostEventType::calls},       {"killed", HostEventType::killed},
-      {"asks", HostEventType::asks},         {"tainted", HostEventType::tainted},
-      {"notice", HostEventType::notice},     {"process_wide", HostEventType::process_wide}};
+      {"booted", HostEventType::booted},
+      {"made", HostEventType::made},
+      {"rejected", HostEventType::rejected},
+      {"opened", HostEventType::opened},
+      {"retired", HostEventType::retired},
+      {"abandoned", HostEventType::abandoned},
+      {"stack", HostEventType::stack},
+      {"caller", HostEventType::caller},
+      {"exported", HostEventType::exported},
+      {"drained", HostEventType::drained},
+      {"calls", HostEventType::calls},
+      {"killed", HostEventType::killed},
+      {"stayed", HostEventType::stayed},
+      {"asks", HostEventType::asks},
+      {"tainted", HostEventType::tainted},
+      {"notice", HostEventType::notice},
+      {"process_wide", HostEventType::process_wide}};
   for (const auto& [name, type] : names) {
     const HostEvent event = decoded({{"event", name}, {"interp", 5}});
     CHECK(event.type == type);
