@@ -104,7 +104,7 @@ Result<SocketPaths> socket_paths(const Surroundings& from) {
 }
 
 std::string lock_path(const Surroundings& from, const std::string& config) {
-  return fmt::format("{}/moultd-{:016x}.lock", run_folder(from), hash(config));
+  return fmt::format("{}/.moult/lock/{}/moultd-{:016x}.lock", from.home, from.hostname, hash(config));
 }
 
 Result<> check_socket_path(const std::string& path) {

@@ -44,7 +44,8 @@ struct SocketPaths {
 Result<SocketPaths> socket_paths(const Surroundings& from);
 
 // The lock of one daemon per uid, machine and config folder. It depends on nothing else, so that a
-// daemon started by cron and one by systemd meet at the same file.
+// daemon started by cron and one by systemd meet at the same file; and it is not in the folder of the
+// sockets, which people remove to tidy up.
 std::string lock_path(const Surroundings& from, const std::string& config_folder);
 
 // sockaddr_un holds 107 bytes and the final NUL (unix(7)).

@@ -238,3 +238,17 @@ TEST_CASE("sockets that systemd passes on refuse nobody while the daemon is star
   CHECK(get("unix:" + path, "/").body == "one");
   CHECK(about(path).st_ino == before);
 }
+
+TEST_CASE("a daemon whose socket folders somebody removed is still the only one of its config") {
+  DaemonProcess daemon;
+  daemon.write_daemon_config("listen = \"127.0.0.1:0\"\n");
+  daemon.add_app("blog").write("app.py", answers("one"));
+  daemon.start();
+  std::filesystem::remove_all(std::filesystem::path(daemon.socket_path()).parent_path());
+  std::filesystem::remove_all(daemon.folder() / "home/.moult/run");
+  const Finished second = run_daemon(daemon, daemon.environment());
+  CHECK(second.status == 1);
+  CHECK_MESSAGE(contains(second.errors, "another moultd (pid " + std::to_string(daemon.pid())),
+                second.errors);
+  CHECK(daemon.get("/").body == "one");
+}
