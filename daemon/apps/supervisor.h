@@ -70,6 +70,7 @@ class Supervisor final : public HostPool::Owner {
   std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override;
   std::vector<Tenant> tenants_of(const Host& host) const;
   void look_at_stalled();
+  void tell_stalled_alone(const Host& host, const HostEvent& note, const Blame& blame);
   void add(const AppConfig& config);
   void place_hosts(const Config& config);
   void sweep();

@@ -61,6 +61,7 @@ void Supervisor::on_host_stalled(Host& host, const HostEvent& note) {
   const std::vector<Tenant> tenants = tenants_of(host);
   const std::set<std::string> apps = apps_of(tenants);
   const Blame blame = blame_for_stall(tenants, {note.interp, note.what, note.worker, note.text});
+  if (note.alone) return tell_stalled_alone(host, note, blame);
   const SteadyTime now = Steady::now();
   host.trouble = blame.app.empty() ? "something keeps the GIL of the host" : blame.evidence;
   services_.log.warning(fmt::format("host does not answer since {:.1f} s: {}", note.seconds, host.trouble),
@@ -86,6 +87,22 @@ void Supervisor::on_host_stalled(Host& host, const HostEvent& note) {
   if (host.keeper.empty()) host.keeper = blame.app;
   if (apps.size() > 1) services_.parting.part(blame.app, blame.evidence, now);
   for (App* app : apps_that_run()) app->on_host_stalled(host, blame);
+}
+
+// Of an interpreter with a GIL of its own: nobody else waits, and its next code is made beside it as ever.
+void Supervisor::tell_stalled_alone(const Host& host, const HostEvent& note, const Blame& blame) {
+  services_.log.warning(fmt::format("it does not answer since {:.1f} s: {}", note.seconds, blame.evidence),
+                        {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
+  services_.events.event("host.stalled", "",
+                         {{"host", static_cast<std::int64_t>(host.number())},
+                          {"pid", static_cast<std::int64_t>(host.pid())},
+                          {"seconds", note.seconds},
+                          {"reason", blame.evidence},
+                          {"app", blame.app},
+                          {"generation", static_cast<std::int64_t>(blame.generation)}});
+  for (App* app : apps_that_run()) {
+    if (app->config().name == blame.app) app->note_trouble("stalled", blame.evidence);
+  }
 }
 
 void Supervisor::on_host_revived(Host& host, Seconds after) {

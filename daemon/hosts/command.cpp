@@ -275,6 +275,7 @@ Result<HostEvent> decode_event(std::string_view packet) {
   event.found = is_true(json, "found");
   event.imports = modules_of(json, "modules");
   event.more = is_true(json, "more");
+  event.alone = is_true(json, "alone");
   event.left_out = whole_of<std::uint64_t>(json, "left_out");
   return event;
 }

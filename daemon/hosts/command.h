@@ -190,6 +190,7 @@ struct HostEvent {
   bool found = false;
   std::vector<ModuleNote> imports;
   std::optional<int> worker;  // of stalled
+  bool alone = false;         // stalled: it keeps nobody else waiting
   bool more = false;          // imports: another event with the rest follows
   std::uint64_t left_out = 0;
 };

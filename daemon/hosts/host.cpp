@@ -273,8 +273,14 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     return;
   }
   if (event.type == HostEventType::stalled) {
-    stalled_since_ = Steady::now() - std::chrono::duration_cast<Steady::duration>(Seconds(event.seconds));
+    if (!event.alone)
+      stalled_since_ = Steady::now() - std::chrono::duration_cast<Steady::duration>(Seconds(event.seconds));
     owner_.on_host_stalled(*this, event);
+    return;
+  }
+  if (event.type == HostEventType::revived && event.interp != 0) {
+    log_.info(fmt::format("it answers again after {:.1f} s", event.seconds),
+              {{"app", source_of(event.interp).app}, {"host", number_}, {"pid", pid()}});
     return;
   }
   if (event.type == HostEventType::revived) {
@@ -299,6 +305,11 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
   if (event.type == HostEventType::made) memory.on_made(resident_bytes(), age());
   const auto listener = listeners_.find(event.interp);
   if (listener != listeners_.end()) listener->second->on_event(event);
+}
+
+OutputSource Host::source_of(std::uint64_t interp) const {
+  const auto source = sources_.find(interp);
+  return source == sources_.end() ? OutputSource() : source->second;
 }
 
 // The children of an interpreter write here. They may outlive it: what they say is still its app's, and

@@ -43,7 +43,8 @@ class Host {
     virtual void on_caller(Host& host, std::uint64_t interp, Fd lane) = 0;
     // It holds what cannot be ended and should be recycled.
     virtual void on_host_tainted(Host& host, const std::string& why) = 0;
-    // Nobody in it can take the GIL: `note` says who has it; and it can be taken again.
+    // Nobody in it, or nobody in one interpreter (`note.alone`), can take the GIL: `note` says who has it.
+    // And in the first case: it can be taken again.
     virtual void on_host_stalled(Host& host, const HostEvent& note) = 0;
     virtual void on_host_revived(Host& host, Seconds after) = 0;
     // Its process has ended unexpectedly, which its interpreters are told next: what they are to be told
@@ -139,6 +140,7 @@ class Host {
   void on_channel(int events);
   bool read_events();  // a round of them; whether there may be more
   void dispatch(const HostEvent& event, Fd descriptor);
+  OutputSource source_of(std::uint64_t interp) const;
   void take_output(std::uint64_t interp, Fd read_end);
   bool floods(const HostEvent& event);
   void tell_flood();

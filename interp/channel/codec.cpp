@@ -330,17 +330,16 @@ void Events::refused(InterpNumber interp, const Refusal& refusal) {
   send(fit(std::move(event)));
 }
 
-void Events::stalled(const Holder& holder, Seconds since) {
-  Json event{{"event", "stalled"},
-             {"interp", holder.interp},
-             {"what", holder.what},
-             {"text", holder.function},
-             {"seconds", since.count()}};
+void Events::stalled(const Holder& holder, Stalled who, Seconds since) {
+  Json event{{"event", "stalled"},      {"interp", holder.interp},        {"what", holder.what},
+             {"text", holder.function}, {"alone", who == Stalled::alone}, {"seconds", since.count()}};
   if (holder.worker) event["worker"] = *holder.worker;
   send(fit(std::move(event)));
 }
 
-void Events::revived(Seconds after) { send(dump({{"event", "revived"}, {"seconds", after.count()}})); }
+void Events::revived(InterpNumber interp, Seconds after) {
+  send(dump({{"event", "revived"}, {"interp", interp}, {"seconds", after.count()}}));
+}
 
 void Events::process_wide(InterpNumber interp, std::string_view what, std::string_view value) {
   send(fit({{"event", "process_wide"},

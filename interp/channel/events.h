@@ -49,6 +49,9 @@ struct RejectedEvent {
   std::vector<Refusal> refused;
 };
 
+// Whom a GIL that is kept keeps waiting: all that share it, or the interpreter whose own it is.
+enum class Stalled { all, alone };
+
 struct NoticeEvent {
   InterpNumber interp = 0;  // 0: the host itself
   std::string level;
@@ -121,8 +124,8 @@ class Events {
   virtual void notice(const NoticeEvent& event);
   void refused(InterpNumber interp, const Refusal& refusal);  // after it was made
   void process_wide(InterpNumber interp, std::string_view what, std::string_view value);
-  void stalled(const Holder& holder, Seconds since);
-  void revived(Seconds after);
+  void stalled(const Holder& holder, Stalled who, Seconds since);
+  void revived(InterpNumber interp, Seconds after);  // 0: those that share the GIL
 
  private:
   void send(std::string packet, int descriptor = -1);

@@ -62,6 +62,8 @@ class Home : public std::enable_shared_from_this<Home> {
   bool has_scratches() const;
   // What of it has the GIL, while that does not move; its scratch interpreters count as it.
   std::optional<Holder> holder();
+  // By the watcher: whether a GIL of its own is kept from its workers; the daemon is told.
+  void look_for_stall();
   // Itself, or a scratch interpreter of its app.
   std::shared_ptr<Home> find(InterpNumber number);
   const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }
@@ -83,6 +85,7 @@ class Home : public std::enable_shared_from_this<Home> {
   bool load(const py::Attached& py);
   [[noreturn]] void leave_child(const py::Attached& py);
   bool is_retiring();
+  bool is_serving();
   void end_import(const py::Attached& py);
   Result<> make_workers(const py::Attached& py);
   void tell_made(const py::Attached& py, std::string callable);
@@ -130,6 +133,12 @@ class Home : public std::enable_shared_from_this<Home> {
   py::Ref errors_stream_;
   std::optional<WorkerShared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
+
+  struct Stall {
+    std::uint64_t call = 0;  // the oldest that cannot begin
+    SteadyTime since{};
+    bool told = false;
+  } stall_;  // on the watcher's thread
 
   std::mutex mutex_;  // the innermost lock: nobody waits for a GIL while holding it
   std::condition_variable changed_;

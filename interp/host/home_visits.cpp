@@ -163,14 +163,39 @@ void Home::take_turn() {
 }
 
 // Those that no worker has begun.
+bool Home::is_serving() {
+  const std::scoped_lock lock(mutex_);
+  return phase_ == Phase::serving;
+}
+
 void Home::give_back_calls() {
   const Visit visit(*this);
-  if (!visit) return;
-  std::unique_lock lock(mutex_);
-  const bool serving = phase_ == Phase::serving;
-  lock.unlock();
-  if (!serving) return;
+  if (!visit || !is_serving()) return;
   for (const auto& worker : workers_) worker->give_back();
+}
+
+// Who keeps a GIL that nobody else shares keeps only this app waiting, so no thread asks for it to find out:
+// a call that has come and cannot begin is the sign.
+void Home::look_for_stall() {
+  if (make_.mode != py::Mode::own) return;
+  const Visit visit(*this);
+  std::uint64_t oldest = 0;
+  if (visit && is_serving()) {
+    for (const auto& worker : workers_) {
+      const auto call = worker->waiting();
+      if (call && (oldest == 0 || *call < oldest)) oldest = *call;
+    }
+  }
+  const SteadyTime now = Steady::now();
+  if (oldest != stall_.call) {
+    if (stall_.told) natives_.events.revived(make_.interp, now - stall_.since);
+    stall_ = {oldest, now, false};
+  }
+  if (oldest == 0 || stall_.told || now - stall_.since < Heartbeat::kStalled) return;
+  const auto who = holder();
+  if (!who) return;
+  stall_.told = true;
+  natives_.events.stalled(*who, Stalled::alone, now - stall_.since);
 }
 
 std::optional<Holder> Home::holder() {

@@ -86,6 +86,12 @@ Holder Host::find_holder() {
   return {};
 }
 
+void Host::look_for_stalls() {
+  if constexpr (PY_VERSION_HEX >= 0x030E0000) {
+    for (const auto& home : homes()) home->look_for_stall();
+  }
+}
+
 // A spare that does not get its code is told to retire by the daemon.
 void Host::obey(BarrenCommand barren) {
   services_.events.rejected({barren.interp, "descriptors", barren.why, barren.why, "", 0, {}});

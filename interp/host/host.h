@@ -22,8 +22,11 @@ class Host final : public Heartbeat::Owner {
   void take_turns(bool heartbeat_waits);
 
   Holder find_holder() override;
-  void tell_stalled(const Holder& holder, Seconds since) override { services_.events.stalled(holder, since); }
-  void tell_revived(Seconds after) override { services_.events.revived(after); }
+  void tell_stalled(const Holder& holder, Seconds since) override {
+    services_.events.stalled(holder, Stalled::all, since);
+  }
+  void tell_revived(Seconds after) override { services_.events.revived(0, after); }
+  void look_for_stalls();  // of interpreters that share no GIL; by the watcher
 
  private:
   void obey(BarrenCommand barren);

@@ -101,7 +101,11 @@ Result<> start_threads(Errands& errands, Turns& turns, Heartbeat& heartbeat, Hos
   std::timed_mutex lifecycle;
   Host* commanded = nullptr;
   Heartbeat* pulse = nullptr;
-  Turns turns([&] { commanded->take_turns(pulse->is_waiting()); }, [&pulse] { pulse->look(); });
+  Turns turns([&] { commanded->take_turns(pulse->is_waiting()); },
+              [&] {
+                pulse->look();
+                commanded->look_for_stalls();
+              });
   Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, errands,
                                   extensions, lifecycle, folder, timezone_of_process()});
   commanded = &host;

@@ -173,6 +173,11 @@ std::shared_ptr<ThreadCalls> Worker::interrupt(const py::Attached&, std::uint64_
   return nullptr;
 }
 
+std::optional<std::uint64_t> Worker::waiting() {
+  const std::scoped_lock lock(mutex_);
+  return came_;
+}
+
 unsigned long Worker::thread() {
   const std::scoped_lock lock(mutex_);
   return thread_id_;

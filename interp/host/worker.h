@@ -42,7 +42,8 @@ class Worker {
   std::shared_ptr<ThreadCalls> interrupt(const py::Attached& py, std::uint64_t call);
   // Sends back a call that came and has not begun, since the GIL cannot be had. From a thread without it.
   void give_back();
-  unsigned long thread();  // its identifier; 0: it has not begun
+  std::optional<std::uint64_t> waiting();  // the call that came and has not begun, for want of the GIL
+  unsigned long thread();                  // its identifier; 0: it has not begun
 
   bool has_left() const { return left_; }
   void join() { thread_.join(); }

@@ -10,7 +10,6 @@ namespace moult {
 namespace {
 
 constexpr Milliseconds kBeat{250};
-constexpr Milliseconds kStalled{2'000};
 // Where no app is to blame: an interpreter that ends, or a library that the main one loads, takes its time.
 constexpr Milliseconds kStalledUnknown{8'000};
 

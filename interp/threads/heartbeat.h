@@ -21,10 +21,12 @@ struct Holder {
 
 // Whether the GIL that the interpreters of this process share still goes round. While somebody wants it a
 // thread of its own takes it every quarter of a second; when it waits for two seconds the daemon is told,
-// with who has it, and once more when it got it. One per process, made by main; the interpreters that have
-// a GIL each keep nobody waiting but themselves, and are not looked at.
+// with who has it, and once more when it got it. One per process, made by main. Home::look_for_stall() sees
+// to the interpreters that have a GIL each.
 class Heartbeat {
  public:
+  static constexpr Milliseconds kStalled{2'000};  // without the GIL
+
   class Owner {
    public:
     virtual ~Owner() = default;

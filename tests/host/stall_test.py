@@ -105,5 +105,22 @@ class Stall(case.HostCase):
         self.assertEqual(len(self.host.seen("stalled")), before)
 
 
+@unittest.skipUnless(host_driver.MODE == "own", "the GIL is shared")
+class OwnStall(case.HostCase):
+    def test_who_keeps_a_gil_of_its_own_is_named_when_a_call_waits_for_it(self):
+        holder = self.serve(HOLDS, name="holder.py", app="holder", threads=2)
+        other = self.serve(HOLDS, name="other.py", app="other")
+        first, second = holder.lanes
+        first.send_request(method="POST", body=b"hold(3.5)")
+        second.send_request(method="POST", body=b"1 + 1")
+        stalled = self.host.wait("stalled")
+        self.assertEqual((stalled["interp"], stalled["what"], stalled["worker"]), (holder.number, "call", 0))
+        self.assertTrue(stalled["alone"])
+        self.assertEqual(other.get(method="POST", body=b"1 + 1").body, b"2")
+        self.assertEqual(self.host.wait("revived")["interp"], holder.number)
+        self.assertEqual(second.finish().body, b"2")
+        self.assertEqual(first.finish().body, b"None")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -32,6 +32,24 @@ TEST_CASE("a host that does not answer gets no further call; they wait, and go o
   CHECK(bench.dispatcher.queued() == 0);
 }
 
+TEST_CASE("an interpreter that keeps a GIL of its own is named, and its host is fine") {
+  GenerationBench bench;
+  Host& host = bench.start_host();
+  Served& served = bench.serve(host, 2);
+  Json note = stalled(1);
+  note["alone"] = true;
+  bench.part(host).send(note);
+  bench.pump_until([&] { return !bench.stalls.empty(); });
+  CHECK(bench.stalls.front().alone);
+  CHECK_FALSE(host.stalled_since());
+  CHECK(served.generation->stalled_host() == nullptr);
+  bench.part(host).send({{"event", "revived"}, {"interp", 1}, {"seconds", 3.0}});
+  TestCall call(1);
+  bench.submit(call);
+  CHECK(bench.dispatcher.queued() == 0);
+  CHECK(bench.revived == 0);
+}
+
 TEST_CASE("a call that a host without an answer gives back is served by the next generation") {
   GenerationBench bench;
   Host& host = bench.start_host();
