@@ -73,10 +73,15 @@ void check_config(Daemon& daemon, const Json& params, Reply reply) {
     reply.fail({ErrorCode::failed, "moultd run has no config folder"});
     return;
   }
+  const uv::Errand errand{uv::Work::other, "config"};
+  if (!daemon.loop().background().has_room(errand)) {
+    reply.fail({ErrorCode::failed, "too many checks wait for the disk of the config folder"});
+    return;
+  }
   using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
   const auto shared = std::make_shared<Reply>(std::move(reply));
   uv::compute_in_background<Loaded>(
-      daemon.loop(), {uv::Work::other, "config"},
+      daemon.loop(), errand,
       [folder] { return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder)); },
       [folder, shared](Loaded loaded) {
         if (!*loaded) {

@@ -85,6 +85,7 @@ class Call {
   lane::RequestHead head;
   std::span<const lane::Header> headers;
   std::string_view body;       // the whole body, unless head.flags has kBodyStreams
+  std::size_t head_size = 0;   // lane::request_size() of it; 0: the dispatcher reckons it
   bool safe_to_retry = false;  // GET, HEAD, OPTIONS without a streamed body
   bool tied = false;           // to one generation, as a hook is: no other can serve it
   // Past it the client gets CallFailure::call_timeout, and the worker is interrupted.

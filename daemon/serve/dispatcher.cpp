@@ -46,7 +46,8 @@ void Dispatcher::submit(Call& call) {
     refuse(call, CallFailure::app_stopped);
     return;
   }
-  if (lane::request_size(call.head, call.headers) + call.body.size() > lane::kPacketMax) {
+  const std::size_t size = call.head_size != 0 ? call.head_size : lane::request_size(call.head, call.headers);
+  if (size + call.body.size() > lane::kPacketMax) {
     refuse(call, CallFailure::too_large);
     return;
   }

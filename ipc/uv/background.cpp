@@ -33,6 +33,7 @@ constexpr std::size_t kThreadsMost = [] {
   return all;
 }();
 constexpr std::chrono::seconds kIdle{5};
+constexpr std::size_t kMostOfOne = 1'024;  // jobs of a kind and owner that may be under way
 
 const Room& room_of(Work work) { return kRooms[static_cast<std::size_t>(work)]; }
 
@@ -139,8 +140,14 @@ Background::~Background() {
   CloseHandle<uv_async_t, std::function<void()>>()(block_);
 }
 
+bool Background::has_room(const Errand& errand) const {
+  const auto found = under_way_of_.find({errand.work, errand.whose});
+  return found == under_way_of_.end() || found->second < kMostOfOne;
+}
+
 void Background::add(Errand errand, std::function<void()> work, std::function<void()> on_done) {
   if (++under_way_ == 1) uv_ref(reinterpret_cast<uv_handle_t*>(static_cast<uv_async_t*>(block_)));
+  ++under_way_of_[{errand.work, errand.whose}];
   std::unique_lock lock(shared_->mutex);
   shared_->queues[static_cast<std::size_t>(errand.work)].push_back(
       {std::move(errand), std::move(work), std::move(on_done)});
@@ -173,6 +180,10 @@ void Background::take_done() {
   }
   under_way_ -= done.size();
   if (under_way_ == 0) uv_unref(reinterpret_cast<uv_handle_t*>(static_cast<uv_async_t*>(block_)));
+  for (const Job& job : done) {
+    const auto count = under_way_of_.find({job.errand.work, job.errand.whose});
+    if (--count->second == 0) under_way_of_.erase(count);
+  }
   for (Job& job : done) job.on_done();
 }
 

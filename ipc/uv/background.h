@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 struct uv_loop_s;
 
@@ -33,6 +36,9 @@ class Background {
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
+  // Whether one more of these may wait. To be asked before a job that comes from outside as often as somebody
+  // likes, and that nobody can take back; the parts of the daemon have one job of a kind under way each.
+  bool has_room(const Errand& errand) const;
   void add(Errand errand, std::function<void()> work, std::function<void()> on_done);
 
  private:
@@ -44,6 +50,7 @@ class Background {
   std::shared_ptr<Shared> shared_;  // with the threads
   Block* block_;
   std::size_t under_way_ = 0;
+  std::map<std::pair<Work, std::string>, std::size_t> under_way_of_;
 };
 
 }  // namespace moult::uv

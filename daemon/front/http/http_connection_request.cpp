@@ -128,6 +128,7 @@ void HttpConnection::route_request() {
     refuse({431, "The headers are larger than this server accepts."});
     return;
   }
+  call_.head_size = size;
   inline_max_ = std::min(lane::kInlineBodyMax, lane::kPacketMax - size);
   if (body_done_) {
     submit(false);
@@ -171,6 +172,11 @@ void HttpConnection::start_static(const StaticMatch& match) {
   const std::string_view method = parser_.request().method;
   if (method != "GET" && method != "HEAD") {
     send_page(405, "Files can only be read.", "Allow: GET, HEAD\r\n");
+    return;
+  }
+  // A disk that hangs holds the jobs of clients that have long gone.
+  if (!shared_.loop.background().has_room({uv::Work::files, std::string(match.root)})) {
+    send_page(503, "The disk of this file does not answer.", "Retry-After: 5\r\n");
     return;
   }
   static_job_ = open_static_in_background(shared_.loop, std::string(match.root), std::string(match.relative),

@@ -135,3 +135,23 @@ TEST_CASE("a job that is done may ask for the next, also when the loop ends") {
   }
   CHECK(done == 2);
 }
+
+TEST_CASE("jobs of one owner that wait for a dead disk are bounded, and those of others are not refused") {
+  uv::Loop loop;
+  DeadDisk disk;
+  const uv::Errand hanging{uv::Work::files, "dead"};
+  int jobs = 0;
+  int done = 0;
+  while (loop.background().has_room(hanging)) {
+    ++jobs;
+    REQUIRE(jobs < 10'000);
+    uv::run_in_background(
+        loop, hanging, [&] { disk.read(); }, [&] { ++done; });
+  }
+  CHECK(loop.background().has_room({uv::Work::files, "alive"}));
+  CHECK(loop.background().has_room({uv::Work::state, "dead"}));
+  disk.come_back();
+  loop.run();
+  CHECK(done == jobs);
+  CHECK(loop.background().has_room(hanging));
+}
