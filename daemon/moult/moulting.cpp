@@ -134,6 +134,7 @@ void Moulting::begin_next() {
 
 void Moulting::begin(std::unique_ptr<Attempt> attempt) {
   attempt_ = std::move(attempt);
+  doubt_.begin_attempt();
   owner_.on_state_changed();
   ask_python();
 }

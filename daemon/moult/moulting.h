@@ -5,6 +5,7 @@
 #include "daemon/moult/app_record.h"
 #include "daemon/moult/app_settings.h"
 #include "daemon/moult/app_surroundings.h"
+#include "daemon/moult/doubt.h"
 #include "daemon/moult/record_file.h"
 #include "daemon/serve/dispatcher.h"
 #include "daemon/serve/generation.h"
@@ -84,7 +85,7 @@ class Moulting final : public Generation::Owner {
   // Lets an attempt in doubt pass: what follows the change is for a person to say (freeze).
   void dismiss_doubts();
   // Changes need not be looked at before: the app keeps changing its own sources while it is loaded.
-  SteadyTime not_before() const { return not_before_; }
+  SteadyTime not_before() const { return doubt_.not_before(); }
   // Goes back: a standby at once, others through an attempt from their snapshot. None: the one before.
   Result<> can_roll_back(std::optional<std::uint64_t> generation) const;
   Result<> roll_back(std::optional<std::uint64_t> generation, Waiter waiter);
@@ -156,7 +157,6 @@ class Moulting final : public Generation::Owner {
  private:
   enum class Stage { python, snapshot, make, hooks, warm_up, hold };
   static constexpr int kProcessWideMax = 4;  // changes of TZ and locale that are followed
-  static constexpr int kSpoiledMax = 3;      // attempts in a row that a change may overtake
 
   // One attempt: from its cause to the switch or the rejection.
   struct Attempt {
@@ -175,8 +175,6 @@ class Moulting final : public Generation::Owner {
     bool crashed = false;       // a host died of it, or of another app in it; once more in a fresh one
     bool lacked_means = false;  // descriptors, memory or processes: it is made again
     bool stale = false;         // the disk has changed: waits for on_change_settled()
-    int changes_seen = 0;       // since its snapshot was begun
-    int changes_judged = 0;     // of these: found to have changed nothing
     std::optional<std::string> pin_disk;  // of a roll-back: what the disk held when it was asked for
     bool is_fallback = false;             // what served last, since the disk's code was rejected at the start
     int remakes = 0;                      // because of process-wide state
@@ -231,7 +229,7 @@ class Moulting final : public Generation::Owner {
   void warm_up();
 
   // moulting_doubt.cpp: changes during an attempt
-  bool is_in_doubt() const { return attempt_ && attempt_->changes_seen > attempt_->changes_judged; }
+  bool is_in_doubt() const { return attempt_ && doubt_.is_open(); }
   bool must_wait_for_settle();
   void verify(Cause cause);
   void on_verified(std::uint64_t serial, int judged, const Cause& cause, bool same);
@@ -356,9 +354,7 @@ class Moulting final : public Generation::Owner {
   std::string last_disk_snapshot_;
   std::size_t snapshots_taken_ = 0;
   std::set<std::string> written_;  // data files that the app wrote itself, whichever generation did
-  std::string last_change_;        // the last path that put an attempt in doubt
-  int spoiled_ = 0;                // attempts in a row that a change overtook
-  SteadyTime not_before_{};
+  Doubt doubt_;                    // of the attempt
   std::optional<PythonInfo> python_;
   std::vector<std::string> site_folders_;     // whose .pth files count
   std::vector<std::string> package_folders_;  // these, and more

@@ -3,21 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-// Changes that come while a generation is being made. They put it in doubt; when they have settled, a
-// second snapshot tells whether it still is what the disk holds. A file that was written again with
-// the same content, as some apps do while they are loaded, costs nothing then. An app that writes
-// something new each time would never get anywhere: after a few such attempts one passes, and the
-// next ones come ever later, until there is a load without a change.
+// What becomes of an attempt in doubt (doubt.h): when the changes have settled, a second snapshot tells
+// whether it still is what the disk holds. A file that was written again with the same content, as some
+// apps do while they are loaded, costs nothing then.
 
 namespace moult {
-
-namespace {
-
-constexpr Milliseconds kLongestPause{60'000};
-
-}  // namespace
 
 SnapshotSpec Moulting::disk_spec() const {
   SnapshotSpec spec = snapshot_spec(config_, {}, Reach::tree);
@@ -33,25 +23,23 @@ SnapshotSpec Moulting::disk_spec() const {
 void Moulting::on_change_seen(const std::string& path) {
   if (!attempt_ || attempt_->stale || !attempt_->snapshot_id.empty() || attempt_->stage == Stage::python)
     return;
-  last_change_ = path;
-  if (attempt_->stage == Stage::snapshot) {
-    attempt_->stale = true;  // nothing has been made yet: the next snapshot will be as good
-  } else {
-    ++attempt_->changes_seen;
-  }
+  doubt_.on_change(path);
+  if (attempt_->stage != Stage::snapshot) return;
+  attempt_->stale = true;  // nothing has been made yet: the next snapshot will be as good
+  doubt_.judge_all();
 }
 
 bool Moulting::must_wait_for_settle() {
   if (!is_in_doubt()) {
-    spoiled_ = 0;
+    doubt_.on_load_without_change();
     return false;
   }
-  if (spoiled_ >= kSpoiledMax) {
+  if (doubt_.may_pass()) {
     count_spoiled();
-    attempt_->changes_judged = attempt_->changes_seen;
+    doubt_.judge_all();
     return false;
   }
-  waiting_for_ = fmt::format("{} changed meanwhile", last_change_);
+  waiting_for_ = fmt::format("{} changed meanwhile", doubt_.last_change());
   return true;
 }
 
@@ -72,7 +60,7 @@ void Moulting::verify(Cause cause) {
     std::string packages;
   };
   const std::uint64_t serial = attempt_->serial;
-  const int judged = attempt_->changes_seen;
+  const int judged = doubt_.changes();
   std::weak_ptr<int> alive = alive_;
   SnapshotSpec spec = disk_spec();
   spec.roots.insert(spec.roots.end(), editable_.begin(), editable_.end());
@@ -107,8 +95,9 @@ void Moulting::on_verified(std::uint64_t serial, int judged, const Cause& cause,
     attempt(cause, Purpose::serve, {}, {});
     return;
   }
-  attempt_->changes_judged = judged;
-  why_.add(std::chrono::system_clock::now(), last_change_, "same content", "as in the generation being made");
+  doubt_.judge(judged);
+  why_.add(std::chrono::system_clock::now(), doubt_.last_change(), "same content",
+           "as in the generation being made");
   if (attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
 }
 
@@ -119,21 +108,16 @@ void Moulting::dismiss_doubts() {
     return;
   }
   if (!is_in_doubt()) return;
-  attempt_->changes_judged = attempt_->changes_seen;
+  doubt_.judge_all();
   if (attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
 }
 
 void Moulting::count_spoiled() {
-  ++spoiled_;
-  if (spoiled_ < kSpoiledMax) return;
-  const Milliseconds pause =
-      std::min(kLongestPause, Milliseconds(1'000) * (1 << std::min(spoiled_ - kSpoiledMax, 6)));
-  not_before_ = Steady::now() + pause;
-  if (spoiled_ != kSpoiledMax) return;
+  if (!doubt_.spoil(Steady::now())) return;
   services_.log.warning(
       fmt::format("{} has changed during each of the last {} loads; if the app writes it itself, name it in "
                   "`ignore`. Until a load without a change the next ones wait up to {} s",
-                  last_change_, spoiled_, kLongestPause.count() / 1000),
+                  doubt_.last_change(), doubt_.spoiled(), Doubt::kLongestPause.count() / 1000),
       {{"app", config_.name}});
 }
 

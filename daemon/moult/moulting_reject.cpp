@@ -60,7 +60,7 @@ bool Moulting::climb_ladder(const Rejection& rejection) {
 
 void Moulting::reject(Rejection rejection) {
   attempt_deadline_.stop();
-  if (is_in_doubt() && attempt_->purpose == Purpose::serve && spoiled_ < kSpoiledMax) {
+  if (is_in_doubt() && attempt_->purpose == Purpose::serve && !doubt_.may_pass()) {
     // It may have failed because half of a change was missing. What follows will tell.
     attempt_->stale = true;
     return;
