@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 
 namespace moult {
@@ -155,17 +154,7 @@ void Host::kill() {
 int Host::pid() const { return process_ ? process_->pid() : 0; }
 
 std::uint64_t Host::resident_bytes() const {
-  if (state_ == State::gone || pid() == 0) return 0;
-  // proc(5): statm is in pages: size, resident, …; reading it does not block.
-  std::FILE* file = std::fopen(fmt::format("/proc/{}/statm", pid()).c_str(), "re");
-  if (file == nullptr) return 0;
-  unsigned long size = 0;
-  unsigned long resident = 0;
-  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
-  std::fclose(file);
-  return read == 2
-             ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))
-             : 0;
+  return state_ == State::gone || pid() == 0 ? 0 : moult::resident_bytes(pid());
 }
 
 void Host::send(std::string packet, std::vector<Fd> descriptors) {

@@ -1,8 +1,26 @@
 #include "daemon/hosts/host_memory.h"
 
+#include <fmt/format.h>
+
+#include <unistd.h>
+#include <cstdio>
+
 #include <algorithm>
 
 namespace moult {
+
+std::uint64_t resident_bytes(int pid) {
+  // proc(5): statm is in pages: size, resident, …
+  std::FILE* file = std::fopen(fmt::format("/proc/{}/statm", pid).c_str(), "re");
+  if (file == nullptr) return 0;
+  unsigned long size = 0;
+  unsigned long resident = 0;
+  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  return read == 2
+             ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))
+             : 0;
+}
 
 namespace {
 

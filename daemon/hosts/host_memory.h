@@ -6,6 +6,9 @@
 
 namespace moult {
 
+// Resident memory of a process; 0 when it cannot be read. Does not block.
+std::uint64_t resident_bytes(int pid);
+
 // By how much a host has grown since its apps were loaded. What it grew in its first half minute is a
 // warm-up, and counted as loaded, only if it grew by less than half as fast in the half minute after: a leak
 // goes on. Pure: bytes and the age of the host are passed in. One per host.

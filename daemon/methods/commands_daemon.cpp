@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace moult {
 
@@ -19,18 +18,6 @@ using control::Json;
 using control::Reply;
 
 namespace {
-
-std::uint64_t own_memory() {
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) return 0;
-  unsigned long size = 0;
-  unsigned long resident = 0;
-  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
-  std::fclose(file);
-  return read == 2
-             ? static_cast<std::uint64_t>(resident) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))
-             : 0;
-}
 
 Json errors_to_json(const ConfigErrors& errors) {
   Json rows = Json::array();
@@ -137,7 +124,7 @@ Json daemon_page(const Daemon& daemon) {
   return {{"version", MOULT_VERSION},
           {"pid", ::getpid()},
           {"uptime_seconds", Seconds(Steady::now() - daemon.started()).count()},
-          {"memory_bytes", own_memory()},
+          {"memory_bytes", resident_bytes(::getpid())},
           {"listening", listening},
           {"config_folder", daemon.config().daemon.folder},
           {"state_folder", daemon.state_folder()},

@@ -168,14 +168,7 @@ void Interpreter::on_host_gone(const std::string& how) {
     return;
   }
   state_ = State::ended;
-  if (drain_ == Drain::awaited) drain_ = Drain::done;  // what was inside has gone with it
-  idle_.clear();
-  if (log_) log_->drain();
-  for (const auto& worker : workers_) {
-    Call* call = worker->detach();
-    if (worker->state() == Worker::State::idle || worker->state() == Worker::State::serving) worker->close();
-    if (call != nullptr) owner_.on_call_lost(*this, *call);
-  }
+  lose_calls();
   busy_ = 0;
   host->forget(number_);
   if (!expected) owner_.on_host_gone(*this, how);
@@ -209,10 +202,9 @@ void Interpreter::give_up(Worker& worker) {
   worker.close(Worker::State::stuck);
 }
 
-void Interpreter::end(State state) {
-  if (state_ == State::ended || state_ == State::abandoned) return;
-  state_ = state;
-  if (drain_ == Drain::awaited) drain_ = Drain::done;  // what was inside has gone with it
+// What was inside has gone with it.
+void Interpreter::lose_calls() {
+  if (drain_ == Drain::awaited) drain_ = Drain::done;
   idle_.clear();
   if (log_) log_->drain();
   for (const auto& worker : workers_) {
@@ -220,6 +212,12 @@ void Interpreter::end(State state) {
     if (worker->state() == Worker::State::idle || worker->state() == Worker::State::serving) worker->close();
     if (call != nullptr) owner_.on_call_lost(*this, *call);
   }
+}
+
+void Interpreter::end(State state) {
+  if (state_ == State::ended || state_ == State::abandoned) return;
+  state_ = state;
+  lose_calls();
   owner_.on_ended(*this);
 }
 

@@ -97,6 +97,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void on_worker_closed(Worker& worker) override;
   void on_call_moved(Call& call) override { owner_.on_call_moved(call); }
   void end(State state);
+  void lose_calls();
   void ask_to_drain();
 
   // Of calls that other interpreters of its host make.
