@@ -19,7 +19,7 @@ constexpr std::size_t kFilesMax = 50'000;  // entries of one package
 constexpr int kDepthMax = 12;
 
 bool holds(std::string_view content, std::string_view text) {
-  return ::memmem(content.data(), content.size(), text.data(), text.size()) != nullptr;
+  return !content.empty() && ::memmem(content.data(), content.size(), text.data(), text.size()) != nullptr;
 }
 
 // A name of a symbol table, which ends with a zero as each name before it does.
