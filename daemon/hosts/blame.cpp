@@ -62,7 +62,9 @@ Blame blame_for_death(const std::vector<Tenant>& tenants, std::optional<std::uin
   }
   if (apps.size() == 1) {
     const Tenant& tenant = worker != nullptr ? *worker : tenants.front();
-    return blame(tenant, "it was alone in its host, " + at_work(tenant));
+    return blame(tenant, was_killed ? "it was alone in its host; a SIGKILL comes from somebody, or from the "
+                                      "kernel when memory is short"
+                                    : "it was alone in its host, " + at_work(tenant));
   }
   if (busy.size() == 1 && !was_killed) return blame(*worker, "it alone was at work, " + at_work(*worker));
   return {};

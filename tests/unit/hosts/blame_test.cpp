@@ -28,6 +28,7 @@ TEST_CASE("the interpreter that got the signal is to blame, whatever else was at
 
 TEST_CASE("without that word only one that was alone, or alone at work, is to blame for an end") {
   CHECK(blame_for_death({kIdle}, {}, true).app == "idle");
+  CHECK(blame_for_death({kIdle}, {}, true).evidence.find("thread") == std::string::npos);
   CHECK(blame_for_death({kIdle, kBusy}, {}, false) ==
         Blame{"busy", 3, "it alone was at work, while GET /a of generation 3 ran"});
   CHECK(blame_for_death({kIdle, kLoading}, 99, false).app == "new");
