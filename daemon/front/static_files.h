@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/front/http/http_parser.h"
+#include "daemon/front/request_head.h"
 #include "ipc/base/fd.h"
 #include "ipc/uv/loop.h"
 
@@ -45,7 +45,7 @@ struct StaticAnswer {
   std::uint64_t length = 0;
   std::string headers;  // lines, Content-Length included where there is one
 };
-StaticAnswer plan_static(const StaticFile& file, std::string_view path, const HttpRequest& request);
+StaticAnswer plan_static(const StaticFile& file, std::string_view path, const RequestHead& request);
 
 // One range of RFC 9110 section 14.1.2 against `size` bytes.
 struct ByteRange {

@@ -65,12 +65,12 @@ bool matches_any(std::string_view list, std::string_view etag) {
   return false;
 }
 
-std::string_view value_of(const HttpRequest& request, std::string_view name) {
+std::string_view value_of(const RequestHead& request, std::string_view name) {
   const lane::Header* header = request.find(name);
   return header != nullptr ? header->value : std::string_view();
 }
 
-bool is_unchanged(const StaticFile& file, const HttpRequest& request) {
+bool is_unchanged(const StaticFile& file, const RequestHead& request) {
   const std::string_view none_match = value_of(request, "if-none-match");
   if (!none_match.empty()) return matches_any(none_match, file.etag);
   std::time_t since = 0;
@@ -79,7 +79,7 @@ bool is_unchanged(const StaticFile& file, const HttpRequest& request) {
 
 // If-Match and If-Unmodified-Since (RFC 9110 sections 13.1.1 and 13.1.4): strong comparison, and a date
 // counts only without tags.
-bool is_other_version(const StaticFile& file, const HttpRequest& request) {
+bool is_other_version(const StaticFile& file, const RequestHead& request) {
   if (request.find("if-match") != nullptr) {
     std::string_view list = value_of(request, "if-match");
     while (const auto element = next_element(list)) {
@@ -92,7 +92,7 @@ bool is_other_version(const StaticFile& file, const HttpRequest& request) {
 }
 
 // If-Range: the part is only of use to who has the same version (strong comparison).
-bool range_counts(const StaticFile& file, const HttpRequest& request) {
+bool range_counts(const StaticFile& file, const RequestHead& request) {
   const std::string_view condition = value_of(request, "if-range");
   return condition.empty() || condition == file.etag || condition == http_date(file.modified);
 }
@@ -160,7 +160,7 @@ ByteRange parse_range(std::string_view value, std::uint64_t size) {
   return {ByteRange::Kind::part, *first, end - *first + 1};
 }
 
-StaticAnswer plan_static(const StaticFile& file, std::string_view path, const HttpRequest& request) {
+StaticAnswer plan_static(const StaticFile& file, std::string_view path, const RequestHead& request) {
   StaticAnswer answer;
   answer.length = file.size;
   answer.headers = fmt::format("Last-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\n",

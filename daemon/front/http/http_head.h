@@ -1,17 +1,12 @@
 #pragma once
 
+#include "daemon/front/request_head.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace moult::http {
-
-// Why a message is refused: the status of the answer and one sentence for its page. The connection
-// closes after it. A value; the sentence is static.
-struct Refusal {
-  int status = 400;
-  std::string_view sentence;
-};
 
 struct HeadLimits {
   std::size_t bytes = 32 * 1024;  // request line and headers together

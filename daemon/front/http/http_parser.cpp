@@ -113,13 +113,6 @@ class MessageParser final : public beast::http::basic_parser<true> {
 
 }  // namespace
 
-const lane::Header* HttpRequest::find(std::string_view name) const {
-  for (const lane::Header& header : headers) {
-    if (header.name == name) return &header;
-  }
-  return nullptr;
-}
-
 class HttpParser::Beast {
  public:
   std::optional<MessageParser> message;

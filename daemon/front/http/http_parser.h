@@ -1,32 +1,20 @@
 #pragma once
 
 #include "daemon/front/http/http_head.h"
-#include "ipc/lane.h"
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace moult::http {
 
-// One request's head. The views point into the buffer that was given to HttpParser::read_head.
-struct HttpRequest {
-  std::string_view method;
-  std::string_view target;
-  bool http10 = false;
+// One request's head and what HTTP/1.1 adds to it. The views point into the buffer that was given to
+// HttpParser::read_head.
+struct HttpRequest : RequestHead {
   bool keep_alive = false;
-  bool chunked = false;
-  bool has_length = false;
   bool expects_continue = false;
-  std::uint64_t content_length = 0;
-  // In their order; names in lower case, values trimmed. Names with '_' are left out: CGI's rules
-  // would let them pose as names with '-'.
-  std::vector<lane::Header> headers;
-
-  const lane::Header* find(std::string_view name) const;
 };
 
 // A strict HTTP/1.1 request parser without I/O: HeadCheck in front, Boost.Beast's basic_parser for

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "daemon/config/config.h"
-#include "daemon/front/http/forwarded.h"
+#include "daemon/front/forwarded.h"
 #include "daemon/front/http/http_head.h"
+#include "daemon/front/http/waiting_list.h"
 #include "daemon/front/response.h"
-#include "daemon/front/waiting_list.h"
 #include "daemon/serve/call.h"
 #include "ipc/base/log.h"
 #include "ipc/uv/loop.h"

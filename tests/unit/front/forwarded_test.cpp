@@ -1,4 +1,4 @@
-#include "daemon/front/http/forwarded.h"
+#include "daemon/front/forwarded.h"
 
 #include <doctest/doctest.h>
 
@@ -13,8 +13,8 @@ TrustedProxies trusted(std::initializer_list<std::string_view> entries) {
   return proxies;
 }
 
-HttpRequest with(std::vector<lane::Header> headers) {
-  HttpRequest request;
+RequestHead with(std::vector<lane::Header> headers) {
+  RequestHead request;
   request.headers = std::move(headers);
   return request;
 }
@@ -75,7 +75,7 @@ TEST_CASE("the scheme is what the nearest proxy says") {
 }
 
 TEST_CASE("forwarding headers are taken out, others stay in order") {
-  HttpRequest request =
+  RequestHead request =
       with({{"host", "a"}, {"x-forwarded-host", "b"}, {"forwarded", "for=c"}, {"accept", "d"}});
   drop_forwarded(request);
   REQUIRE(request.headers.size() == 2);

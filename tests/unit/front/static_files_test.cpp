@@ -46,7 +46,7 @@ StaticFile ten_bytes() {
 }
 
 StaticAnswer plan(std::vector<lane::Header> headers, std::string_view method = "GET") {
-  HttpRequest request;
+  RequestHead request;
   request.method = method;
   request.headers = std::move(headers);
   return plan_static(ten_bytes(), "/x.txt", request);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/front/http/http_parser.h"
+#include "daemon/front/request_head.h"
 
 #include <array>
 #include <cstdint>
@@ -38,8 +38,8 @@ struct Forwarded {
 // What the headers of a trusted peer say: the right-most address of X-Forwarded-For that is no
 // trusted proxy itself (the ones left of it are the client's own words), and X-Forwarded-Proto of
 // the nearest proxy.
-Forwarded read_forwarded(const HttpRequest& request, const TrustedProxies& trusted);
+Forwarded read_forwarded(const RequestHead& request, const TrustedProxies& trusted);
 // Takes the forwarding headers of an untrusted peer out, so that no app believes them.
-void drop_forwarded(HttpRequest& request);
+void drop_forwarded(RequestHead& request);
 
 }  // namespace moult::http

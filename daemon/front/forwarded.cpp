@@ -1,4 +1,4 @@
-#include "daemon/front/http/forwarded.h"
+#include "daemon/front/forwarded.h"
 
 #include "daemon/front/http_text.h"
 
@@ -92,7 +92,7 @@ bool TrustedProxies::trusts(std::string_view address) const {
          });
 }
 
-Forwarded read_forwarded(const HttpRequest& request, const TrustedProxies& trusted) {
+Forwarded read_forwarded(const RequestHead& request, const TrustedProxies& trusted) {
   Forwarded forwarded;
   bool found = false;
   bool scheme_known = false;
@@ -117,7 +117,7 @@ Forwarded read_forwarded(const HttpRequest& request, const TrustedProxies& trust
   return forwarded;
 }
 
-void drop_forwarded(HttpRequest& request) {
+void drop_forwarded(RequestHead& request) {
   std::erase_if(request.headers,
                 [](const lane::Header& header) { return is_forwarding_header(header.name); });
 }
