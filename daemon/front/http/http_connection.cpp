@@ -17,8 +17,8 @@ HttpConnection::HttpConnection(HttpShared& shared, Fd socket, Peer peer, const R
     : shared_(shared),
       socket_(std::move(socket)),
       peer_(std::move(peer)),
-      routes_(routes),
-      parser_(shared.head_limits) {
+      parser_(shared.head_limits),
+      exchange_(shared, *this, peer_, routes) {
   poll_.emplace(shared_.loop, socket_.get(), [this](int events) { on_ready(events); });
   waiting_.connection = this;
   shared_.waiting.push_back(waiting_, shared_.loop.now());
@@ -28,7 +28,7 @@ HttpConnection::HttpConnection(HttpShared& shared, Fd socket, Peer peer, const R
 
 HttpConnection::~HttpConnection() {
   if (phase_ != Phase::closed) close();
-  if (call_active_) calls_->cancel(call_);
+  exchange_.cancel();
 }
 
 void HttpConnection::later() { shared_.act_later(*this); }
@@ -37,9 +37,8 @@ void HttpConnection::act() {
   if (phase_ != Phase::closed) {
     write_unsent();
     advance();
-  } else if (call_active_) {
-    call_active_ = false;
-    calls_->cancel(call_);
+  } else {
+    exchange_.cancel();
   }
 }
 
@@ -74,12 +73,11 @@ void HttpConnection::on_readable() {
   shared_.counters.bytes_in += static_cast<std::uint64_t>(count);
   switch (phase_) {
     case Phase::head: advance(); break;
-    case Phase::body: eof_ ? client_gone() : collect_body(); break;
+    case Phase::body: eof_ ? client_gone() : collect(); break;
     case Phase::answering:
       if (eof_) check_hangup();
       if (eof_ && !body_done_) {
-        body_broken_ = true;
-        body_refusal_ = {400, "The body ended too early."};
+        exchange_.break_body({400, "The body ended too early."});
       }
       feed_body();
       break;
@@ -120,7 +118,7 @@ void HttpConnection::update_poll() {
 
 void HttpConnection::client_gone() {
   if (phase_ == Phase::closed) return;
-  if (request_open_) log_access(true);
+  if (exchange_.is_open()) log_access(true);
   close();
 }
 
@@ -131,11 +129,10 @@ void HttpConnection::close() {
   shared_.waiting.remove(waiting_);
   poll_.reset();
   socket_.reset();
-  if (static_job_) static_job_->on_done = nullptr;
-  static_job_.reset();
+  exchange_.leave();
   if (self_) *self_ = nullptr;
   self_.reset();
-  if (!call_active_) release_input();  // else the call's head still points into it
+  if (!exchange_.has_call()) release_input();  // else the call's head still points into it
   later();
 }
 
@@ -184,25 +181,16 @@ void HttpConnection::advance() {
 }
 
 void HttpConnection::begin_request() {
-  ++shared_.counters.requests;
+  exchange_.open(parser_.request());
   shared_.waiting.remove(waiting_);
   body_pace_.reset();
   answer_pace_.reset();
   delivered_.reset();
   if (left_at_) left_at_ = shared_.loop.now();
-  request_open_ = true;
-  // The loop's own time is of whole milliseconds.
-  started_ = shared_.access_log ? Steady::now() : SteadyTime{};
   written_before_ = output_.written();
-  calls_ = nullptr;
-  app_.clear();
-  debug_ = false;
-  call_ = Call{};
-  call_.head.remote_addr = peer_.address;
-  call_.head.remote_port = peer_.port;
   body_done_ = true;
-  body_broken_ = body_streams_ = body_in_input_ = want_body_ = continue_owed_ = false;
-  head_sent_ = refused_ = truncated_ = response_done_ = false;
+  body_streams_ = body_in_input_ = want_body_ = continue_owed_ = false;
+  head_sent_ = truncated_ = response_done_ = false;
   unsent_.clear();
   body_sent_ = 0;
   traits_ = {};
@@ -210,7 +198,7 @@ void HttpConnection::begin_request() {
 
 void HttpConnection::message_over() {
   log_access(truncated_);
-  const bool unread = refused_ || !body_done_ || body_broken_ || filled_ > parsed_;
+  const bool unread = exchange_.is_refused() || !body_done_ || exchange_.is_broken() || filled_ > parsed_;
   if (truncated_) {
     close();
   } else if (!plan_.keep_alive && (unread || parser_.request().keep_alive)) {
@@ -244,24 +232,6 @@ void HttpConnection::next_message() {
   }
 }
 
-void HttpConnection::log_access(bool was_cut) {
-  request_open_ = false;
-  const std::uint64_t bytes = output_.written() - written_before_;
-  shared_.counters.bytes_out += bytes;
-  if (was_cut) ++shared_.counters.cut;
-  const auto klass = static_cast<std::size_t>(status_ / 100);
-  if (head_sent_ && klass < shared_.counters.by_class.size()) ++shared_.counters.by_class[klass];
-  if (!shared_.access_log) return;
-  AccessRecord record;
-  record.remote_addr = call_.head.remote_addr;
-  record.method = parser_.request().method;
-  record.target = parser_.request().target;
-  record.app = app_;
-  record.status = head_sent_ ? status_ : 0;
-  record.bytes = bytes;
-  if (started_ != SteadyTime{}) record.duration = Steady::now() - started_;
-  record.cut = was_cut;
-  shared_.access_log(record);
-}
+void HttpConnection::log_access(bool was_cut) { exchange_.end(output_.written() - written_before_, was_cut); }
 
 }  // namespace moult::http

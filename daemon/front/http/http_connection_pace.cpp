@@ -62,14 +62,14 @@ void HttpConnection::sweep(SteadyTime now) {
     if (phase_ == Phase::body || phase_ == Phase::answering) {
       body_is_late();
     } else if (phase_ == Phase::head && parser_.started()) {
-      if (!request_open_) begin_request();
+      if (!exchange_.is_open()) begin_request();
       refuse({408, "The request did not arrive in time."});
     } else {
       close();
     }
   } else if (phase_ == Phase::answering && left_at_) {
     // While something waits to be sent, it is send_timeout that judges.
-    const bool silent = call_active_ && output_.is_empty() && now - *left_at_ > kSilenceMax;
+    const bool silent = exchange_.has_call() && output_.is_empty() && now - *left_at_ > kSilenceMax;
     silent ? client_gone() : check_hangup();
   } else if (phase_ == Phase::head && filled_ == 0) {
     staging_ = {};  // idle: its memory is better used elsewhere
@@ -79,12 +79,12 @@ void HttpConnection::sweep(SteadyTime now) {
 
 // The app has it already and waits for more, or it has not and the client is answered at once.
 void HttpConnection::body_is_late() {
-  body_refusal_ = {408, "The request did not arrive in time."};
+  const Refusal late{408, "The request did not arrive in time."};
   if (phase_ == Phase::body) {
-    refuse(body_refusal_);
+    refuse(late);
     return;
   }
-  body_broken_ = true;
+  exchange_.break_body(late);
   feed_body();
 }
 
@@ -93,8 +93,8 @@ std::optional<HttpConnection::Slow> HttpConnection::slowness(SteadyTime now) {
   if (!reads && !waits_for_body()) return std::nullopt;
   Pace& pace = reads ? answer_pace_ : body_pace_;
   if (!pace.is_slow(now, kSlowAfter, kSlowRate)) return std::nullopt;
-  const bool holds = call_active_ && (reads ? paused_ : body_pace_.is_waiting());
-  return Slow{pace.rate(now), this, holds ? calls_ : nullptr, slow_max_};
+  const bool holds = exchange_.has_call() && (reads ? exchange_.is_paused() : body_pace_.is_waiting());
+  return Slow{pace.rate(now), this, holds ? exchange_.calls() : nullptr, exchange_.slow_max()};
 }
 
 void HttpConnection::end_slow() {

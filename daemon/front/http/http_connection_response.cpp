@@ -1,66 +1,37 @@
 #include "daemon/front/http/http_connection.h"
 
-#include <fmt/format.h>
-
 #include <sys/socket.h>
 #include <algorithm>
 
-// The answer of a request: from the app, or the daemon's own pages.
+// The framing of an answer and its way to the socket.
 
 namespace moult::http {
 
 namespace {
 
-constexpr std::size_t kPauseAbove = 1u << 20;
-constexpr std::size_t kResumeBelow = 256 * 1024;
 // Pieces of an answer are put together in one piece of memory up to this size.
 constexpr std::size_t kGatherMax = 16 * 1024;
 // A body that nobody read is taken off the connection up to this size; else the connection closes.
 constexpr std::uint64_t kDrainMax = 64 * 1024;
 
-struct FailurePage {
-  int status;
-  std::string_view sentence;
-  std::string_view headers;
-};
-
-FailurePage page_of(CallFailure failure) {
-  switch (failure) {
-    case CallFailure::queue_full:
-      return {503, "Too many requests are waiting for this app. Try again soon.", "Retry-After: 1\r\n"};
-    case CallFailure::queue_timeout:
-      return {503, "This app had no time for the request. Try again soon.", "Retry-After: 1\r\n"};
-    case CallFailure::app_stopped: return {503, "This app is stopped.", "Retry-After: 5\r\n"};
-    case CallFailure::app_unavailable:
-      return {503, "This app's code is not loaded; `moultctl status {}` says why.", "Retry-After: 5\r\n"};
-    case CallFailure::app_moving:
-      return {503, "This app is being moved to a process of its own. Try again.", "Retry-After: 1\r\n"};
-    case CallFailure::app_error: return {500, "The app failed while it answered this request.", {}};
-    case CallFailure::host_lost: return {502, "The process that answered this request ended.", {}};
-    case CallFailure::too_large: return {431, "The headers are larger than this server accepts.", {}};
-    case CallFailure::call_timeout: return {504, "The app took too long to answer this request.", {}};
-  }
-  return {500, "The request failed.", {}};
-}
-
 }  // namespace
 
 bool HttpConnection::body_allows_keep_alive() const {
   if (body_done_) return true;
-  return body_kind_ == BodyKind::length && !continue_owed_ && !body_broken_ && !body_in_input_ &&
+  return body_kind_ == BodyKind::length && !continue_owed_ && !exchange_.is_broken() && !body_in_input_ &&
          body_left_ <= kDrainMax;
 }
 
-void HttpConnection::begin_response(const lane::Head& head, std::size_t body_size, End end) {
-  traits_.keep_alive =
-      parser_.request().keep_alive && !refused_ && !shared_.stopping && body_allows_keep_alive();
-  plan_ = plan_response(traits_, head, body_size, end);
+void HttpConnection::send_head(const lane::Head& head, std::string_view body, End end) {
+  traits_.keep_alive = parser_.request().keep_alive && !exchange_.is_refused() && !shared_.stopping &&
+                       body_allows_keep_alive();
+  plan_ = plan_response(traits_, head, body.size(), end);
   append_response_head(unsent_, traits_, head, plan_, shared_.date.text(shared_.loop.now()));
   head_sent_ = true;
-  status_ = head.status;
+  send_body(body, end);
 }
 
-void HttpConnection::send_body_piece(std::string_view data, End end) {
+void HttpConnection::send_body(std::string_view data, End end) {
   if (left_at_ && !data.empty()) left_at_ = shared_.loop.now();
   std::string_view tail;
   switch (plan_.framing) {
@@ -105,8 +76,7 @@ void HttpConnection::write_unsent() {
 
 // All of the answer is with us.
 void HttpConnection::end_response() {
-  call_active_ = false;
-  paused_ = false;
+  read_deadline_.reset();
   want_body_ = false;
   body_pace_.stop(shared_.loop.now());
   response_done_ = true;
@@ -137,16 +107,7 @@ void HttpConnection::after_output(Output::State state) {
       update_poll();
       break;
   }
-  if (!call_active_) return;
-  const bool crowded = output_.waiting_bytes() > kPauseAbove || output_.has_file();
-  const bool roomy = output_.waiting_bytes() < kResumeBelow && !output_.has_file();
-  if (!paused_ && crowded) {
-    paused_ = true;
-    calls_->pause(call_);
-  } else if (paused_ && roomy) {
-    paused_ = false;
-    calls_->resume(call_);
-  }
+  exchange_.note_backlog(output_.waiting_bytes(), output_.has_file());
 }
 
 void HttpConnection::read_file_ahead() {
@@ -155,7 +116,7 @@ void HttpConnection::read_file_ahead() {
   if (!self_) self_ = std::make_shared<HttpConnection*>(this);
   const FileRegion window = output_.next_read();
   uv::compute_in_background<bool>(
-      shared_.loop, {uv::Work::files, app_}, [window] { return read_into_memory(window); },
+      shared_.loop, {uv::Work::files, exchange_.app()}, [window] { return read_into_memory(window); },
       [self = self_, size = window.length](bool is_file) {
         HttpConnection* const connection = *self;
         if (connection == nullptr) return;
@@ -167,103 +128,45 @@ void HttpConnection::read_file_ahead() {
       });
 }
 
-// ---- what the app says
-
-void HttpConnection::on_head(Call&, const lane::Head& head, std::string_view body, End end) {
-  if (end == End::yes) call_active_ = false;
-  if (phase_ == Phase::closed) return;
-  if (head.status < 200 || head.status > 999) {  // the worker refuses these; a lane gone wrong
-    client_gone();
-    return;
+void HttpConnection::send_file(FileRegion region, End end) {
+  if (plan_.framing == BodyFraming::length) {
+    region.length = std::min(region.length, plan_.length - body_sent_);
   }
-  begin_response(head, body.size(), end);
-  send_body_piece(body, end);
-}
-
-void HttpConnection::on_chunk(Call&, std::string_view data, End end) {
-  if (end == End::yes) call_active_ = false;
-  if (phase_ == Phase::closed) return;
-  send_body_piece(data, end);
-}
-
-void HttpConnection::on_file(Call&, Fd file, std::uint64_t offset, std::uint64_t length, End end) {
-  if (end == End::yes) call_active_ = false;
-  if (phase_ == Phase::closed) return;
-  if (plan_.framing == BodyFraming::length) length = std::min(length, plan_.length - body_sent_);
-  if (plan_.framing == BodyFraming::none || length == 0) {
-    send_body_piece({}, end);
+  if (plan_.framing == BodyFraming::none || region.length == 0) {
+    send_body({}, end);
     return;
   }
   const bool chunked = plan_.framing == BodyFraming::chunked;
-  if (chunked) append_chunk_size(unsent_, length);
+  if (chunked) append_chunk_size(unsent_, region.length);
   output_.queue(unsent_);
   unsent_.clear();
-  output_.queue_file({std::make_shared<const Fd>(std::move(file)), offset, length, 0});
+  body_sent_ += region.length;
+  output_.queue_file(std::move(region));
   if (chunked) output_.queue("\r\n");
-  body_sent_ += length;
   if (end == End::yes) {
     if (chunked) output_.queue(kLastChunk);
     end_response();
   }
   after_output(output_.flush(socket_.get()));
+  update_poll();
 }
 
-void HttpConnection::on_failure(Call&, CallFailure failure, std::string_view detail) {
-  call_active_ = false;
-  paused_ = false;
+void HttpConnection::cut_answer() {
   want_body_ = false;
+  write_unsent();
   if (phase_ == Phase::closed) return;
-  if (head_sent_) {
-    write_unsent();
-    if (phase_ == Phase::closed) return;
-    // Without a length and without chunks only a reset tells the client that something is missing.
-    if (plan_.framing == BodyFraming::close) {
-      const ::linger reset{1, 0};
-      ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    }
-    client_gone();
-    return;
+  // Without a length and without chunks only a reset tells the client that something is missing.
+  if (head_sent_ && plan_.framing == BodyFraming::close) {
+    const ::linger reset{1, 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   }
-  if (failure == CallFailure::app_error && body_broken_) {  // it failed for want of the rest of the body
-    refuse(body_refusal_);
-    return;
-  }
-  const FailurePage page = page_of(failure);
-  const bool tells = debug_ && (failure == CallFailure::app_error || failure == CallFailure::app_unavailable);
-  send_page(page.status, fmt::format(fmt::runtime(page.sentence), app_), page.headers,
-            tells ? detail : std::string_view());
+  client_gone();
 }
-
-// ---- our own pages
 
 void HttpConnection::refuse(const Refusal& refusal) {
-  refused_ = true;
   phase_ = Phase::answering;
   read_deadline_.reset();
-  send_page(refusal.status, refusal.sentence);
-}
-
-void HttpConnection::send_page(int status, std::string_view sentence, std::string_view extra_headers,
-                               std::string_view detail) {
-  const std::string page = error_page(status, sentence, detail);
-  const std::string headers = fmt::format(
-      "Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n{}", page.size(), extra_headers);
-  lane::Head head;
-  head.flags = lane::kHasLength;
-  head.length = page.size();
-  head.status = static_cast<std::uint16_t>(status);
-  head.reason = reason_phrase(status);
-  head.header_text = headers;
-  begin_response(head, page.size(), End::yes);
-  send_body_piece(page, End::yes);
-}
-
-void HttpConnection::send_empty(int status) {
-  lane::Head head;
-  head.status = static_cast<std::uint16_t>(status);
-  head.reason = reason_phrase(status);
-  begin_response(head, 0, End::yes);
-  send_body_piece({}, End::yes);
+  exchange_.refuse(refusal);
 }
 
 }  // namespace moult::http
