@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 using namespace moult;
 using namespace moult::test;
 
@@ -179,4 +183,26 @@ TEST_CASE("a body that breaks off is the reason that the client reads when the a
   CHECK(toy.app.body_broken);
   toy.exchange.on_failure(*toy.app.current, CallFailure::app_error, {});
   CHECK(toy.wire.status == 408);
+}
+
+TEST_CASE("a static file goes to the wire as a region, and one that is not there is a 404") {
+  char folder[] = "/tmp/moult-exchange-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  std::ofstream(std::string(folder) + "/a.txt") << "content";
+  for (const auto& [path, status] : {std::pair("/app/s/a.txt", 200), std::pair("/app/s/none", 404)}) {
+    Toy toy;
+    toy.target.static_files["/s"] = folder;
+    toy.begin(path);
+    CHECK(toy.wire.status == 0);
+    uv::Timer step(toy.loop);
+    int rounds = 0;
+    step.start_repeating(Milliseconds(1), [&] {
+      if (toy.wire.ended || ++rounds > 10'000) toy.loop.stop();
+    });
+    toy.loop.run();
+    CHECK(toy.wire.status == status);
+    CHECK(toy.wire.file_length == (status == 200 ? 7 : 0));
+    CHECK(toy.app.seen.empty());
+  }
+  std::filesystem::remove_all(folder);
 }
