@@ -65,12 +65,12 @@ class Supervisor final : public HostPool::Owner {
   // supervisor_trouble.cpp: hosts whose GIL nobody can take, hosts that died
   void on_host_full(Host& host) override;
   void check_descriptors();
-  void on_host_stalled(Host& host, const HostEvent& note) override;
+  void on_host_stalled(Host& host, const StalledEvent& note) override;
   void on_host_revived(Host& host, Seconds after) override;
   std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override;
   std::vector<Tenant> tenants_of(const Host& host) const;
   void look_at_stalled();
-  void tell_stalled_alone(const Host& host, const HostEvent& note, const Blame& blame);
+  void tell_stalled_alone(const Host& host, const StalledEvent& note, const Blame& blame);
   void add(const AppConfig& config);
   void place_hosts(const Config& config);
   void sweep();

@@ -57,18 +57,19 @@ std::vector<Tenant> Supervisor::tenants_of(const Host& host) const {
 
 // The culprit stays with its calls, and what it makes next is made elsewhere; all others leave. Calls that
 // have not begun go back to their queues: there is no better time, since no worker can begin one now.
-void Supervisor::on_host_stalled(Host& host, const HostEvent& note) {
+void Supervisor::on_host_stalled(Host& host, const StalledEvent& note) {
   const std::vector<Tenant> tenants = tenants_of(host);
   const std::set<std::string> apps = apps_of(tenants);
   const Blame blame = blame_for_stall(tenants, {note.interp, note.what, note.worker, note.text});
   if (note.alone) return tell_stalled_alone(host, note, blame);
   const SteadyTime now = Steady::now();
   host.trouble = blame.app.empty() ? "something keeps the GIL of the host" : blame.evidence;
-  services_.log.warning(fmt::format("host does not answer since {:.1f} s: {}", note.seconds, host.trouble),
-                        {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
+  services_.log.warning(
+      fmt::format("host does not answer since {:.1f} s: {}", note.seconds.count(), host.trouble),
+      {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
   EventData data{{"host", static_cast<std::int64_t>(host.number())},
                  {"pid", static_cast<std::int64_t>(host.pid())},
-                 {"seconds", note.seconds},
+                 {"seconds", note.seconds.count()},
                  {"reason", host.trouble}};
   if (!blame.app.empty()) {
     data.emplace_back("app", blame.app);
@@ -90,13 +91,14 @@ void Supervisor::on_host_stalled(Host& host, const HostEvent& note) {
 }
 
 // Of an interpreter with a GIL of its own: nobody else waits, and its next code is made beside it as ever.
-void Supervisor::tell_stalled_alone(const Host& host, const HostEvent& note, const Blame& blame) {
-  services_.log.warning(fmt::format("it does not answer since {:.1f} s: {}", note.seconds, blame.evidence),
-                        {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
+void Supervisor::tell_stalled_alone(const Host& host, const StalledEvent& note, const Blame& blame) {
+  services_.log.warning(
+      fmt::format("it does not answer since {:.1f} s: {}", note.seconds.count(), blame.evidence),
+      {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
   services_.events.event("host.stalled", "",
                          {{"host", static_cast<std::int64_t>(host.number())},
                           {"pid", static_cast<std::int64_t>(host.pid())},
-                          {"seconds", note.seconds},
+                          {"seconds", note.seconds.count()},
                           {"reason", blame.evidence},
                           {"app", blame.app},
                           {"generation", static_cast<std::int64_t>(blame.generation)}});

@@ -50,6 +50,25 @@ ssize_t receive_event(int channel, std::vector<char>& packet, Fd& descriptor) {
   return size;
 }
 
+// What an event that has no such member belongs to: 0.
+InterpNumber interp_of(const HostEvent& event) {
+  return std::visit(
+      [](const auto& what) -> InterpNumber {
+        if constexpr (requires { what.interp; }) return what.interp;
+        return 0;
+      },
+      event);
+}
+
+std::uint64_t ask_of(const HostEvent& event) {
+  return std::visit(
+      [](const auto& what) -> std::uint64_t {
+        if constexpr (requires { what.ask; }) return what.ask;
+        return 0;
+      },
+      event);
+}
+
 // ETOOMANYREFS: descriptors that other hosts have not taken yet (unix(7)); they soon will.
 bool is_channel_full(int number) {
   return number == EAGAIN || number == EWOULDBLOCK || number == ENOBUFS || number == ETOOMANYREFS;
@@ -95,38 +114,38 @@ Result<> Host::start(HostLauncher& launcher, const CodePlace& code_place) {
 std::uint64_t Host::make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener) {
   const std::uint64_t interp = next_interp_++;
   command.interp = interp;
-  command.mode = to_string(key_.mode);
+  command.mode = key_.mode;
   command.spec.host = number_;
   listeners_[interp] = &listener;
   sources_[interp] = last_source_ = {command.app, command.generation};
   ++made_count;
-  send(encode_make(command), std::move(descriptors));
+  send(command, std::move(descriptors));
   return interp;
 }
 
-void Host::load(std::uint64_t interp, const LoadCommand& command, Fd snapshot) {
+void Host::load(const LoadCommand& command, Fd snapshot) {
   std::vector<Fd> descriptors;
   descriptors.push_back(std::move(snapshot));
-  if (const auto source = sources_.find(interp); source != sources_.end()) {
+  if (const auto source = sources_.find(command.interp); source != sources_.end()) {
     source->second.generation = command.generation;
     last_source_ = source->second;
   }
-  send(encode_load(interp, command), std::move(descriptors));
+  send(command, std::move(descriptors));
 }
 
-void Host::retire(std::uint64_t interp, Seconds timeout) { send(encode_retire(interp, timeout.count())); }
+void Host::retire(std::uint64_t interp, Seconds timeout) { send(RetireCommand{interp, timeout}); }
 
 void Host::interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
-  send(encode_interrupt(interp, worker, call));
+  send(InterruptCommand{interp, static_cast<std::size_t>(worker), call});
 }
 
 void Host::route(const std::string& app, const std::vector<std::uint64_t>& interps) {
-  send(encode_route(app, interps));
+  send(RouteCommand{app, interps});
 }
 
-void Host::drain(std::uint64_t interp) { send(encode_drain(interp)); }
+void Host::drain(std::uint64_t interp) { send(DrainCommand{interp}); }
 
-void Host::give_back() { send(encode_give_back()); }
+void Host::give_back() { send(GiveBackCommand{}); }
 
 void Host::forget(std::uint64_t interp) {
   sources_.erase(interp);
@@ -136,7 +155,7 @@ void Host::forget(std::uint64_t interp) {
 
 void Host::leave() {
   if (state_ == State::leaving || state_ == State::gone) return;
-  send(encode_exit());
+  send(ExitCommand{});
   state_ = State::leaving;
   deadline_.start(kLeaveDeadline, [this] { kill(); });
 }
@@ -157,10 +176,10 @@ std::uint64_t Host::resident_bytes() const {
   return state_ == State::gone || pid() == 0 ? 0 : moult::resident_bytes(pid());
 }
 
-void Host::send(std::string packet, std::vector<Fd> descriptors) {
+void Host::send(const HostCommand& command, std::vector<Fd> descriptors) {
   // One that is being killed for a full queue gets nothing more.
   if (state_ == State::gone || outgoing_.size() > kOutgoingMax) return;
-  outgoing_.push_back({std::move(packet), std::move(descriptors)});
+  outgoing_.push_back({encode_command(command), std::move(descriptors)});
   if (outgoing_.size() > kOutgoingMax) {
     log_.error("a host takes no commands", {{"host", number_}});
     kill();
@@ -236,7 +255,7 @@ bool Host::read_events() {
 }
 
 void Host::dispatch(const HostEvent& event, Fd descriptor) {
-  if (event.type == HostEventType::booted) {
+  if (std::holds_alternative<BootedEvent>(event)) {
     if (state_ != State::starting) return;
     state_ = State::ready;
     deadline_.stop();
@@ -244,56 +263,60 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     return;
   }
   if (floods(event)) return;
-  if (event.interp == 0 && event.type == HostEventType::notice) {
-    log_.warning(event.text, {{"host", number_}});
+  if (const auto* notice = std::get_if<NoticeEvent>(&event); notice != nullptr && notice->interp == 0) {
+    log_.warning(notice->text, {{"host", number_}});
     return;
   }
-  if (event.type == HostEventType::caller) {
+  if (const auto* caller = std::get_if<CallerEvent>(&event)) {
     // The kernel drops a descriptor that our full table cannot take; the host sees its lane closed.
-    if (descriptor) owner_.on_caller(*this, event.interp, std::move(descriptor));
+    if (descriptor) owner_.on_caller(*this, caller->interp, std::move(descriptor));
     return;
   }
-  if (event.type == HostEventType::output) {
-    if (descriptor) take_output(event.interp, std::move(descriptor));
+  if (const auto* output = std::get_if<OutputEvent>(&event)) {
+    if (descriptor) take_output(output->interp, std::move(descriptor));
     return;
   }
-  if (event.type == HostEventType::tainted) {
-    owner_.on_host_tainted(*this, event.why);
+  if (const auto* tainted = std::get_if<TaintedEvent>(&event)) {
+    owner_.on_host_tainted(*this, tainted->why);
     return;
   }
-  if (event.type == HostEventType::stalled) {
-    if (!event.alone)
-      stalled_since_ = Steady::now() - std::chrono::duration_cast<Steady::duration>(Seconds(event.seconds));
-    owner_.on_host_stalled(*this, event);
+  if (const auto* stalled = std::get_if<StalledEvent>(&event)) {
+    if (!stalled->alone)
+      stalled_since_ = Steady::now() - std::chrono::duration_cast<Steady::duration>(stalled->seconds);
+    owner_.on_host_stalled(*this, *stalled);
     return;
   }
-  if (event.type == HostEventType::revived && event.interp != 0) {
-    log_.info(fmt::format("it answers again after {:.1f} s", event.seconds),
-              {{"app", source_of(event.interp).app}, {"host", number_}, {"pid", pid()}});
+  if (const auto* revived = std::get_if<RevivedEvent>(&event)) {
+    on_revived(*revived);
     return;
   }
-  if (event.type == HostEventType::revived) {
-    stalled_since_.reset();
-    owner_.on_host_revived(*this, Seconds(event.seconds));
-    return;
-  }
-  if (event.type == HostEventType::crashed) {
-    crashed_ = event.interp;
+  if (const auto* crashed = std::get_if<CrashedEvent>(&event)) {
+    crashed_ = crashed->interp;
     return;
   }
   // Answers carry the number of their question, nothing else does.
-  if (event.ask != 0) {
-    answer(event);
+  if (const std::uint64_t ask = ask_of(event); ask != 0) {
+    answer(ask, event);
     return;
   }
   // A process of one app ends with it.
-  if (event.type == HostEventType::retired && dedicated && state_ == State::ready) {
+  if (std::holds_alternative<RetiredEvent>(event) && dedicated && state_ == State::ready) {
     state_ = State::leaving;
     deadline_.start(kLeaveDeadline, [this] { kill(); });
   }
-  if (event.type == HostEventType::made) memory.on_made(resident_bytes(), age());
-  const auto listener = listeners_.find(event.interp);
+  if (std::holds_alternative<MadeEvent>(event)) memory.on_made(resident_bytes(), age());
+  const auto listener = listeners_.find(interp_of(event));
   if (listener != listeners_.end()) listener->second->on_event(event);
+}
+
+void Host::on_revived(const RevivedEvent& event) {
+  if (event.interp != 0) {
+    log_.info(fmt::format("it answers again after {:.1f} s", event.seconds.count()),
+              {{"app", source_of(event.interp).app}, {"host", number_}, {"pid", pid()}});
+    return;
+  }
+  stalled_since_.reset();
+  owner_.on_host_revived(*this, event.seconds);
 }
 
 OutputSource Host::source_of(std::uint64_t interp) const {
@@ -316,8 +339,9 @@ void Host::take_output(std::uint64_t interp, Fd read_end) {
 
 // What an app can bring about as often as it likes must not keep the loop from anything else.
 bool Host::floods(const HostEvent& event) {
-  const bool at_will = event.type == HostEventType::asks || event.type == HostEventType::notice ||
-                       event.type == HostEventType::process_wide || event.type == HostEventType::refused;
+  const bool at_will =
+      std::holds_alternative<AsksEvent>(event) || std::holds_alternative<NoticeEvent>(event) ||
+      std::holds_alternative<ProcessWideEvent>(event) || std::holds_alternative<RefusedEvent>(event);
   if (!at_will || event_allowance_.take(Steady::now())) return false;
   if (!flood_told_.is_active()) flood_told_.start(kFloodTold, [this] { tell_flood(); });
   return true;

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "daemon/hosts/command.h"
 #include "daemon/hosts/host_launcher.h"
 #include "daemon/hosts/host_memory.h"
 #include "daemon/hosts/host_output.h"
 #include "ipc/base/clock.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/log.h"
+#include "ipc/host_protocol.h"
 #include "ipc/uv/loop.h"
 
 #include <deque>
@@ -45,7 +45,7 @@ class Host {
     virtual void on_host_tainted(Host& host, const std::string& why) = 0;
     // Nobody in it, or nobody in one interpreter (`note.alone`), can take the GIL: `note` says who has it.
     // And in the first case: it can be taken again.
-    virtual void on_host_stalled(Host& host, const HostEvent& note) = 0;
+    virtual void on_host_stalled(Host& host, const StalledEvent& note) = 0;
     virtual void on_host_revived(Host& host, Seconds after) = 0;
     // Its process has ended unexpectedly, which its interpreters are told next: what they are to be told
     // beside `how`.
@@ -65,7 +65,7 @@ class Host {
   // Asks for an interpreter; its number. Events go to `listener` until forget(). The descriptors
   // are closed here once they are sent.
   std::uint64_t make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener);
-  void load(std::uint64_t interp, const LoadCommand& command, Fd snapshot);  // a spare
+  void load(const LoadCommand& command, Fd snapshot);  // a spare
   void retire(std::uint64_t interp, Seconds timeout);
   void interrupt(std::uint64_t interp, int worker, std::uint64_t call);
   // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
@@ -74,14 +74,15 @@ class Host {
   void give_back();  // calls that have come and not begun
   // Questions: answered once, on the loop; with an error when the host does not within 5 s, when it
   // ends, or when too many are open.
-  using Answer = std::function<void(Result<HostEvent>)>;
-  void ask_calls(Answer answer);
-  void ask_stack(StackCommand whose, Answer answer);  // its `ask` is set here
+  template <typename Event>
+  using Answer = std::function<void(Result<Event>)>;
+  void ask_calls(Answer<CallsEvent> answer);
+  void ask_stack(StackCommand whose, Answer<StackEvent> answer);  // its `ask` is set here
   // What a spare that follows this interpreter should import; with `packages` installed modules too.
-  void ask_loaded(std::uint64_t interp, bool packages, Answer answer);
-  void ask_kill(const std::string& call, Answer answer);
-  void ask_imports(std::uint64_t interp, Answer answer);
-  void ask_to_stay(std::uint64_t interp, Answer answer);
+  void ask_loaded(std::uint64_t interp, bool packages, Answer<LoadedEvent> answer);
+  void ask_kill(const std::string& call, Answer<KilledEvent> answer);
+  void ask_imports(std::uint64_t interp, Answer<ImportsEvent> answer);
+  void ask_to_stay(std::uint64_t interp, Answer<StayedEvent> answer);
   void forget(std::uint64_t interp);
 
   // Leaves politely: exit, then SIGKILL after a deadline. kill() does not ask.
@@ -127,19 +128,23 @@ class Host {
 
   struct Question {
     SteadyTime deadline;
-    Answer answer;
+    Answer<HostEvent> answer;
     std::vector<ModuleNote> imports{};  // of an answer in several parts, those that have come
   };
 
-  void ask(Answer answer, const std::function<std::string(std::uint64_t)>& encode);
-  void answer(const HostEvent& event);
+  template <typename Event, typename Command>
+  void ask(Command command, Answer<Event> answer);
+  // Its number, or 0 when it is answered already since nothing can be asked.
+  std::uint64_t note_question(Answer<HostEvent> answer);
+  void answer(std::uint64_t ask, HostEvent event);
   void watch_questions();
   void give_up_questions(SteadyTime asked_until, const Error& error);
-  void send(std::string packet, std::vector<Fd> descriptors = {});
+  void send(const HostCommand& command, std::vector<Fd> descriptors = {});
   void flush();
   void on_channel(int events);
   bool read_events();  // a round of them; whether there may be more
   void dispatch(const HostEvent& event, Fd descriptor);
+  void on_revived(const RevivedEvent& event);
   OutputSource source_of(std::uint64_t interp) const;
   void take_output(std::uint64_t interp, Fd read_end);
   bool floods(const HostEvent& event);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 // What is asked of a host and answered by it, beside the life that host.cpp has.
 
@@ -16,65 +17,67 @@ constexpr std::size_t kPartsMax = 20'000;  // what a host may send twice over
 
 }  // namespace
 
-void Host::ask_calls(Answer answer) {
-  ask(std::move(answer), [](std::uint64_t number) { return encode_calls(number); });
-}
-
-void Host::ask_stack(StackCommand whose, Answer answer) {
-  ask(std::move(answer), [&whose](std::uint64_t number) {
-    whose.ask = number;
-    return encode_stack(whose);
+template <typename Event, typename Command>
+void Host::ask(Command command, Answer<Event> answer) {
+  command.ask = note_question([answer = std::move(answer)](Result<HostEvent> event) {
+    if (!event) return answer(fail(std::move(event.error())));
+    if (auto* const wanted = std::get_if<Event>(&*event)) return answer(std::move(*wanted));
+    answer(fail(Error{ErrorCode::protocol, fmt::format("a host answered with no \"{}\"", Event::kName)}));
   });
+  if (command.ask != 0) send(command);
 }
 
-void Host::ask_loaded(std::uint64_t interp, bool packages, Answer answer) {
-  ask(std::move(answer),
-      [interp, packages](std::uint64_t number) { return encode_loaded(number, interp, packages); });
+void Host::ask_calls(Answer<CallsEvent> answer) { ask(CallsCommand{}, std::move(answer)); }
+
+void Host::ask_stack(StackCommand whose, Answer<StackEvent> answer) {
+  ask(std::move(whose), std::move(answer));
 }
 
-void Host::ask_kill(const std::string& call, Answer answer) {
-  ask(std::move(answer), [&call](std::uint64_t number) { return encode_kill(number, call); });
+void Host::ask_loaded(std::uint64_t interp, bool packages, Answer<LoadedEvent> answer) {
+  ask(LoadedCommand{0, interp, packages}, std::move(answer));
 }
 
-void Host::ask_imports(std::uint64_t interp, Answer answer) {
-  ask(std::move(answer), [interp](std::uint64_t number) { return encode_imports(number, interp); });
+void Host::ask_kill(const std::string& call, Answer<KilledEvent> answer) {
+  ask(KillCommand{0, call}, std::move(answer));
 }
 
-void Host::ask_to_stay(std::uint64_t interp, Answer answer) {
-  ask(std::move(answer), [interp](std::uint64_t number) { return encode_stay(number, interp); });
+void Host::ask_imports(std::uint64_t interp, Answer<ImportsEvent> answer) {
+  ask(ImportsCommand{0, interp}, std::move(answer));
 }
 
-void Host::ask(Answer answer, const std::function<std::string(std::uint64_t)>& encode) {
+void Host::ask_to_stay(std::uint64_t interp, Answer<StayedEvent> answer) {
+  ask(StayCommand{0, interp}, std::move(answer));
+}
+
+std::uint64_t Host::note_question(Answer<HostEvent> answer) {
   if (state_ == State::gone || state_ == State::leaving) {
     answer(fail(Error{ErrorCode::failed, fmt::format("host {} is ending", number_)}));
-    return;
+    return 0;
   }
   if (questions_.size() >= kQuestionsMax) {
     answer(fail(Error{ErrorCode::failed,
                       fmt::format("host {} has {} questions to answer already", number_, kQuestionsMax)}));
-    return;
+    return 0;
   }
   const std::uint64_t number = ++last_ask_;
   questions_[number] = {Steady::now() + kAnswerDeadline, std::move(answer)};
   if (!question_deadline_.is_active()) watch_questions();
-  send(encode(number));
+  return number;
 }
 
 // A late answer finds nobody.
-void Host::answer(const HostEvent& event) {
-  if (event.more) {
-    const auto found = questions_.find(event.ask);
-    if (found == questions_.end()) return;
+void Host::answer(std::uint64_t ask, HostEvent event) {
+  const auto found = questions_.find(ask);
+  if (found == questions_.end()) return;
+  if (auto* const imports = std::get_if<ImportsEvent>(&event)) {
     std::vector<ModuleNote>& parts = found->second.imports;
-    if (parts.size() < kPartsMax) parts.insert(parts.end(), event.imports.begin(), event.imports.end());
-    return;
+    if (parts.size() < kPartsMax)
+      std::move(imports->modules.begin(), imports->modules.end(), std::back_inserter(parts));
+    if (imports->more) return;
+    imports->modules = std::move(parts);
   }
-  auto question = questions_.extract(event.ask);
-  if (!question) return;
-  HostEvent whole = event;
-  std::vector<ModuleNote>& parts = question.mapped().imports;
-  whole.imports.insert(whole.imports.begin(), parts.begin(), parts.end());
-  question.mapped().answer(std::move(whole));
+  const auto question = questions_.extract(found);
+  question.mapped().answer(std::move(event));
 }
 
 void Host::watch_questions() {

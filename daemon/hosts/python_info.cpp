@@ -45,16 +45,6 @@ std::string PythonInfo::short_version() const {
   return fmt::format("{}.{}{}", major, minor, free_threaded ? "t" : "");
 }
 
-std::string_view to_string(InterpreterMode mode) {
-  switch (mode) {
-    case InterpreterMode::own: return "own";
-    case InterpreterMode::strict: return "strict";
-    case InterpreterMode::shared: return "shared";
-    case InterpreterMode::main: return "main";
-  }
-  return "main";
-}
-
 std::string_view isolation_word(InterpreterMode mode) {
   switch (mode) {
     case InterpreterMode::own: return "own";

@@ -2,6 +2,7 @@
 
 #include "daemon/config/config.h"
 #include "ipc/base/result.h"
+#include "ipc/host_commands.h"
 #include "ipc/uv/loop.h"
 
 #include <functional>
@@ -31,9 +32,6 @@ struct PythonInfo {
   bool operator==(const PythonInfo&) const = default;
 };
 
-// How a generation's interpreters are made; the `mode` of the command channel.
-enum class InterpreterMode { own, strict, shared, main };
-std::string_view to_string(InterpreterMode mode);
 // What people see in `moultctl list`: own, shared or process.
 std::string_view isolation_word(InterpreterMode mode);
 

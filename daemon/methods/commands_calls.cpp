@@ -204,9 +204,15 @@ Json row_of(const Served& served) {
 }
 
 Json row_of(const HostCall& call, int host) {
-  return {{"call", call.call},     {"app", call.app},         {"generation", call.generation},
-          {"host", host},          {"kind", "function"},      {"what", call.function},
-          {"caller", call.caller}, {"seconds", call.seconds}, {"waited_for", true},
+  return {{"call", call.call},
+          {"app", call.app},
+          {"generation", call.generation},
+          {"host", host},
+          {"kind", "function"},
+          {"what", call.function},
+          {"caller", call.caller},
+          {"seconds", call.seconds.count()},
+          {"waited_for", true},
           {"interrupts", 0}};
 }
 
@@ -241,7 +247,7 @@ void calls(Daemon& daemon, const Json& params, Reply reply) {
   for (Host* host : daemon.supervisor().hosts().hosts()) {
     if (host->state() != Host::State::ready) continue;
     ++all->left;
-    host->ask_calls([all, number = host->number()](const Result<HostEvent>& answer) {
+    host->ask_calls([all, number = host->number()](const Result<CallsEvent>& answer) {
       if (!answer) all->silent.push_back(number);
       if (answer) {
         for (const HostCall& call : answer->calls) all->add(row_of(call, number));

@@ -261,7 +261,7 @@ void imports(Daemon&, App& app, const Json& params, Reply reply) {
         Json whole = head;
         whole["left_out"] = answer->left_out;
         whole["modules"] = Json::array();
-        for (const ModuleNote& note : answer->imports) whole["modules"].push_back(module_row(note));
+        for (const ModuleNote& note : answer->modules) whole["modules"].push_back(module_row(note));
         shared->ok(whole);
       });
 }

@@ -42,16 +42,16 @@ Json compat_page(const App& app) {
                             {"note", ""}});
     }
   }
-  for (const ExtensionNote& note : moulting.refused_extensions()) {
+  for (const RefusalNote& note : moulting.refused_extensions()) {
     extensions.push_back({{"module", note.module},
                           {"file", note.path},
-                          {"kind", note.kind.empty() ? "unknown" : note.kind},
+                          {"kind", "unknown"},
                           {"verdict", "process"},
                           {"note", note.error}});
   }
   Json fallbacks = Json::array();
   if (active != nullptr) {
-    for (const ExtensionNote& note : active->fell_back()) {
+    for (const RefusalNote& note : active->fell_back()) {
       fallbacks.push_back({{"module", note.module},
                            {"error", note.error},
                            {"used", ""},

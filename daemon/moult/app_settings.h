@@ -1,7 +1,6 @@
 #pragma once
 
 #include "daemon/config/config.h"
-#include "daemon/hosts/command.h"
 #include "daemon/hosts/host.h"
 #include "daemon/moult/app_record.h"
 #include "daemon/snapshot/take.h"

@@ -48,15 +48,15 @@ std::string reason_for_process(const Rejection& rejection) {
   return rejection.refused.empty() ? rejection.error : describe(rejection.refused.front());
 }
 
-std::string describe(const ExtensionNote& refused) {
+std::string describe(const RefusalNote& refused) {
   std::string text = refused.path.empty() ? fmt::format("{}: {}", refused.module, refused.error)
                                           : fmt::format("{} refuses sub-interpreters", refused.module);
   if (!refused.file.empty()) text += fmt::format(" ({}:{})", refused.file, refused.line);
   return text;
 }
 
-Rejection rejection_of(std::vector<ExtensionNote> refused) {
-  const ExtensionNote first = refused.front();
+Rejection rejection_of(std::vector<RefusalNote> refused) {
+  const RefusalNote first = refused.front();
   return {"import", describe(first), {}, first.file, first.line, std::move(refused)};
 }
 

@@ -17,8 +17,8 @@ bool lacks_descriptors(const Rejection& rejection);
 std::string reason_for_process(const Rejection& rejection);
 
 // "numpy.core._multiarray_umath refuses sub-interpreters (/srv/shop/views.py:12)".
-std::string describe(const ExtensionNote& refused);
+std::string describe(const RefusalNote& refused);
 // Of an app that was loaded in spite of what refused its interpreter.
-Rejection rejection_of(std::vector<ExtensionNote> refused);
+Rejection rejection_of(std::vector<RefusalNote> refused);
 
 }  // namespace moult

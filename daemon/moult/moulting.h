@@ -140,7 +140,7 @@ class Moulting final : public Generation::Owner {
   bool has_draining() const { return draining() > 0; }
   // The disk is being read for an attempt, or is about to be.
   bool is_reading() const;
-  const std::vector<ExtensionNote>& refused_extensions() const { return refused_extensions_; }
+  const std::vector<RefusalNote>& refused_extensions() const { return refused_extensions_; }
   const std::vector<ProcessWideNote>& process_wide_notes() const { return process_wide_notes_; }
   const std::vector<std::string>& packages() const { return package_folders_; }
   // The tree's .env, which nothing has asked to be read; "".
@@ -244,7 +244,7 @@ class Moulting final : public Generation::Owner {
   bool is_apart() const { return services_.parting.is_alone(config_.name, Steady::now()); }
 
   // moulting_process.cpp
-  void on_refused(Generation& generation, const ExtensionNote& what) override;
+  void on_refused(Generation& generation, const RefusalNote& what) override;
   bool move_to_process();
   void stay_in_interpreter();
 
@@ -259,7 +259,7 @@ class Moulting final : public Generation::Owner {
   void renew_spare();
   bool wants_spare() const;
   void ask_for_spare();
-  void make_spare(const HostEvent& loaded);
+  void make_spare(const LoadedEvent& loaded);
   bool spare_fits() const;
   bool take_spare(const MakeCommand& command, const HostKey& key);
   Result<> load_spare(GenerationRecord record, const MakeCommand& command);
@@ -287,6 +287,7 @@ class Moulting final : public Generation::Owner {
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;
   void on_files_written(const std::vector<std::string>& files) override;
   void on_notice(Generation& generation, const HostEvent& event) override;
+  void on_process_wide(Generation& generation, const ProcessWideEvent& event);
   void on_log_line(Generation& generation, char stream, std::string_view line) override;
   void told_drained();
 
@@ -345,8 +346,8 @@ class Moulting final : public Generation::Owner {
   uv::Timer spare_begin_;
   uv::Timer spare_end_;
   std::optional<GenerationRecord> last_rejected_;
-  std::vector<ExtensionNote> refused_extensions_;
-  std::optional<ExtensionNote> wanted_process_;  // what refuses the interpreter of the active generation
+  std::vector<RefusalNote> refused_extensions_;
+  std::optional<RefusalNote> wanted_process_;  // what refuses the interpreter of the active generation
   std::vector<ProcessWideNote> process_wide_notes_;
   int process_wide_changes_ = 0;
   std::vector<std::function<void()>> drain_waiters_;

@@ -8,7 +8,7 @@
 
 namespace moult {
 
-void Moulting::on_refused(Generation& generation, const ExtensionNote& what) {
+void Moulting::on_refused(Generation& generation, const RefusalNote& what) {
   if (config_.isolation != Isolation::automatic || generation.is_in_process()) {
     owner_.on_log_line(generation.number(), 'm', describe(what));
     return;
@@ -48,7 +48,7 @@ void Moulting::stay_in_interpreter() {
   const auto asked = std::make_shared<std::size_t>(active_->interpreters().size());
   std::weak_ptr<int> alive = alive_;
   for (const auto& interpreter : active_->interpreters()) {
-    interpreter->stay([this, alive, asked, number = active_->number()](const Result<HostEvent>&) {
+    interpreter->stay([this, alive, asked, number = active_->number()](const Result<StayedEvent>&) {
       if (alive.expired() || --*asked > 0) return;
       stays_ = number;
       dispatcher_.give_back_moved();

@@ -24,7 +24,7 @@ std::string without_generation(MakeCommand command) {
   command.generation = 0;
   command.spec.cause.clear();
   command.spec.log_imports.clear();
-  return encode_make(command);
+  return encode_command(command);
 }
 
 std::vector<std::string> fitting(const std::vector<std::string>& texts, std::size_t& room) {
@@ -65,7 +65,7 @@ void Moulting::ask_for_spare() {
   std::weak_ptr<int> alive = alive_;
   const std::uint64_t number = active_->number();
   model.host()->ask_loaded(model.number(), config_.spare == SparePolicy::packages,
-                           [this, alive, number](const Result<HostEvent>& answer) {
+                           [this, alive, number](const Result<LoadedEvent>& answer) {
                              if (alive.expired() || !answer || !wants_spare() || active_->number() != number)
                                return;
                              no_spare_ = answer->why;
@@ -73,7 +73,7 @@ void Moulting::ask_for_spare() {
                            });
 }
 
-void Moulting::make_spare(const HostEvent& loaded) {
+void Moulting::make_spare(const LoadedEvent& loaded) {
   std::vector<Host*> hosts;
   for (const auto& interpreter : active_->interpreters()) hosts.push_back(interpreter->host());
   if (std::count(hosts.begin(), hosts.end(), nullptr) > 0) return;
@@ -136,7 +136,7 @@ bool Moulting::take_spare(const MakeCommand& command, const HostKey& key) {
 
 Result<> Moulting::load_spare(GenerationRecord record, const MakeCommand& command) {
   return attempt_->generation->load(std::move(record), attempt_->snapshot,
-                                    {command.generation, command.spec.cause}, *attempt_->memfd);
+                                    {0, command.generation, command.spec.cause}, *attempt_->memfd);
 }
 
 void Moulting::drop_spare() {

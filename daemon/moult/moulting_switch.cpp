@@ -266,39 +266,41 @@ void Moulting::on_files_written(const std::vector<std::string>& files) {
 }
 
 void Moulting::on_notice(Generation& generation, const HostEvent& event) {
-  if (event.type == HostEventType::asks) {
-    owner_.on_asked(generation, event.what);
-    return;
+  if (const auto* asks = std::get_if<AsksEvent>(&event)) {
+    owner_.on_asked(generation, asks->what);
+  } else if (const auto* wide = std::get_if<ProcessWideEvent>(&event)) {
+    on_process_wide(generation, *wide);
+  } else if (const auto* abandoned = std::get_if<AbandonedEvent>(&event)) {
+    std::string text = fmt::format("abandoned: {}", abandoned->why);
+    for (const std::string& thread : abandoned->threads) text += fmt::format("\n  thread {}", thread);
+    owner_.on_log_line(generation.number(), 'm', text);
+  } else if (const auto* notice = std::get_if<NoticeEvent>(&event)) {
+    const std::string place = notice->file.empty() ? "" : fmt::format(" ({}:{})", notice->file, notice->line);
+    owner_.on_log_line(generation.number(), 'm', notice->text + place);
   }
-  if (event.type == HostEventType::process_wide) {
-    const std::string name = event.what == "tz" ? "TZ" : "LC_ALL";
-    if (record_.c_environment[name] == event.value) return;
-    if (++process_wide_changes_ > kProcessWideMax) {
-      if (process_wide_changes_ == kProcessWideMax + 1) {
-        owner_.on_log_line(
-            generation.number(), 'm',
-            fmt::format("{} is set again and again: a process has only one; isolation = \"process\" "
-                        "gives the app one of its own ({}:{})",
-                        name, event.file, event.line));
-      }
-      return;
-    }
-    record_.c_environment[name] = event.value;
-    process_wide_notes_.push_back({fmt::format("{}={}", name, event.value), event.file, event.line});
-    services_.log.info(fmt::format("the app asked its process for {}={}: it gets a host started with that",
-                                   name, event.value),
-                       {{"app", config_.name}});
-    if (&generation == active_ && !is_busy()) {
-      attempt({CauseKind::settings, fmt::format("{}={}", name, event.value), true}, Purpose::serve,
-              generation.record().snapshot, {});
+}
+
+void Moulting::on_process_wide(Generation& generation, const ProcessWideEvent& event) {
+  const std::string name = event.what == "tz" ? "TZ" : "LC_ALL";
+  if (record_.c_environment[name] == event.value) return;
+  if (++process_wide_changes_ > kProcessWideMax) {
+    if (process_wide_changes_ == kProcessWideMax + 1) {
+      owner_.on_log_line(generation.number(), 'm',
+                         fmt::format("{} is set again and again: a process has only one; isolation = "
+                                     "\"process\" gives the app one of its own",
+                                     name));
     }
     return;
   }
-  std::string text =
-      event.type == HostEventType::abandoned ? fmt::format("abandoned: {}", event.why) : event.text;
-  for (const std::string& thread : event.threads) text += fmt::format("\n  thread {}", thread);
-  if (!event.file.empty()) text += fmt::format(" ({}:{})", event.file, event.line);
-  owner_.on_log_line(generation.number(), 'm', text);
+  record_.c_environment[name] = event.value;
+  process_wide_notes_.push_back({fmt::format("{}={}", name, event.value), "", 0});
+  services_.log.info(
+      fmt::format("the app asked its process for {}={}: it gets a host started with that", name, event.value),
+      {{"app", config_.name}});
+  if (&generation == active_ && !is_busy()) {
+    attempt({CauseKind::settings, fmt::format("{}={}", name, event.value), true}, Purpose::serve,
+            generation.record().snapshot, {});
+  }
 }
 
 void Moulting::on_log_line(Generation& generation, char stream, std::string_view line) {

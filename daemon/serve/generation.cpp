@@ -259,9 +259,8 @@ bool Generation::has_stuck_worker() const {
                      [](const auto& interpreter) { return interpreter->has_stuck_worker(); });
 }
 
-void Generation::on_made(Interpreter&, const HostEvent& event) {
+void Generation::on_made(Interpreter&, const MadeEvent& event) {
   record_.callable = event.callable;
-  record_.python = event.python.empty() ? record_.python : event.python;
   extensions_ = event.extensions;
   fell_back_ = event.refused;
   note_files(event.files);
@@ -305,26 +304,20 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
 }
 
 void Generation::on_note(Interpreter&, const HostEvent& event) {
-  if (event.type == HostEventType::opened) {
-    if (!event.written.empty()) owner_.on_files_written(event.written);
-    note_files(event.files);
-    return;
-  }
-  if (event.type == HostEventType::refused) {
-    if (event.refused.empty() || fell_back_.size() >= kFallBacksMax) return;
-    fell_back_.push_back(event.refused.front());
+  if (const auto* opened = std::get_if<OpenedEvent>(&event)) {
+    if (!opened->written.empty()) owner_.on_files_written(opened->written);
+    note_files(opened->files);
+  } else if (const auto* refused = std::get_if<RefusedEvent>(&event)) {
+    if (fell_back_.size() >= kFallBacksMax) return;
+    fell_back_.push_back(refused->what);
     owner_.on_refused(*this, fell_back_.back());
-    return;
-  }
-  if (event.type == HostEventType::spare) {
+  } else if (std::holds_alternative<SpareEvent>(event)) {
     ++ready_;
-    return;
-  }
-  if (event.type == HostEventType::drained) {
+  } else if (std::holds_alternative<DrainedEvent>(event)) {
     if (record_.state == GenerationState::draining && in_flight() == 0) owner_.on_generation_idle(*this);
-    return;
+  } else {
+    owner_.on_notice(*this, event);
   }
-  owner_.on_notice(*this, event);
 }
 
 void Generation::on_worker_idle(Interpreter& interpreter, Worker& worker) {

@@ -82,7 +82,7 @@ class Generation final : public Interpreter::Owner {
     virtual void on_call_lost(Generation& generation, Call& call) = 0;
     virtual void on_call_moved(Call& call) = 0;  // it is to be served by another generation
     // Something refuses its interpreter, and it was made already.
-    virtual void on_refused(Generation& generation, const ExtensionNote& what) = 0;
+    virtual void on_refused(Generation& generation, const RefusalNote& what) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
     virtual void on_files_written(const std::vector<std::string>& files) = 0;
     virtual void on_notice(Generation& generation, const HostEvent& event) = 0;
@@ -145,7 +145,7 @@ class Generation final : public Interpreter::Owner {
   const std::vector<std::unique_ptr<Interpreter>>& interpreters() const { return interpreters_; }
   const std::vector<ExtensionNote>& extensions() const { return extensions_; }
   // What refused its interpreters; it does without.
-  const std::vector<ExtensionNote>& fell_back() const { return fell_back_; }
+  const std::vector<RefusalNote>& fell_back() const { return fell_back_; }
   bool is_in_process() const;  // of its own
   // "ready", "handoff", "adopt" or "retire": did the app define one?
   bool has_hook(const std::string& kind) const { return hooks_.count(kind) > 0; }
@@ -157,7 +157,7 @@ class Generation final : public Interpreter::Owner {
   SteadyTime made_at() const { return made_at_; }
 
  private:
-  void on_made(Interpreter& interpreter, const HostEvent& event) override;
+  void on_made(Interpreter& interpreter, const MadeEvent& event) override;
   void on_rejected(Interpreter& interpreter, Rejection rejection) override;
   void on_ended(Interpreter& interpreter) override;
   void on_host_gone(Interpreter& interpreter, const std::string& how) override;
@@ -178,7 +178,7 @@ class Generation final : public Interpreter::Owner {
   std::string packages_;
   std::vector<std::unique_ptr<Interpreter>> interpreters_;
   std::vector<ExtensionNote> extensions_;
-  std::vector<ExtensionNote> fell_back_;
+  std::vector<RefusalNote> fell_back_;
   std::set<std::string> files_used_;
   std::set<std::string> hooks_;
   std::size_t ready_ = 0;  // interpreters of a spare that wait for their code

@@ -20,7 +20,7 @@ Interpreter::~Interpreter() {
 }
 
 Result<> Interpreter::start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand command, const Fd& snapshot) {
-  if (const std::size_t size = encode_make(command).size(); size > kMakeMax) {
+  if (const std::size_t size = encode_command(command).size(); size > kMakeMax) {
     Error error{ErrorCode::config_invalid,
                 fmt::format("the app's settings take {} KiB as a command; {} are possible", size / 1024,
                             kMakeMax / 1024)};
@@ -45,9 +45,10 @@ Result<> Interpreter::start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand co
   return {};
 }
 
-Result<> Interpreter::load(const LoadCommand& command, const Fd& snapshot) {
+Result<> Interpreter::load(LoadCommand command, const Fd& snapshot) {
   MOULT_ASSIGN(Fd copy, duplicate(snapshot));
-  if (host_ != nullptr) host_->load(number_, command, std::move(copy));
+  command.interp = number_;
+  if (host_ != nullptr) host_->load(command, std::move(copy));
   return {};
 }
 
@@ -95,7 +96,7 @@ bool Interpreter::can_be_entered() const {
   return state_ == State::made && host_ != nullptr && host_->key().mode != InterpreterMode::main;
 }
 
-void Interpreter::stay(Host::Answer answer) {
+void Interpreter::stay(Host::Answer<StayedEvent> answer) {
   if (host_ == nullptr) return answer(fail(Error{ErrorCode::failed, "its host is gone"}));
   host_->ask_to_stay(number_, std::move(answer));
 }
@@ -126,36 +127,31 @@ void Interpreter::abandon() {
 }
 
 void Interpreter::on_event(const HostEvent& event) {
-  switch (event.type) {
-    case HostEventType::made:
-      if (state_ != State::making) return;  // retired meanwhile: `retired` follows
-      state_ = State::made;
-      exports_ = exports_ || event.exports > 0;
-      for (const auto& worker : workers_) idle_.push_back(worker.get());
-      owner_.on_made(*this, event);
-      return;
-    case HostEventType::rejected:
-      if (state_ == State::making) {
-        state_ = State::leaving;  // the host ends it by itself
-        owner_.on_rejected(
-            *this, {event.stage, event.error, event.traceback, event.file, event.line, event.refused});
-      }
-      return;
-    case HostEventType::retired: end(State::ended); return;
-    case HostEventType::abandoned:
-      owner_.on_note(*this, event);
-      end(State::abandoned);
-      return;
-    case HostEventType::exported:
-      exports_ = true;
-      if (drain_ == Drain::closed) ask_to_drain();
-      return;
-    case HostEventType::drained:
-      if (drain_ != Drain::awaited) return;
-      drain_ = Drain::done;
-      owner_.on_note(*this, event);
-      return;
-    default: owner_.on_note(*this, event); return;
+  if (const auto* made = std::get_if<MadeEvent>(&event)) {
+    if (state_ != State::making) return;  // retired meanwhile: `retired` follows
+    state_ = State::made;
+    exports_ = exports_ || made->exports > 0;
+    for (const auto& worker : workers_) idle_.push_back(worker.get());
+    owner_.on_made(*this, *made);
+  } else if (const auto* rejected = std::get_if<RejectedEvent>(&event)) {
+    if (state_ != State::making) return;
+    state_ = State::leaving;  // the host ends it by itself
+    owner_.on_rejected(*this, {rejected->stage, rejected->error, rejected->traceback, rejected->file,
+                               rejected->line, rejected->refused});
+  } else if (std::holds_alternative<RetiredEvent>(event)) {
+    end(State::ended);
+  } else if (std::holds_alternative<AbandonedEvent>(event)) {
+    owner_.on_note(*this, event);
+    end(State::abandoned);
+  } else if (std::holds_alternative<ExportedEvent>(event)) {
+    exports_ = true;
+    if (drain_ == Drain::closed) ask_to_drain();
+  } else if (std::holds_alternative<DrainedEvent>(event)) {
+    if (drain_ != Drain::awaited) return;
+    drain_ = Drain::done;
+    owner_.on_note(*this, event);
+  } else {
+    owner_.on_note(*this, event);
   }
 }
 

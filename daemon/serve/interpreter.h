@@ -18,7 +18,7 @@ struct Rejection {
   std::string traceback;
   std::string file;
   int line = 0;
-  std::vector<ExtensionNote> refused;  // extensions that refuse sub-interpreters
+  std::vector<RefusalNote> refused;  // extensions that refuse sub-interpreters
 };
 
 // One interpreter of a generation, seen from the daemon: its number in its host, its workers and
@@ -28,7 +28,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   class Owner {
    public:
     virtual ~Owner() = default;
-    virtual void on_made(Interpreter& interpreter, const HostEvent& event) = 0;
+    virtual void on_made(Interpreter& interpreter, const MadeEvent& event) = 0;
     virtual void on_rejected(Interpreter& interpreter, Rejection rejection) = 0;
     virtual void on_ended(Interpreter& interpreter) = 0;  // retired, abandoned, or its host is gone
     virtual void on_host_gone(Interpreter& interpreter, const std::string& how) = 0;
@@ -50,7 +50,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   // Makes lanes and log pipe and asks the host. A spare tells its owner when it is ready
   // (Owner::on_note, `spare`), and waits for load().
   Result<> start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand command, const Fd& snapshot);
-  Result<> load(const LoadCommand& command, const Fd& snapshot);
+  Result<> load(LoadCommand command, const Fd& snapshot);
 
   Worker* take_idle();  // most recently used first; null: none
   bool has_idle() const { return !idle_.empty(); }
@@ -78,7 +78,7 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
   void stop_draining();  // waits no longer
 
   // There is no process for its app: what refuses it is told to the app, from the answer on.
-  void stay(Host::Answer answer);
+  void stay(Host::Answer<StayedEvent> answer);
 
   // Closes the lanes and asks the host to end the interpreter. No call may be attached.
   void retire(Seconds timeout);

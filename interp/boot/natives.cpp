@@ -26,7 +26,7 @@ int ChildOutput::descriptor(Events& events, InterpNumber interp) {
   if (!write_end_) {
     auto pipe = make_pipe();
     if (!pipe) return -1;
-    events.output(interp, pipe->read);
+    events.hand_over(OutputEvent{interp}, pipe->read);
     write_end_ = std::move(pipe->write);
   }
   return write_end_.get();
@@ -166,7 +166,7 @@ PyObject* notice(PyObject* self, PyObject* args) {
   const NoticeEvent event{natives.interp, level, text, file, line};
   {
     const py::DetachScope detached(py);
-    natives.events.notice(event);
+    natives.events.tell(event);
   }
   Py_RETURN_NONE;
 }
@@ -177,11 +177,10 @@ PyObject* process_wide(PyObject* self, PyObject* args) {
   const char* value = nullptr;
   if (!PyArg_ParseTuple(args, "ss", &what, &value)) return nullptr;
   Natives& natives = natives_of(self);
-  const std::string value_text(value);
-  const std::string what_text(what);
+  const ProcessWideEvent event{natives.interp, what, value};
   {
     const py::DetachScope detached(py);
-    natives.events.process_wide(natives.interp, what_text, value_text);
+    natives.events.tell(event);
   }
   Py_RETURN_NONE;
 }
@@ -197,7 +196,7 @@ PyObject* opened(PyObject* self, PyObject* files) {
   Natives& natives = natives_of(self);
   {
     const py::DetachScope detached(py);
-    natives.events.opened(natives.interp, paths);
+    natives.events.tell(OpenedEvent{natives.interp, std::move(paths)});
   }
   Py_RETURN_NONE;
 }
@@ -330,7 +329,7 @@ void deliver_log(const py::Attached& py, Natives& natives, std::string ready) {
     const NoticeEvent event{natives.interp, "warning",
                             fmt::format("{} log lines were dropped: the log was full", lost)};
     const py::DetachScope detached(py);
-    natives.events.notice(event);
+    natives.events.tell(event);
   }
 }
 
@@ -376,7 +375,7 @@ void tell_opened(const py::Attached& py, Natives& natives) {
   for (std::string& file : natives.opened.take_libraries()) files.push_back(std::move(file));
   if (files.empty()) return;
   const py::DetachScope detached(py);
-  natives.events.opened(natives.interp, files);
+  natives.events.tell(OpenedEvent{natives.interp, std::move(files)});
 }
 
 }  // namespace moult

@@ -10,9 +10,9 @@ namespace {
 PyObject* refused(PyObject* self, PyObject* args) {
   const auto py = py::Attached::by_caller();
   Natives& natives = natives_of(self);
-  if (const auto refusal = refusal_from(py, args)) {
+  if (auto refusal = refusal_from(py, args)) {
     const py::DetachScope detached(py);
-    natives.events.refused(natives.interp, *refusal);
+    natives.events.tell(RefusedEvent{natives.interp, std::move(*refusal)});
   }
   Py_RETURN_NONE;
 }
@@ -86,11 +86,11 @@ bool add_verdict_functions(const py::Attached& py, PyObject* module, PyObject* c
   return py::add_functions(py, module, kFunctions, capsule);
 }
 
-std::optional<Refusal> refusal_from(const py::Attached& py, PyObject* tuple) {
+std::optional<RefusalNote> refusal_from(const py::Attached& py, PyObject* tuple) {
   if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != 5) return std::nullopt;
   const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(tuple, at)); };
-  return Refusal{field(0), field(1), field(2), field(3),
-                 static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(tuple, 4)))};
+  return RefusalNote{field(0), field(1), field(2), field(3),
+                     static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(tuple, 4)))};
 }
 
 }  // namespace moult

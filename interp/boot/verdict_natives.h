@@ -9,6 +9,6 @@ namespace moult {
 bool add_verdict_functions(const py::Attached& py, PyObject* module, PyObject* capsule);
 
 // Of a tuple of boot/verdict.py.
-std::optional<Refusal> refusal_from(const py::Attached& py, PyObject* tuple);
+std::optional<RefusalNote> refusal_from(const py::Attached& py, PyObject* tuple);
 
 }  // namespace moult

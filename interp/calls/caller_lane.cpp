@@ -41,7 +41,7 @@ std::unique_ptr<CallerLane> CallerLanes::take(SteadyTime deadline, std::string& 
     give_back(nullptr);
     return nullptr;
   }
-  events_.caller(interp_, pair->ours);
+  events_.hand_over(CallerEvent{interp_}, pair->ours);
   auto lane = std::make_unique<CallerLane>();
   lane->fd = std::move(pair->theirs);
   lane->process = ::getpid();

@@ -1,8 +1,9 @@
 #pragma once
 
 #include "interp/calls/gate.h"
-#include "interp/channel/commands.h"
+#include "interp/py/attach.h"
 #include "interp/py/ref.h"
+#include "ipc/host_commands.h"
 
 #include <memory>
 #include <mutex>

@@ -309,7 +309,7 @@ PyObject* exports_changed(PyObject* self, PyObject* names) {
   natives.told_exports = true;
   {
     const py::DetachScope detached(py);
-    natives.events.exported(natives.interp);
+    natives.events.tell(ExportedEvent{natives.interp});
   }
   Py_RETURN_NONE;
 }
@@ -317,10 +317,10 @@ PyObject* exports_changed(PyObject* self, PyObject* names) {
 PyObject* ask(PyObject* self, PyObject* what) {
   const auto py = py::Attached::by_caller();
   Natives& natives = natives_of(self);
-  const std::string text = py::text_of(py, what);
+  const AsksEvent event{natives.interp, py::text_of(py, what)};
   {
     const py::DetachScope detached(py);
-    natives.events.asks(natives.interp, text);
+    natives.events.tell(event);
   }
   Py_RETURN_NONE;
 }

@@ -23,13 +23,15 @@ namespace {
 
 constexpr Seconds kLifecycleWait{30};
 
-Natives natives_for(const HostServices& services, MakeCommand& make) {
+Natives natives_for(const HostServices& services, MakeOrder& make) {
   return Natives{make.owner != 0 ? make.owner : make.interp,
                  std::nullopt,
                  LogPipe(std::move(make.log)),
                  OpenedFiles(make.spec.roots.empty() ? std::vector{make.spec.tree} : make.spec.roots,
-                             [&events = services.events, interp = make.owner != 0 ? make.owner : make.interp](
-                                 const std::string& path) { events.written(interp, path); }),
+                             [&events = services.events,
+                              interp = make.owner != 0 ? make.owner : make.interp](const std::string& path) {
+                               events.tell(OpenedEvent{interp, {}, {path}});
+                             }),
                  services.events,
                  services.main_thread,
                  services.code,
@@ -44,8 +46,8 @@ Natives natives_for(const HostServices& services, MakeCommand& make) {
                  make.spec.host};
 }
 
-std::vector<Extension> extensions_from(const py::Attached& py, PyObject* list) {
-  std::vector<Extension> extensions;
+std::vector<ExtensionNote> extensions_from(const py::Attached& py, PyObject* list) {
+  std::vector<ExtensionNote> extensions;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
     PyObject* const item = PyList_GET_ITEM(list, i);
     const auto field = [&](Py_ssize_t at) { return py::text_of(py, PyTuple_GET_ITEM(item, at)); };
@@ -55,8 +57,8 @@ std::vector<Extension> extensions_from(const py::Attached& py, PyObject* list) {
   return extensions;
 }
 
-std::vector<Refusal> refusals_from(const py::Attached& py, PyObject* list) {
-  std::vector<Refusal> refusals;
+std::vector<RefusalNote> refusals_from(const py::Attached& py, PyObject* list) {
+  std::vector<RefusalNote> refusals;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
     if (auto refusal = refusal_from(py, PyList_GET_ITEM(list, i))) refusals.push_back(std::move(*refusal));
   }
@@ -65,7 +67,7 @@ std::vector<Refusal> refusals_from(const py::Attached& py, PyObject* list) {
 
 }  // namespace
 
-Home::Home(const HostServices& services, MakeCommand make)
+Home::Home(const HostServices& services, MakeOrder make)
     : services_(services),
       make_(std::move(make)),
       natives_(natives_for(services, make_)),
@@ -98,7 +100,7 @@ void Home::start(std::function<void()> on_end) {
 // The account is at its limit: nothing was made, and the host goes on.
 void Home::not_begun(const Error& error) {
   reject_without_python(error);
-  if (claim(Phase::over)) natives_.events.retired(make_.interp, Steady::now() - began_);
+  if (claim(Phase::over)) natives_.events.tell(RetiredEvent{make_.interp, Steady::now() - began_});
   on_end_();
 }
 
@@ -113,7 +115,7 @@ void Home::run_sub() {
     if (made && !is_retiring() && wait_for_code(py) && load(py)) wait_for_retire(py);
     end_sub(py, state);
   } else if (claim(Phase::over)) {
-    natives_.events.retired(make_.interp, Steady::now() - began_);
+    natives_.events.tell(RetiredEvent{make_.interp, Steady::now() - began_});
   }
   wanted_.reset();
   on_end_();
@@ -130,12 +132,12 @@ void Home::run_main(const py::Attached& py) {
 // Makes and boots the interpreter. `state` is set when there is one, attached.
 bool Home::make_sub(PyThreadState*& state) {
   const std::string why = services_.main_thread.preimport("standard", "", "", kLifecycleWait);
-  if (!why.empty()) natives_.events.notice({make_.interp, "warning", "pre-imports: " + why, "", 0});
+  if (!why.empty()) natives_.events.tell(NoticeEvent{make_.interp, "warning", "pre-imports: " + why});
   for (const std::string& path : make_.spec.preimport) {
     const std::string problem = services_.main_thread.preimport("extension", path, "", kLifecycleWait);
     if (!problem.empty())
-      natives_.events.notice(
-          {make_.interp, "warning", fmt::format("pre-import of {}: {}", path, problem), "", 0});
+      natives_.events.tell(
+          NoticeEvent{make_.interp, "warning", fmt::format("pre-import of {}: {}", path, problem)});
   }
   // Its own working folder, shared with the threads that come from this one: unshare(2).
   own_folder_ = ::unshare(CLONE_FS) == 0;
@@ -159,7 +161,7 @@ void Home::enter_folder() {
   if (!own_folder_) return;  // boot/process_settings.py says what becomes of it
   const std::string& folder = make_.spec.cwd.empty() ? make_.spec.tree : make_.spec.cwd;
   if (!folder.empty() && ::chdir(folder.c_str()) != 0) {
-    natives_.events.notice({make_.interp, "warning", describe(last_os_error("cwd " + folder)), "", 0});
+    natives_.events.tell(NoticeEvent{make_.interp, "warning", describe(last_os_error("cwd " + folder))});
   }
 }
 
@@ -204,10 +206,10 @@ bool Home::open_snapshot(Fd memfd) {
 bool Home::load(const py::Attached& py) {
   natives_.may_move = make_.spec.may_move && make_.mode != py::Mode::main;
   const py::Ref load = py::boot_function(py, "start", "load");
-  const Entry& entry = make_.spec.entry;
+  const EntrySpec& entry = make_.spec.entry;
   const py::Ref loaded =
-      load ? py::Ref::steal(PyObject_CallFunction(load.get(), "sss", entry.kind.c_str(), entry.target.c_str(),
-                                                  entry.callable.c_str()))
+      load ? py::Ref::steal(PyObject_CallFunction(load.get(), "sss", entry.kind.c_str(),
+                                                  entry.target().c_str(), entry.callable.c_str()))
            : py::Ref();
   if (forked::is_child()) leave_child(py);
   end_import(py);
@@ -301,7 +303,7 @@ void Home::tell_made(const py::Attached& py, std::string callable) {
   event.exports =
       static_cast<std::size_t>(std::max<Py_ssize_t>(0, PyDict_Size(natives_.entrance->exports())));
   const py::DetachScope detached(py);
-  natives_.events.made(event);
+  natives_.events.tell(event);
 }
 
 void Home::fill_report(const py::Attached& py, MadeEvent& event) {
@@ -331,12 +333,12 @@ void Home::reject(const py::Attached& py, std::string stage) {
       make_.interp, std::move(stage), error.line,    error.traceback.empty() ? error.line : error.traceback,
       error.file,   error.number,     report.refused};
   const py::DetachScope detached(py);
-  natives_.events.rejected(event);
+  natives_.events.tell(event);
 }
 
 // Before there is an interpreter, or when it cannot say what is wrong.
 void Home::reject_without_python(const Error& error) {
-  natives_.events.rejected({make_.interp, "boot", error.message, error.message, "", 0, {}});
+  natives_.events.tell(RejectedEvent{make_.interp, "boot", error.message, error.message});
 }
 
 void Home::wait_for_retire(const py::Attached& py) {

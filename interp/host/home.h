@@ -5,9 +5,11 @@
 #include "interp/host/worker.h"
 #include "interp/imports/boot_code.h"
 #include "interp/imports/extension_files.h"
+#include "interp/py/interpreter.h"
 #include "interp/threads/errands.h"
 #include "interp/threads/heartbeat.h"
 #include "interp/threads/turns.h"
+#include "ipc/base/fd.h"
 
 #include <condition_variable>
 #include <memory>
@@ -35,13 +37,24 @@ struct HostServices {
 
 class Scratches;
 
+// Commands with the descriptors that came with them.
+struct MakeOrder : MakeCommand {
+  InterpNumber owner = 0;  // of a scratch interpreter: whose it is
+  Fd snapshot{};           // of a spare: an empty one
+  Fd log{};
+  std::vector<Fd> lanes{};
+};
+struct LoadOrder : LoadCommand {
+  Fd snapshot;
+};
+
 // One interpreter with its home thread, which alone makes, boots and ends it, and makes its workers
 // (in process isolation: the main interpreter and the main thread). The host keeps it until it has
 // ended; an abandoned one stays for ever, its thread parked. shared_ptr, because helper threads
 // (interrupt, stack, the reaper) may outlive the host's interest in it.
 class Home : public std::enable_shared_from_this<Home> {
  public:
-  Home(const HostServices& services, MakeCommand make);
+  Home(const HostServices& services, MakeOrder make);
   ~Home();
 
   // Starts the home thread, or posts the main thread's last job. `on_end` is called, without any
@@ -50,10 +63,10 @@ class Home : public std::enable_shared_from_this<Home> {
 
   // From the commander; none of these waits.
   void retire(Seconds timeout);
-  void give_code(LoadCommand load);  // to a spare
+  void give_code(LoadOrder load);  // to a spare
   void tell_loaded(const LoadedCommand& loaded);
   void interrupt(std::size_t worker, std::uint64_t call);
-  void tell_stack(const StackCommand& stack);
+  void tell_stack(const StackCommand& stack, unsigned long thread);  // 0: all threads
   void tell_imports(std::uint64_t ask);
   void drain();
   void stay() { natives_.may_move = false; }
@@ -61,7 +74,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void take_turn();  // the home thread asks for the GIL once
   bool has_scratches() const;
   // What of it has the GIL, while that does not move; its scratch interpreters count as it.
-  std::optional<Holder> holder();
+  std::optional<StalledEvent> holder();
   // By the watcher: whether a GIL of its own is kept from its workers; the daemon is told.
   void look_for_stall();
   // Itself, or a scratch interpreter of its app.
@@ -72,7 +85,7 @@ class Home : public std::enable_shared_from_this<Home> {
   enum class Phase { making, serving, ending, over, abandoned };
   class Visit;
 
-  std::string stack_text(const StackCommand& stack);
+  std::string stack_text(const StackCommand& stack, unsigned long thread);
   void run_sub();
   void run_main(const py::Attached& py);
   bool make_sub(PyThreadState*& state);
@@ -80,7 +93,7 @@ class Home : public std::enable_shared_from_this<Home> {
   bool boot(const py::Attached& py);
   bool wait_for_code(const py::Attached& py);
   bool preload(const py::Attached& py);
-  bool take_code(const py::Attached& py, LoadCommand load);
+  bool take_code(const py::Attached& py, LoadOrder load);
   bool open_snapshot(Fd memfd);
   bool load(const py::Attached& py);
   [[noreturn]] void leave_child(const py::Attached& py);
@@ -119,7 +132,7 @@ class Home : public std::enable_shared_from_this<Home> {
 
   std::function<void()> on_end_;  // the last to go: it may hold what the rest refers to
   const HostServices& services_;
-  MakeCommand make_;
+  MakeOrder make_;
   Natives natives_;
   std::unique_ptr<Scratches> scratches_;
   SteadyTime began_;
@@ -147,7 +160,7 @@ class Home : public std::enable_shared_from_this<Home> {
   bool in_atexit_ = false;
   bool retire_asked_ = false;
   bool turn_asked_ = false;
-  std::optional<LoadCommand> code_;  // of a spare that waits for it
+  std::optional<LoadOrder> code_;  // of a spare that waits for it
   SteadyTime ending_began_{};
   SteadyTime deadline_{};
   std::size_t workers_left_ = 0;

@@ -73,7 +73,7 @@ bool Home::claim(Phase phase) {
 }
 
 void Home::abandon(std::string_view why, const std::vector<std::string>& threads) {
-  if (claim(Phase::abandoned)) natives_.events.abandoned(make_.interp, why, threads);
+  if (claim(Phase::abandoned)) natives_.events.tell(AbandonedEvent{make_.interp, std::string(why), threads});
 }
 
 void Home::park(const py::Attached& py) {
@@ -115,7 +115,7 @@ void Home::end_sub(const py::Attached& py, PyThreadState* state) {
   last_words::leave(interpreter);
   lifecycle.unlock();
   natives_.snapshot.reset();
-  if (claim(Phase::over)) natives_.events.retired(make_.interp, Steady::now() - ending_began_);
+  if (claim(Phase::over)) natives_.events.tell(RetiredEvent{make_.interp, Steady::now() - ending_began_});
 }
 
 void Home::end_main(const py::Attached& py) {
@@ -128,9 +128,9 @@ void Home::end_main(const py::Attached& py) {
 // In process isolation the end of the interpreter is the end of the process; what still runs in it
 // is no danger to anybody else.
 void Home::leave_process(const std::string& problem) {
-  if (!problem.empty()) natives_.events.notice({make_.interp, "warning", problem, "", 0});
+  if (!problem.empty()) natives_.events.tell(NoticeEvent{make_.interp, "warning", problem});
   if (claim(Phase::over)) {
-    natives_.events.retired(make_.interp, Steady::now() - ending_began_);
+    natives_.events.tell(RetiredEvent{make_.interp, Steady::now() - ending_began_});
     ::_exit(0);
   }
 }

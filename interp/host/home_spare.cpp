@@ -8,7 +8,7 @@
 
 namespace moult {
 
-void Home::give_code(LoadCommand load) {
+void Home::give_code(LoadOrder load) {
   const std::scoped_lock lock(mutex_);
   code_ = std::move(load);
   changed_.notify_all();
@@ -20,7 +20,7 @@ bool Home::wait_for_code(const py::Attached& py) {
   if (!preload(py)) return false;
   const bool takes_turns = wanted_.has_value();
   wanted_.reset();
-  std::optional<LoadCommand> code;
+  std::optional<LoadOrder> code;
   {
     const py::DetachScope detached(py);
     std::unique_lock lock(mutex_);
@@ -47,13 +47,13 @@ bool Home::preload(const py::Attached& py) {
     }
     return false;
   }
-  const std::vector<std::string> ahead = texts_of(py, imported.get());
+  const SpareEvent event{make_.interp, texts_of(py, imported.get())};
   const py::DetachScope detached(py);
-  natives_.events.spare(make_.interp, ahead);
+  natives_.events.tell(event);
   return true;
 }
 
-bool Home::take_code(const py::Attached& py, LoadCommand load) {
+bool Home::take_code(const py::Attached& py, LoadOrder load) {
   began_ = Steady::now();
   make_.generation = load.generation;
   make_.spec.cause = load.cause;

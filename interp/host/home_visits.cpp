@@ -54,19 +54,18 @@ void Home::interrupt(std::size_t worker, std::uint64_t call) {
 }
 
 // Of all threads, of one worker, or of a thread that entered from another interpreter.
-void Home::tell_stack(const StackCommand& stack) {
-  services_.errands.run([self = shared_from_this(), stack] {
+void Home::tell_stack(const StackCommand& stack, unsigned long thread) {
+  services_.errands.run([self = shared_from_this(), stack, thread] {
     std::string text = "this interpreter cannot be visited now";
     {
       const Visit visit(*self);
-      if (visit) text = self->stack_text(stack);
+      if (visit) text = self->stack_text(stack, thread);
     }
-    self->natives_.events.stack(stack.ask, self->make_.interp, text);
+    self->natives_.events.tell(StackEvent{stack.ask, self->make_.interp, std::move(text)});
   });
 }
 
-std::string Home::stack_text(const StackCommand& stack) {
-  unsigned long thread = stack.thread;
+std::string Home::stack_text(const StackCommand& stack, unsigned long thread) {
   if (stack.worker) {
     const std::scoped_lock lock(mutex_);
     if (*stack.worker >= workers_.size()) return "there is no such worker";
@@ -81,9 +80,7 @@ std::string Home::stack_text(const StackCommand& stack) {
 
 void Home::tell_loaded(const LoadedCommand& loaded) {
   services_.errands.run([self = shared_from_this(), loaded] {
-    std::vector<std::string> names;
-    std::vector<std::string> sources;
-    std::string why = "this interpreter cannot be visited now";
+    LoadedEvent told{loaded.ask, {}, {}, "this interpreter cannot be visited now"};
     if (const Visit visit(*self); visit) {
       const py::VisitScope scope(self->interpreter_);
       const auto& py = scope.token();
@@ -96,24 +93,22 @@ void Home::tell_loaded(const LoadedCommand& loaded) {
       PyObject* patched = nullptr;
       if (answer &&
           PyArg_ParseTuple(answer.get(), "O!O!O", &PyList_Type, &list, &PyList_Type, &files, &patched)) {
-        names = texts_of(py, list);
-        sources = texts_of(py, files);
-        why = py::text_of(py, patched);
+        told = {loaded.ask, texts_of(py, list), texts_of(py, files), py::text_of(py, patched)};
       } else {
-        why = py::take_error(py).line;
+        told.why = py::take_error(py).line;
       }
     }
-    self->natives_.events.loaded(loaded.ask, names, sources, why);
+    self->natives_.events.tell(told);
   });
 }
 
 namespace {
 
-std::vector<ImportedModule> modules_from(const py::Attached& py, PyObject* rows) {
-  std::vector<ImportedModule> modules;
+std::vector<ModuleNote> modules_from(const py::Attached& py, PyObject* rows) {
+  std::vector<ModuleNote> modules;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows); ++i) {
     PyObject* text[8] = {};
-    ImportedModule module;
+    ModuleNote module;
     if (!PyArg_ParseTuple(PyList_GET_ITEM(rows, i), "UUUUddUUUU", &text[0], &text[1], &text[2], &text[3],
                           &module.seconds, &module.own_seconds, &text[4], &text[5], &text[6], &text[7])) {
       PyErr_Clear();
@@ -132,8 +127,7 @@ std::vector<ImportedModule> modules_from(const py::Attached& py, PyObject* rows)
 
 void Home::tell_imports(std::uint64_t ask) {
   services_.errands.run([self = shared_from_this(), ask] {
-    std::string error = "this interpreter cannot be visited now";
-    std::vector<ImportedModule> modules;
+    ImportsEvent told{ask, {}, 0, "this interpreter cannot be visited now"};
     Py_ssize_t left_out = 0;
     {
       const Visit visit(*self);
@@ -143,14 +137,13 @@ void Home::tell_imports(std::uint64_t ask) {
         const py::Ref found = function ? py::Ref::steal(PyObject_CallNoArgs(function.get())) : py::Ref();
         PyObject* rows = nullptr;
         if (found && PyArg_ParseTuple(found.get(), "nO!", &left_out, &PyList_Type, &rows)) {
-          modules = modules_from(scope.token(), rows);
-          error.clear();
+          told = {ask, modules_from(scope.token(), rows), static_cast<std::uint64_t>(left_out), ""};
         } else {
-          error = py::take_error(scope.token()).line;
+          told.error = py::take_error(scope.token()).line;
         }
       }
     }
-    self->natives_.events.imports(ask, modules, static_cast<std::size_t>(left_out), error);
+    self->natives_.events.tell(told);
   });
 }
 
@@ -188,22 +181,24 @@ void Home::look_for_stall() {
   }
   const SteadyTime now = Steady::now();
   if (oldest != stall_.call) {
-    if (stall_.told) natives_.events.revived(make_.interp, now - stall_.since);
+    if (stall_.told) natives_.events.tell(RevivedEvent{make_.interp, now - stall_.since});
     stall_ = {oldest, now, false};
   }
   if (oldest == 0 || stall_.told || now - stall_.since < Heartbeat::kStalled) return;
-  const auto who = holder();
+  auto who = holder();
   if (!who) return;
   stall_.told = true;
-  natives_.events.stalled(*who, Stalled::alone, now - stall_.since);
+  who->alone = true;
+  who->seconds = now - stall_.since;
+  natives_.events.tell(*who);
 }
 
-std::optional<Holder> Home::holder() {
+std::optional<StalledEvent> Home::holder() {
   if (auto in_scratch = scratches_->holder()) return in_scratch;
   const Visit visit(*this);
   const auto thread = visit ? py::thread_with_gil(interpreter_) : std::nullopt;
   if (!thread) return std::nullopt;
-  Holder holder{make_.owner != 0 ? make_.owner : make_.interp, "thread", std::nullopt};
+  StalledEvent holder{make_.owner != 0 ? make_.owner : make_.interp, "thread"};
   std::unique_lock lock(mutex_);
   if (importing_ && *thread == home_thread_) holder.what = "import";
   const bool serving = phase_ == Phase::serving;
@@ -211,17 +206,17 @@ std::optional<Holder> Home::holder() {
   for (std::size_t i = 0; serving && i < workers_.size(); ++i) {
     if (workers_[i]->thread() != *thread) continue;
     holder.what = "call";
-    holder.worker = i;
+    holder.worker = static_cast<int>(i);
   }
   // A thread that came from another interpreter may be any of those that are in this one.
   std::size_t entered = 0;
   services_.book.look([&](const EnteredCall& call) {
     if (call.target->number != make_.interp) return;
     ++entered;
-    holder.function = call.function.data();
+    holder.text = call.function.data();
   });
   if (holder.what == "thread" && entered == 1) holder.what = "function";
-  if (holder.what != "function") holder.function.clear();
+  if (holder.what != "function") holder.text.clear();
   return holder;
 }
 
@@ -236,7 +231,7 @@ void Home::drain() {
   Gate& gate = natives_.entrance->calls;
   gate.close();
   if (gate.inside() == 0) {
-    natives_.events.drained(make_.interp);
+    natives_.events.tell(DrainedEvent{make_.interp});
     return;
   }
   services_.errands.run([self = shared_from_this()] {
@@ -245,7 +240,7 @@ void Home::drain() {
       const std::scoped_lock lock(self->mutex_);
       if (self->phase_ != Phase::serving) return;  // retired before it was empty
     }
-    if (calls.is_closed()) self->natives_.events.drained(self->make_.interp);
+    if (calls.is_closed()) self->natives_.events.tell(DrainedEvent{self->make_.interp});
   });
 }
 

@@ -1,13 +1,17 @@
 #include "interp/host/host.h"
 
+#include "ipc/host_protocol.h"
+
 #include <fmt/format.h>
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 
 namespace moult {
 
@@ -63,12 +67,19 @@ void Host::command() {
   for (;;) {
     Packet packet = receive(channel_, {buffer.get(), kPacketMax});
     if (packet.text.empty()) obey(ExitCommand{});
-    auto command = decode_command(packet.text, std::move(packet.descriptors));
-    if (command) {
-      std::visit([this](auto& what) { obey(std::move(what)); }, *command);
-    } else {
-      services_.events.notice({0, "error", command.error().message, "", 0});
+    auto command = decode_command(packet.text);
+    if (!command) {
+      services_.events.tell(NoticeEvent{0, "error", command.error().message});
+      continue;
     }
+    const auto obey_it = [&](auto& what) {
+      if constexpr (requires { obey(std::move(what), std::move(packet.descriptors)); }) {
+        obey(std::move(what), std::move(packet.descriptors));
+      } else {
+        obey(std::move(what));
+      }
+    };
+    std::visit(obey_it, *command);
   }
 }
 
@@ -79,7 +90,7 @@ void Host::take_turns(bool heartbeat_waits) {
   for (const auto& [interp, home] : homes_) home->take_turn();
 }
 
-Holder Host::find_holder() {
+StalledEvent Host::find_holder() {
   for (const auto& home : homes()) {
     if (auto holder = home->holder()) return std::move(*holder);
   }
@@ -92,16 +103,25 @@ void Host::look_for_stalls() {
   }
 }
 
-// A spare that does not get its code is told to retire by the daemon.
-void Host::obey(BarrenCommand barren) {
-  services_.events.rejected({barren.interp, "descriptors", barren.why, barren.why, "", 0, {}});
-  if (!find(barren.interp)) services_.events.retired(barren.interp, Seconds(0));
+// Of a `make` or `load` whose descriptors did not all arrive: the kernel drops those that a full table cannot
+// take (MSG_CTRUNC, unix(7)). A spare that does not get its code is told to retire by the daemon.
+void Host::reject_barren(InterpNumber interp, std::size_t wanted, std::size_t came) {
+  const std::string why =
+      fmt::format("{} of {} descriptors arrived in the host: Too many open files", came, wanted);
+  services_.events.tell(RejectedEvent{interp, "descriptors", why, why});
+  if (!find(interp)) services_.events.tell(RetiredEvent{interp, Seconds(0)});
 }
 
-void Host::obey(MakeCommand make) {
+void Host::obey(MakeCommand make, std::vector<Fd> descriptors) {
+  const std::size_t wanted = static_cast<std::size_t>(std::max(make.threads, 1)) + 2;
+  if (make.threads < 1 || descriptors.size() != wanted) {
+    return reject_barren(make.interp, wanted, descriptors.size());
+  }
   number_ = make.spec.host;
   const InterpNumber interp = make.interp;
-  auto home = std::make_shared<Home>(services_, std::move(make));
+  MakeOrder order{std::move(make), 0, std::move(descriptors[0]), std::move(descriptors[1])};
+  order.lanes.assign(std::move_iterator(descriptors.begin() + 2), std::move_iterator(descriptors.end()));
+  auto home = std::make_shared<Home>(services_, std::move(order));
   {
     const std::scoped_lock lock(mutex_);
     homes_[interp] = home;
@@ -112,15 +132,16 @@ void Host::obey(MakeCommand make) {
   });
 }
 
-void Host::obey(LoadCommand load) {
-  if (const auto home = find(load.interp)) home->give_code(std::move(load));
+void Host::obey(LoadCommand load, std::vector<Fd> descriptors) {
+  if (descriptors.size() != 1) return reject_barren(load.interp, 1, descriptors.size());
+  if (const auto home = find(load.interp)) home->give_code({std::move(load), std::move(descriptors[0])});
 }
 
 void Host::obey(LoadedCommand loaded) {
   if (const auto home = find(loaded.interp)) {
     home->tell_loaded(loaded);
   } else {
-    services_.events.loaded(loaded.ask, {}, {}, "there is no such interpreter");
+    services_.events.tell(LoadedEvent{loaded.ask, {}, {}, "there is no such interpreter"});
   }
 }
 
@@ -133,17 +154,19 @@ void Host::obey(InterruptCommand interrupt) {
 }
 
 void Host::obey(StackCommand stack) {
+  unsigned long thread = 0;
   if (!stack.call.empty()) {
     const CallBook::Found found = services_.book.find(number_of(stack.call));
     if (found.thread) {
       stack.interp = found.target->number;
-      stack.thread = found.thread->thread();
+      thread = found.thread->thread();
     }
   }
   if (const auto home = find(stack.interp)) {
-    home->tell_stack(stack);
+    home->tell_stack(stack, thread);
   } else {
-    services_.events.stack(stack.ask, stack.interp, stack.call.empty() ? "there is no such interpreter" : "");
+    services_.events.tell(
+        StackEvent{stack.ask, stack.interp, stack.call.empty() ? "there is no such interpreter" : ""});
   }
 }
 
@@ -159,24 +182,24 @@ void Host::obey(DrainCommand drain) {
   if (const auto home = find(drain.interp)) {
     home->drain();
   } else {
-    services_.events.drained(drain.interp);
+    services_.events.tell(DrainedEvent{drain.interp});
   }
 }
 
 void Host::obey(CallsCommand calls) {
-  std::vector<RunningCall> running;
+  CallsEvent event{calls.ask, {}};
   const SteadyTime now = Steady::now();
   services_.book.look([&](const EnteredCall& call) {
-    running.push_back({fmt::format("h{}-{}", number_, call.number), call.target->app, call.target->generation,
-                       call.target->number, call.function.data(),
-                       call.caller != nullptr ? call.caller->app : "", now - call.began, call.depth});
+    event.calls.push_back({fmt::format("h{}-{}", number_, call.number), call.target->app,
+                           call.target->generation, call.target->number, call.function.data(),
+                           call.caller != nullptr ? call.caller->app : "", now - call.began, call.depth});
   });
-  services_.events.calls(calls.ask, running);
+  services_.events.tell(event);
 }
 
 void Host::obey(KillCommand kill) {
   const CallBook::Found found = services_.book.find(number_of(kill.call));
-  services_.events.killed(kill.ask, found.thread != nullptr);
+  services_.events.tell(KilledEvent{kill.ask, found.thread != nullptr});
   if (!found.thread) return;
   // It waits for GILs.
   services_.errands.run([found, &turns = services_.turns] {
@@ -189,13 +212,13 @@ void Host::obey(ImportsCommand imports) {
   if (const auto home = find(imports.interp)) {
     home->tell_imports(imports.ask);
   } else {
-    services_.events.imports(imports.ask, {}, 0, "there is no such interpreter");
+    services_.events.tell(ImportsEvent{imports.ask, {}, 0, "there is no such interpreter"});
   }
 }
 
 void Host::obey(StayCommand stay) {
   if (const auto home = find(stay.interp)) home->stay();
-  services_.events.stayed(stay.ask);
+  services_.events.tell(StayedEvent{stay.ask});
 }
 
 void Host::obey(GiveBackCommand) {

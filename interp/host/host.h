@@ -21,17 +21,15 @@ class Host final : public Heartbeat::Owner {
   // waits for it.
   void take_turns(bool heartbeat_waits);
 
-  Holder find_holder() override;
-  void tell_stalled(const Holder& holder, Seconds since) override {
-    services_.events.stalled(holder, Stalled::all, since);
-  }
-  void tell_revived(Seconds after) override { services_.events.revived(0, after); }
+  StalledEvent find_holder() override;
+  void tell_stalled(const StalledEvent& event) override { services_.events.tell(event); }
+  void tell_revived(Seconds after) override { services_.events.tell(RevivedEvent{0, after}); }
   void look_for_stalls();  // of interpreters that share no GIL; by the watcher
 
  private:
-  void obey(BarrenCommand barren);
-  void obey(MakeCommand make);
-  void obey(LoadCommand load);
+  void obey(MakeCommand make, std::vector<Fd> descriptors);
+  void obey(LoadCommand load, std::vector<Fd> descriptors);
+  void reject_barren(InterpNumber interp, std::size_t wanted, std::size_t came);
   void obey(LoadedCommand loaded);
   void obey(RetireCommand retire);
   void obey(InterruptCommand interrupt);

@@ -74,6 +74,13 @@ Result<> start_threads(Errands& errands, Turns& turns, Heartbeat& heartbeat, Hos
   return {};
 }
 
+BootedEvent booted() {
+  std::string soabi(MOULT_EXT_SUFFIX);  // ".cpython-311-x86_64-linux-gnu.so"
+  soabi = soabi.substr(1, soabi.rfind('.') - 1);
+  const std::string version(Py_GetVersion());
+  return {version.substr(0, version.find(' ')), ::getpid(), soabi};
+}
+
 [[noreturn]] void run(const py::Attached& py, const Given& given, const std::string& folder) {
   const int channel = given.channel;
   forked::signals_are_pythons();
@@ -85,13 +92,13 @@ Result<> start_threads(Errands& errands, Turns& turns, Heartbeat& heartbeat, Hos
   auto boot = BootCode::compile(py);
   if (!boot || !boot->run_one(py, "preimport") || !OpenedFiles::install(py)) {
     if (PyErr_Occurred() != nullptr) boot = fail(Error{ErrorCode::failed, py::take_error(py).line});
-    events.notice(
-        {0, "error", "the host cannot start: " + (boot ? "no audit hook" : boot.error().message), "", 0});
+    events.tell(
+        NoticeEvent{0, "error", "the host cannot start: " + (boot ? "no audit hook" : boot.error().message)});
     ::_exit(1);
   }
   MainThread main_thread;
   CodeCache code(code_store(py, given), [&events](const Error& error) {
-    events.notice({0, "warning", "the bytecode cache cannot be written: " + error.message, "", 0});
+    events.tell(NoticeEvent{0, "warning", "the bytecode cache cannot be written: " + error.message});
   });
   Directory directory;
   CallBook book;
@@ -113,10 +120,10 @@ Result<> start_threads(Errands& errands, Turns& turns, Heartbeat& heartbeat, Hos
   pulse = &heartbeat;
   last_words::install(channel);
   if (const auto started = start_threads(errands, turns, heartbeat, host); !started) {
-    events.notice({0, "error", "the host cannot start: " + started.error().message, "", 0});
+    events.tell(NoticeEvent{0, "error", "the host cannot start: " + started.error().message});
     ::_exit(1);
   }
-  events.booted();
+  events.tell(booted());
   main_thread.serve(PyThreadState_Get());
 }
 

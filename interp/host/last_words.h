@@ -1,7 +1,7 @@
 #pragma once
 
-#include "interp/channel/commands.h"
 #include "interp/py/python.h"
+#include "ipc/host_commands.h"
 
 #include <memory>
 

@@ -47,32 +47,30 @@ RejectedEvent ScratchEvents::rejection() const {
   return rejection_;
 }
 
-void ScratchEvents::made(const MadeEvent&) { become(State::made); }
-
-void ScratchEvents::rejected(const RejectedEvent& event) {
-  {
-    const std::scoped_lock lock(mutex_);
-    rejection_ = event;
+void ScratchEvents::tell(const HostEvent& event) {
+  if (std::holds_alternative<MadeEvent>(event)) return become(State::made);
+  if (std::holds_alternative<RetiredEvent>(event)) return become(State::ended);
+  if (const auto* rejected = std::get_if<RejectedEvent>(&event)) {
+    {
+      const std::scoped_lock lock(mutex_);
+      rejection_ = *rejected;
+    }
+    become(State::rejected);
+  } else if (const auto* abandoned = std::get_if<AbandonedEvent>(&event)) {
+    std::string text = "an interpreter that the app made for itself could not be ended: " + abandoned->why;
+    for (const std::string& thread : abandoned->threads) text += fmt::format("; thread {}", thread);
+    daemon_.tell(TaintedEvent{owner_, std::move(text)});
+    become(State::abandoned);
+  } else if (const auto* notice = std::get_if<NoticeEvent>(&event)) {
+    NoticeEvent told = *notice;
+    told.interp = owner_;
+    daemon_.tell(told);
+  } else {
+    Events::tell(event);
   }
-  become(State::rejected);
 }
 
-void ScratchEvents::retired(InterpNumber, Seconds) { become(State::ended); }
-
-void ScratchEvents::abandoned(InterpNumber, std::string_view why, const std::vector<std::string>& threads) {
-  std::string text(why);
-  for (const std::string& thread : threads) text += fmt::format("; thread {}", thread);
-  daemon_.tainted(owner_, "an interpreter that the app made for itself could not be ended: " + text);
-  become(State::abandoned);
-}
-
-void ScratchEvents::notice(const NoticeEvent& event) {
-  NoticeEvent told = event;
-  told.interp = owner_;
-  daemon_.notice(told);
-}
-
-Scratches::Scratches(const HostServices& services, const MakeCommand& owner, LogPipe& log)
+Scratches::Scratches(const HostServices& services, const MakeOrder& owner, LogPipe& log)
     : services_(services),
       owner_(owner.interp),
       app_(owner.app),
@@ -82,8 +80,8 @@ Scratches::Scratches(const HostServices& services, const MakeCommand& owner, Log
       log_(log),
       next_(kFirstNumber * owner.interp) {}
 
-Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber number) {
-  MakeCommand make;
+Result<MakeOrder> Scratches::command_for(const Source& source, InterpNumber number) {
+  MakeOrder make;
   make.interp = number;
   make.owner = owner_;
   make.app = app_;
@@ -91,7 +89,7 @@ Result<MakeCommand> Scratches::command_for(const Source& source, InterpNumber nu
   make.mode = source.mode.value_or(mode_ == py::Mode::main ? py::default_mode() : mode_);
   make.threads = 0;
   make.spec = spec_;
-  make.spec.entry = {source.kind, source.text, ""};
+  make.spec.entry = {source.kind, source.text, "", ""};
   make.spec.preload.clear();
   make.spec.exports.clear();
   make.spec.scratch_interpreters = 0;
@@ -108,7 +106,7 @@ Scratches::Surroundings::Surroundings(const HostServices& owners, InterpNumber o
                                              owners.lifecycle, owners.module_dir, owners.timezone} {}
 
 Result<std::shared_ptr<Scratches::Scratch>> Scratches::prepare(const Source& source, InterpNumber number) {
-  MOULT_ASSIGN(MakeCommand command, command_for(source, number));
+  MOULT_ASSIGN(MakeOrder command, command_for(source, number));
   auto scratch = std::make_shared<Scratch>();
   scratch->around = std::make_shared<Surroundings>(services_, owner_);
   scratch->home = std::make_shared<Home>(scratch->around->services, std::move(command));
@@ -201,7 +199,7 @@ void Scratches::take_turns() {
   for (const auto& [number, scratch] : scratches_) scratch->home->take_turn();
 }
 
-std::optional<Holder> Scratches::holder() {
+std::optional<StalledEvent> Scratches::holder() {
   std::vector<std::shared_ptr<Home>> homes;
   {
     const std::scoped_lock lock(mutex_);

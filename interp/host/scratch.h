@@ -21,11 +21,7 @@ class ScratchEvents final : public Events {
   State state() const;
   RejectedEvent rejection() const;
 
-  void made(const MadeEvent& event) override;
-  void rejected(const RejectedEvent& event) override;
-  void retired(InterpNumber interp, Seconds seconds) override;
-  void abandoned(InterpNumber interp, std::string_view why, const std::vector<std::string>& threads) override;
-  void notice(const NoticeEvent& event) override;
+  void tell(const HostEvent& event) override;
 
  private:
   void become(State state);
@@ -44,7 +40,7 @@ class ScratchEvents final : public Events {
 class Scratches {
  public:
   // `snapshot` is the owner's; `log` its log pipe.
-  Scratches(const HostServices& services, const MakeCommand& owner, LogPipe& log);
+  Scratches(const HostServices& services, const MakeOrder& owner, LogPipe& log);
   void keep_snapshot(Fd snapshot) { snapshot_ = std::move(snapshot); }
   void set_generation(std::uint64_t generation) { generation_ = generation; }  // before the app is loaded
 
@@ -67,7 +63,7 @@ class Scratches {
 
   std::shared_ptr<Home> find(InterpNumber number) const;
   void take_turns();
-  std::optional<Holder> holder();
+  std::optional<StalledEvent> holder();
   std::size_t count() const;
 
  private:
@@ -81,7 +77,7 @@ class Scratches {
     std::shared_ptr<Surroundings> around;
     std::shared_ptr<Home> home;
   };
-  Result<MakeCommand> command_for(const Source& source, InterpNumber number);
+  Result<MakeOrder> command_for(const Source& source, InterpNumber number);
   Result<std::shared_ptr<Scratch>> prepare(const Source& source, InterpNumber number);
   // A refusal, or nothing: it is one of them from now on.
   std::string add(InterpNumber number, const std::shared_ptr<Scratch>& scratch);
@@ -94,7 +90,7 @@ class Scratches {
   const std::string app_;
   std::uint64_t generation_;
   const py::Mode mode_;
-  const Spec spec_;
+  const InterpreterSpec spec_;
   LogPipe& log_;
   Fd snapshot_;
   mutable std::mutex mutex_;

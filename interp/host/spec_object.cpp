@@ -12,7 +12,7 @@ py::Ref text(const std::string& value) {
       PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), "surrogateescape"));
 }
 
-py::Ref dict(const std::vector<std::pair<std::string, std::string>>& values) {
+py::Ref dict(const std::map<std::string, std::string>& values) {
   py::Ref result = py::Ref::steal(PyDict_New());
   for (const auto& [name, value] : values) {
     const py::Ref key = text(name);
@@ -41,7 +41,7 @@ std::vector<std::string> texts_of(const py::Attached& py, PyObject* list) {
 }
 
 py::Ref spec_object(const py::Attached& py, const MakeCommand& make, const HostFacts& host) {
-  const Spec& spec = make.spec;
+  const InterpreterSpec& spec = make.spec;
   py::Ref result = py::Ref::steal(PyDict_New());
   const auto put = [&](const char* name, const py::Ref& value) {
     if (result && (!value || PyDict_SetItemString(result.get(), name, value.get()) != 0)) result.reset();

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "interp/channel/commands.h"
 #include "interp/py/attach.h"
 #include "interp/py/ref.h"
+#include "ipc/host_commands.h"
 
 #include <optional>
 

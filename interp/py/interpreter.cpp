@@ -39,16 +39,6 @@ PyInterpreterConfig config_for(Mode mode) {
 
 }  // namespace
 
-std::string_view to_string(Mode mode) {
-  switch (mode) {
-    case Mode::own: return "own";
-    case Mode::strict: return "strict";
-    case Mode::shared: return "shared";
-    case Mode::main: return "main";
-  }
-  return "?";
-}
-
 Mode default_mode() {
   if (Py_Version >= 0x030E0400) return Mode::own;
   return Py_Version >= 0x030D0000 ? Mode::strict : Mode::shared;

@@ -2,6 +2,7 @@
 
 #include "interp/py/attach.h"
 #include "ipc/base/result.h"
+#include "ipc/host_commands.h"
 
 #include <cstddef>
 #include <string_view>
@@ -9,14 +10,7 @@
 
 namespace moult::py {
 
-// How an interpreter shares the process with others (design.md section 7).
-enum class Mode {
-  own,     // a GIL of its own, with the check of extension modules (3.14.4 and later)
-  strict,  // the process' GIL, with the check (3.12 and later)
-  shared,  // the process' GIL, no check
-  main,    // the main interpreter itself: process isolation
-};
-std::string_view to_string(Mode mode);
+using Mode = InterpreterMode;
 
 // What this version makes by default, and whether it can have `mode` safely (design.md section 7; own
 // GIL from 3.14.4 on). `why_not` is for people.

@@ -45,11 +45,12 @@ void Heartbeat::look() {
     told_ = 0;
   }
   if (asked == 0 || told_ != 0 || ago(asked) < kStalled) return;
-  const Holder holder = owner_.find_holder();
+  StalledEvent holder = owner_.find_holder();
   if (holder.interp == 0 && ago(asked) < kStalledUnknown) return;
   if (asked_.load() != asked) return;  // it moved meanwhile, so that was somebody else
   told_ = asked;
-  owner_.tell_stalled(holder, ago(asked));
+  holder.seconds = ago(asked);
+  owner_.tell_stalled(holder);
 }
 
 }  // namespace moult

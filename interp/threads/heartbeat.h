@@ -1,8 +1,8 @@
 #pragma once
 
-#include "interp/channel/commands.h"
 #include "interp/threads/turns.h"
 #include "ipc/base/clock.h"
+#include "ipc/host_events.h"
 
 #include <atomic>
 #include <functional>
@@ -10,14 +10,6 @@
 #include <string>
 
 namespace moult {
-
-// Who keeps the GIL from everybody else, as far as it can be known.
-struct Holder {
-  InterpNumber interp = 0;            // of the app; 0: nobody knows
-  std::string what;                   // "call", "function", "import", "thread"
-  std::optional<std::size_t> worker;  // of a call
-  std::string function{};             // that another app's call is in
-};
 
 // Whether the GIL that the interpreters of this process share still goes round. While somebody wants it a
 // thread of its own takes it every quarter of a second; when it waits for two seconds the daemon is told,
@@ -31,8 +23,8 @@ class Heartbeat {
    public:
     virtual ~Owner() = default;
     // On the watcher's thread, without Python.
-    virtual Holder find_holder() = 0;
-    virtual void tell_stalled(const Holder& holder, Seconds since) = 0;
+    virtual StalledEvent find_holder() = 0;  // as far as it can be known
+    virtual void tell_stalled(const StalledEvent& event) = 0;
     virtual void tell_revived(Seconds after) = 0;
   };
 

@@ -172,7 +172,7 @@ class HostBench : public Host::Owner {
     callers.emplace_back(interp, std::move(lane));
   }
   void on_host_tainted(Host&, const std::string& why) override { tainted.push_back(why); }
-  void on_host_stalled(Host&, const HostEvent& note) override { stalls.push_back(note); }
+  void on_host_stalled(Host&, const StalledEvent& note) override { stalls.push_back(note); }
   void on_host_revived(Host&, Seconds) override { ++revived; }
   std::string on_host_dying(Host&, const std::string&, bool) override { return dying; }
 
@@ -189,7 +189,7 @@ class HostBench : public Host::Owner {
   std::vector<OutputSource> sources;  // of these lines
   std::vector<std::pair<std::uint64_t, Fd>> callers;
   std::vector<std::string> tainted;
-  std::vector<HostEvent> stalls;
+  std::vector<StalledEvent> stalls;
   int revived = 0;
   std::string dying;  // what is said of a death
 

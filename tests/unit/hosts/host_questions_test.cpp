@@ -6,11 +6,12 @@ using namespace moult::test;
 namespace {
 
 // What came of a question, when it came.
+template <typename Event>
 struct Told {
-  Host::Answer note() {
-    return [this](Result<HostEvent> result) { answers.push_back(std::move(result)); };
+  Host::Answer<Event> note() {
+    return [this](Result<Event> result) { answers.push_back(std::move(result)); };
   }
-  std::vector<Result<HostEvent>> answers;
+  std::vector<Result<Event>> answers;
 };
 
 }  // namespace
@@ -27,7 +28,9 @@ TEST_CASE("a host is told its routes and what to drain, in order") {
 TEST_CASE("each question gets the answer that carries its number") {
   HostBench bench;
   Host& host = bench.start_host();
-  Told calls, stack, kill;
+  Told<CallsEvent> calls;
+  Told<StackEvent> stack;
+  Told<KilledEvent> kill;
   host.ask_calls(calls.note());
   host.ask_stack({.interp = 7, .worker = 1}, stack.note());
   host.ask_kill("h1-12", kill.note());
@@ -52,7 +55,7 @@ TEST_CASE("each question gets the answer that carries its number") {
 TEST_CASE("a second answer, and one to what nobody asked, find nobody") {
   HostBench bench;
   Host& host = bench.start_host();
-  Told told;
+  Told<CallsEvent> told;
   host.ask_calls(told.note());
   const Json ask = bench.command_for(host).json["ask"];
   for (int i = 0; i < 2; ++i) bench.part(host).send({{"event", "calls"}, {"ask", ask}});
@@ -65,7 +68,7 @@ TEST_CASE("a second answer, and one to what nobody asked, find nobody") {
 TEST_CASE("the parts of a long answer are put together in their order") {
   HostBench bench;
   Host& host = bench.start_host();
-  Told told;
+  Told<ImportsEvent> told;
   host.ask_imports(7, told.note());
   const Json command = bench.command_for(host).json;
   CHECK(command == Json{{"do", "imports"}, {"ask", command["ask"]}, {"interp", 7}});
@@ -82,7 +85,7 @@ TEST_CASE("the parts of a long answer are put together in their order") {
   part("late", false);
   bench.pump_until([&] { return !told.answers.empty(); });
   REQUIRE(told.answers.size() == 1);
-  const auto& imports = told.answers[0]->imports;
+  const auto& imports = told.answers[0]->modules;
   REQUIRE(imports.size() == 3);
   CHECK(imports[0].module + imports[1].module + imports[2].module == "abc");
   CHECK(imports[2].seconds == 0.5);
@@ -93,7 +96,7 @@ TEST_CASE("the parts of a long answer are put together in their order") {
 TEST_CASE("questions to a host that ends are answered with its end") {
   HostBench bench;
   Host& host = bench.start_host();
-  Told told;
+  Told<CallsEvent> told;
   host.ask_calls(told.note());
   bench.part(host).exit(3);
   bench.pump_until([&] { return !bench.ends.empty(); });
@@ -107,7 +110,7 @@ TEST_CASE("questions to a host that ends are answered with its end") {
 TEST_CASE("a host that owes very many answers is asked no more") {
   HostBench bench;
   Host& host = bench.start_host();
-  Told told;
+  Told<CallsEvent> told;
   for (int i = 0; i < 256; ++i) host.ask_calls(told.note());
   CHECK(told.answers.empty());
   host.ask_calls(told.note());
@@ -140,4 +143,16 @@ TEST_CASE("a descriptor that comes with another event is closed") {
   pair->theirs.reset();
   std::vector<char> buffer(lane::kPacketMax);
   bench.pump_until([&] { return !lane::receive(pair->ours.get(), buffer, lane::Wait::no).would_block; });
+}
+
+TEST_CASE("an answer of another kind is an error for who asked, not an empty answer") {
+  HostBench bench;
+  Host& host = bench.start_host();
+  Told<KilledEvent> told;
+  host.ask_kill("h1-12", told.note());
+  const Json ask = bench.command_for(host).json["ask"];
+  bench.part(host).send({{"event", "stack"}, {"ask", ask}, {"text", "Thread"}});
+  bench.pump_until([&] { return !told.answers.empty(); });
+  REQUIRE_FALSE(told.answers[0]);
+  CHECK(told.answers[0].error().message == "a host answered with no \"killed\"");
 }

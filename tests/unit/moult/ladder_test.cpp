@@ -42,7 +42,7 @@ TEST_CASE("each text by which an extension refuses sub-interpreters asks for a p
 
 TEST_CASE("a recorded refusal asks for a process, whatever the app made of it") {
   Rejection rejection = import_error("KeyError: 'fast'");
-  rejection.refused = {{"_fast", "/srv/_fast.so", "", "does not support loading in subinterpreters"}};
+  rejection.refused = {{"_fast", "/srv/_fast.so", "does not support loading in subinterpreters"}};
   CHECK(wants_process(rejection));
 }
 
@@ -62,7 +62,6 @@ TEST_CASE("an error of the app itself does not") {
 TEST_CASE("the reason names the first module that refused, else it is the error") {
   Rejection rejection = import_error("ImportError: late");
   CHECK(reason_for_process(rejection) == "ImportError: late");
-  rejection.refused = {{"numpy.core._umath", "/usr/lib/x.so", "", "once only"},
-                       {"lxml.etree", "", "", "later"}};
+  rejection.refused = {{"numpy.core._umath", "/usr/lib/x.so", "once only"}, {"lxml.etree", "", "later"}};
   CHECK(reason_for_process(rejection) == "numpy.core._umath refuses sub-interpreters");
 }

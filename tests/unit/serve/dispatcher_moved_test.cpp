@@ -139,7 +139,7 @@ TEST_CASE("what refuses an interpreter that serves is told of the generation, an
                          {"line", 7}});
   bench.pump_until([&] { return !bench.refused.empty(); });
   REQUIRE(served.generation->fell_back().size() == 1);
-  const ExtensionNote& note = served.generation->fell_back()[0];
+  const RefusalNote& note = served.generation->fell_back()[0];
   CHECK(note.module == "numpy.core");
   CHECK(note.file == "/srv/app.py");
   CHECK(note.line == 7);

@@ -62,7 +62,7 @@ class GenerationBench : public HostBench, public Generation::Owner {
   }
   void on_call_lost(Generation&, Call& call) override { dispatcher.on_call_lost(call); }
   void on_call_moved(Call& call) override { dispatcher.on_call_moved(call); }
-  void on_refused(Generation&, const ExtensionNote& what) override { refused.push_back(what); }
+  void on_refused(Generation&, const RefusalNote& what) override { refused.push_back(what); }
   void on_files_written(const std::vector<std::string>& those) override {
     written.insert(written.end(), those.begin(), those.end());
   }
@@ -82,7 +82,7 @@ class GenerationBench : public HostBench, public Generation::Owner {
   std::vector<std::string> files;
   std::vector<std::string> written;
   std::vector<HostEvent> notices;
-  std::vector<ExtensionNote> refused;
+  std::vector<RefusalNote> refused;
   std::vector<std::string> lines;
 };
 

@@ -187,7 +187,7 @@ TEST_CASE("an interpreter that cannot be ended makes its generation abandoned, a
   CHECK(served.generation->state() == GenerationState::abandoned);
   CHECK(served.generation->has_abandoned_interpreter());
   REQUIRE(bench.notices.size() == 1);
-  CHECK(bench.notices[0].why == "2 threads");
+  CHECK(std::get<AbandonedEvent>(bench.notices[0]).why == "2 threads");
   CHECK(served.generation->lives_on(host));
 }
 
@@ -258,8 +258,8 @@ TEST_CASE("what an interpreter opens, notes and logs reaches the generation's ow
   bench.part(host).send({{"event", "process_wide"}, {"interp", 1}, {"what", "tz"}, {"value", "UTC"}});
   bench.pump_until([&] { return bench.notices.size() == 2 && !bench.lines.empty(); });
   CHECK(bench.files == Told{"/srv/t.html"});
-  CHECK(bench.notices[0].text == "careful");
-  CHECK(bench.notices[1].value == "UTC");
+  CHECK(std::get<NoticeEvent>(bench.notices[0]).text == "careful");
+  CHECK(std::get<ProcessWideEvent>(bench.notices[1]).value == "UTC");
   CHECK(bench.lines == Told{"o:hello"});
 }
 
