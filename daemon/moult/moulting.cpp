@@ -59,8 +59,7 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       again_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop),
-      spare_begin_(services.loop),
-      spare_end_(services.loop) {
+      spare_time_(services.loop) {
   record_ = record_file_.read();
   for (auto kept = record_.history.rbegin(); kept != record_.history.rend(); ++kept) {
     if (kept->state != GenerationState::rejected || kept->rejection.stage == "stale") break;
@@ -78,7 +77,7 @@ Moulting::~Moulting() {
 void Moulting::configure(AppConfig config) {
   config_ = std::move(config);
   environment_ = environment_of(config_, daemon_environment(), file_environment_);
-  if (spare_ && !spare_fits()) drop_spare();
+  spare_.drop_unfit();
 }
 
 void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter) {
@@ -88,7 +87,7 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
   }
   if (cause.kind == CauseKind::change || cause.kind == CauseKind::reload ||
       cause.kind == CauseKind::restart_file || services_.log_to_terminal)
-    note_edit();
+    spare_.on_edit(Steady::now());
   auto attempt = std::make_unique<Attempt>();
   attempt->serial = ++serial_;
   attempt->cause = std::move(cause);

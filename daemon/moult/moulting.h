@@ -7,6 +7,7 @@
 #include "daemon/moult/app_surroundings.h"
 #include "daemon/moult/doubt.h"
 #include "daemon/moult/record_file.h"
+#include "daemon/moult/spare.h"
 #include "daemon/serve/dispatcher.h"
 #include "daemon/serve/generation.h"
 #include "daemon/serve/hook_run.h"
@@ -17,6 +18,7 @@
 #include "daemon/snapshot/take.h"
 #include "daemon/watch/why_log.h"
 
+#include <algorithm>
 #include <functional>
 #include <list>
 #include <memory>
@@ -51,7 +53,7 @@ struct ProcessWideNote {
 // Makes the generations of one app and moves traffic from one to the next (design.md section 5,
 // steps 3 to 8). At most one attempt, one active generation, one standby and one spare exist; replaced
 // ones drain beside them. Owned by the App; loop thread only.
-class Moulting final : public Generation::Owner {
+class Moulting final : public Generation::Owner, private Spare::Owner {
  public:
   class Owner {
    public:
@@ -147,7 +149,9 @@ class Moulting final : public Generation::Owner {
   const std::string& unread_env_file() const { return unread_env_file_; }
   const std::vector<std::string>& editable() const { return editable_; }
   Reach reach() const { return reach_; }
-  std::string_view spare_word() const;  // "ready", "being made", "none", or why there is none
+  std::string_view spare_word() const {
+    return spare_.generation() == nullptr && services_.memory_is_short ? "memory is short" : spare_.word();
+  }
 
   std::uint64_t reloads = 0;
   std::uint64_t rejections = 0;
@@ -235,6 +239,10 @@ class Moulting final : public Generation::Owner {
   void on_verified(std::uint64_t serial, int judged, const Cause& cause, bool same);
   void count_spoiled();
 
+  static Milliseconds until(SteadyTime time) {
+    return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(time - Steady::now()));
+  }
+
   // moulting_recover.cpp: deaths and departures
   void look_again();
   void try_again_after(const Attempt& attempt, const Rejection& rejection);
@@ -255,15 +263,13 @@ class Moulting final : public Generation::Owner {
   void lose_way_back();
 
   // moulting_spare.cpp
-  void note_edit();
-  void renew_spare();
-  bool wants_spare() const;
-  void ask_for_spare();
-  void make_spare(const LoadedEvent& loaded);
-  bool spare_fits() const;
+  std::optional<Spare::Fit> spare_fit() const override;
+  bool has_room_for_spare() const override;
+  void ask_loaded(std::function<void(const LoadedEvent&)> answer) override;
+  Generation* make_spare(const LoadedEvent& loaded) override;
+  void wake_spare_at(SteadyTime time) override;
   bool take_spare(const MakeCommand& command, const HostKey& key);
   Result<> load_spare(GenerationRecord record, const MakeCommand& command);
-  void drop_spare();
 
   // moulting_switch.cpp: switch, drain, standby, retire
   void switch_to(Generation& generation, const Cause& cause);
@@ -290,13 +296,6 @@ class Moulting final : public Generation::Owner {
   void on_process_wide(Generation& generation, const ProcessWideEvent& event);
   void on_log_line(Generation& generation, char stream, std::string_view line) override;
   void told_drained();
-
-  // An interpreter that waits for the next change, and what it was made for.
-  struct Spare {
-    Generation* generation = nullptr;  // one of generations_
-    std::string command;               // less what belongs to one generation
-    std::string packages;
-  };
 
   Services& services_;
   Owner& owner_;
@@ -339,12 +338,9 @@ class Moulting final : public Generation::Owner {
   Generation* standby_ = nullptr;
   uv::Timer standby_end_;
   uv::Timer burial_;
-  std::optional<Spare> spare_;
-  std::string no_spare_;  // why not, "" when nothing is in the way
-  SteadyTime edited_until_{};
+  Spare spare_{*this};  // its generation is one of generations_
+  uv::Timer spare_time_;
   ResolvedPlace place_;  // of the last attempt
-  uv::Timer spare_begin_;
-  uv::Timer spare_end_;
   std::optional<GenerationRecord> last_rejected_;
   std::vector<RefusalNote> refused_extensions_;
   std::optional<RefusalNote> wanted_process_;  // what refuses the interpreter of the active generation

@@ -17,10 +17,6 @@ constexpr Milliseconds kLeaveAgain{30'000};
 // At the first lack of descriptors; a back-off like that after deaths follows.
 constexpr Milliseconds kMeansAgain{1'000};
 
-Milliseconds until(SteadyTime when) {
-  return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(when - Steady::now()));
-}
-
 }  // namespace
 
 void Moulting::on_generation_lost(Generation& generation, const std::string& how) {
@@ -177,7 +173,7 @@ bool Moulting::leave_full_hosts(const Generation& generation, const Rejection& r
 
 void Moulting::leave_host(const Host& host) {
   if (standby_ != nullptr && standby_->lives_on(host)) drop_standby();
-  if (spare_ && spare_->generation->lives_on(host)) drop_spare();
+  if (spare_.generation() != nullptr && spare_.generation()->lives_on(host)) spare_.drop();
   if (active_ != nullptr && active_->lives_on(host)) look_again();
 }
 

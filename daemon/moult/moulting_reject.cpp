@@ -22,10 +22,8 @@ std::string one_line(const Rejection& rejection) {
 }  // namespace
 
 void Moulting::on_generation_refused(Generation& generation) {
-  if (spare_ && spare_->generation == &generation) {
-    no_spare_ = "it could not be made: " + one_line(generation.record().rejection);
-    spare_.reset();
-  }
+  if (spare_.generation() == &generation)
+    spare_.lose("it could not be made: " + one_line(generation.record().rejection));
   if (!attempt_ || attempt_->generation != &generation) return;  // we refused it ourselves
   attempt_->generation = nullptr;
   attempt_deadline_.stop();
@@ -112,7 +110,7 @@ void Moulting::reject(Rejection rejection) {
   save_record();
   try_again_after(*attempt, rejection);
   look_again();
-  renew_spare();
+  spare_.renew(Steady::now());
   owner_.on_state_changed();
 }
 
@@ -182,7 +180,7 @@ void Moulting::conclude(AttemptOutcome outcome) {
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   owner_.on_state_changed();
   look_again();
-  renew_spare();
+  spare_.renew(Steady::now());
 }
 
 }  // namespace moult

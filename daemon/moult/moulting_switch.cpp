@@ -94,7 +94,7 @@ void Moulting::drop_standby() {
 }
 
 void Moulting::give_up_reserves() {
-  drop_spare();
+  spare_.drop();
   if (!way_back_) drop_standby();
 }
 
@@ -143,7 +143,7 @@ void Moulting::stop() {
     way_back_.reset();
   }
   drop_standby();
-  drop_spare();
+  spare_.drop();
   dispatcher_.set_active(nullptr);
   if (Generation* old = std::exchange(active_, nullptr); old != nullptr) {
     old->replace();
