@@ -209,9 +209,6 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   bool is_busy() const { return attempt_ || next_ || way_back_; }
   void ask_python();
   void explain_silence(const Error& error);
-  bool take_surroundings(AppSurroundings surroundings);
-  void take();
-  void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
   void make();
   Result<> make_generation(GenerationRecord record, const MakeCommand& command, const HostKey& key);
   void on_generation_made(Generation& generation) override;
@@ -224,6 +221,11 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   void fail_attempt(Error error);
   void conclude(AttemptOutcome outcome);
   void abandon_generation(std::string stage, std::string error);
+
+  // moulting_take.cpp: what it is made of
+  void take();
+  void on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepared);
+  bool take_surroundings(AppSurroundings surroundings);
 
   // moulting_hooks.cpp: what a generation proves before it serves
   void hand_over();

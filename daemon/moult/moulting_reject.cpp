@@ -156,24 +156,6 @@ void Moulting::explain_silence(const Error& error) {
       });
 }
 
-// False: the attempt has ended, or begins again with the Python that is there now.
-bool Moulting::take_surroundings(AppSurroundings surroundings) {
-  const std::string before = std::exchange(python_file_, std::move(surroundings.python_file));
-  if (!before.empty() && before != python_file_) {
-    services_.probes.forget(python_of(config_));
-    ask_python();
-    return false;
-  }
-  if (surroundings.fault) {
-    fail_attempt(std::move(*surroundings.fault));
-    return false;
-  }
-  unread_env_file_ = std::move(surroundings.unread_env_file);
-  file_environment_ = std::move(surroundings.file_environment);
-  environment_ = environment_of(config_, daemon_environment(), file_environment_);
-  return true;
-}
-
 void Moulting::conclude(AttemptOutcome outcome) {
   const std::unique_ptr<Attempt> attempt = std::move(attempt_);
   attempt_deadline_.stop();
