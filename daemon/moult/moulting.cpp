@@ -91,7 +91,7 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
   }
   next_.reset();
   if (attempt_) abandon_generation("stale", "something newer took its place");
-  attempt_.reset();
+  end_attempt();
   recover_.stop();
   next_ = std::move(attempt);
   begin_next();
@@ -109,19 +109,24 @@ void Moulting::abandon_generation(std::string stage, std::string error) {
   }
 }
 
+std::unique_ptr<Moulting::Attempt> Moulting::end_attempt() {
+  doubt_.end_attempt();
+  return std::move(attempt_);
+}
+
 void Moulting::begin_next() {
   if (next_ && !preparing_ && !way_back_) begin(std::move(next_));
 }
 
 void Moulting::begin(std::unique_ptr<Attempt> attempt) {
   attempt_ = std::move(attempt);
-  doubt_.begin_attempt();
   owner_.on_state_changed();
   ask_python();
 }
 
 void Moulting::ask_python() {
   attempt_->stage = Stage::python;
+  doubt_.begin_attempt();
   const std::uint64_t serial = attempt_->serial;
   const std::string executable = python_of(config_);
   std::weak_ptr<int> alive = alive_;
@@ -228,6 +233,10 @@ void Moulting::on_generation_made(Generation& generation) {
   hand_over();
 }
 
+void Moulting::go_on_if_held() {
+  if (attempt_ && attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
+}
+
 void Moulting::hold_or_switch() {
   attempt_->stage = Stage::hold;
   attempt_deadline_.stop();
@@ -245,7 +254,10 @@ void Moulting::hold_or_switch() {
     conclude(std::move(outcome));
     return;
   }
-  if (must_wait_for_settle()) return;
+  if (doubt_.must_wait(Steady::now())) {
+    waiting_for_ = fmt::format("{} changed meanwhile", doubt_.last_change());
+    return;
+  }
   if (draining() - draining_in_vain() >= static_cast<std::size_t>(config_.max_draining)) {
     waiting_for_ = fmt::format("draining still: {} (max_draining)", count_of(draining(), "older generation"));
     why_.add(std::chrono::system_clock::now(), {}, "waiting", waiting_for_);

@@ -53,7 +53,7 @@ struct ProcessWideNote {
 // Makes the generations of one app and moves traffic from one to the next (design.md section 5,
 // steps 3 to 8). At most one attempt, one active generation, one standby and one spare exist; replaced
 // ones drain beside them. Owned by the App; loop thread only.
-class Moulting final : public Generation::Owner, private Spare::Owner {
+class Moulting final : public Generation::Owner, private Spare::Owner, private Doubt::Owner {
  public:
   class Owner {
    public:
@@ -81,9 +81,9 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   enum class Purpose { serve, check };
   void attempt(Cause cause, Purpose purpose, std::string snapshot_id, Waiter waiter);
   // Something changed on the disk. An attempt under way is in doubt: it is not switched to before
-  // on_change_settled has found that its sources are still those of the disk (moulting_doubt.cpp).
-  void on_change_seen(const std::string& path);
-  void on_change_settled(Cause cause);
+  // on_change_settled has found that its sources are still those of the disk (doubt.h).
+  void on_change_seen(const std::string& path) { doubt_.on_change(path); }
+  void on_change_settled(Cause cause) { doubt_.on_settled(std::move(cause), Steady::now()); }
   // Lets an attempt in doubt pass: what follows the change is for a person to say (freeze).
   void dismiss_doubts();
   // Changes need not be looked at before: the app keeps changing its own sources while it is loaded.
@@ -178,7 +178,6 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
     bool in_process = false;    // the ladder's last step
     bool crashed = false;       // a host died of it, or of another app in it; once more in a fresh one
     bool lacked_means = false;  // descriptors, memory or processes: it is made again
-    bool stale = false;         // the disk has changed: waits for on_change_settled()
     std::optional<std::string> pin_disk;  // of a roll-back: what the disk held when it was asked for
     bool is_fallback = false;             // what served last, since the disk's code was rejected at the start
     int remakes = 0;                      // because of process-wide state
@@ -214,6 +213,7 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   void on_generation_made(Generation& generation) override;
   void on_generation_refused(Generation& generation) override;
   void hold_or_switch();
+  void go_on_if_held();
   bool climb_ladder(const Rejection& rejection);
   void refuse_attempt(Rejection rejection);
   void reject(Rejection rejection);
@@ -221,6 +221,7 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   void fail_attempt(Error error);
   void conclude(AttemptOutcome outcome);
   void abandon_generation(std::string stage, std::string error);
+  std::unique_ptr<Attempt> end_attempt();
 
   // moulting_take.cpp: what it is made of
   void take();
@@ -235,11 +236,10 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   void warm_up();
 
   // moulting_doubt.cpp: changes during an attempt
-  bool is_in_doubt() const { return attempt_ && doubt_.is_open(); }
-  bool must_wait_for_settle();
-  void verify(Cause cause);
-  void on_verified(std::uint64_t serial, int judged, const Cause& cause, bool same);
-  void count_spoiled();
+  void compare_with_disk(std::function<void(bool same, SteadyTime now)> answer) override;
+  void attempt_anew(Cause cause) override;
+  void on_found_unchanged() override;
+  void on_changes_go_on() override;
 
   static Milliseconds until(SteadyTime time) {
     return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(time - Steady::now()));
@@ -353,7 +353,7 @@ class Moulting final : public Generation::Owner, private Spare::Owner {
   std::string last_disk_snapshot_;
   std::size_t snapshots_taken_ = 0;
   std::set<std::string> written_;  // data files that the app wrote itself, whichever generation did
-  Doubt doubt_;                    // of the attempt
+  Doubt doubt_{*this};             // of the attempt
   std::optional<PythonInfo> python_;
   std::vector<std::string> site_folders_;     // whose .pth files count
   std::vector<std::string> package_folders_;  // these, and more

@@ -58,12 +58,7 @@ bool Moulting::climb_ladder(const Rejection& rejection) {
 
 void Moulting::reject(Rejection rejection) {
   attempt_deadline_.stop();
-  if (is_in_doubt() && attempt_->purpose == Purpose::serve && !doubt_.may_pass()) {
-    // It may have failed because half of a change was missing. What follows will tell.
-    attempt_->stale = true;
-    return;
-  }
-  if (is_in_doubt()) count_spoiled();
+  if (attempt_->purpose == Purpose::serve && doubt_.excuses_rejection(Steady::now())) return;
   GenerationRecord record;
   record.number = attempt_->number;
   record.cause = attempt_->cause;
@@ -104,7 +99,7 @@ void Moulting::reject(Rejection rejection) {
                  {"line", static_cast<std::int64_t>(rejection.line)}};
   if (active_ != nullptr) data.emplace_back("serving", static_cast<std::int64_t>(active_->number()));
   services_.events.event("generation.rejected", config_.name, std::move(data));
-  const std::unique_ptr<Attempt> attempt = std::move(attempt_);
+  const std::unique_ptr<Attempt> attempt = end_attempt();
   if (attempt->cause.kind == CauseKind::isolation) stay_in_interpreter();
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   save_record();
@@ -157,7 +152,7 @@ void Moulting::explain_silence(const Error& error) {
 }
 
 void Moulting::conclude(AttemptOutcome outcome) {
-  const std::unique_ptr<Attempt> attempt = std::move(attempt_);
+  const std::unique_ptr<Attempt> attempt = end_attempt();
   attempt_deadline_.stop();
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   owner_.on_state_changed();

@@ -82,7 +82,7 @@ void Moulting::finish_drain(Generation& generation) {
     standby_end_.start(config_.keep_previous, [this] { drop_standby(); });
   }
   told_drained();
-  if (attempt_ && attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
+  go_on_if_held();
 }
 
 void Moulting::drop_standby() {
@@ -112,7 +112,7 @@ std::vector<Moulting::Waiter> Moulting::call_off(const std::string& why) {
     if (*attempt) std::move((*attempt)->waiters.begin(), (*attempt)->waiters.end(), std::back_inserter(left));
   }
   if (attempt_) abandon_generation("stale", why);
-  attempt_.reset();
+  end_attempt();
   next_.reset();
   return left;
 }
@@ -231,7 +231,7 @@ void Moulting::bury_soon() {
       return generation->has_ended() && generation.get() != active_ && generation.get() != standby_ &&
              (is_final(generation->state()) || generation->state() == GenerationState::lost);
     });
-    if (attempt_ && attempt_->stage == Stage::hold && attempt_->generation != nullptr) hold_or_switch();
+    go_on_if_held();
     if (stopping_ && generations_.empty()) {
       save_record();
       owner_.on_all_ended();

@@ -36,6 +36,7 @@ struct Moulting::Prepared {
 
 void Moulting::take() {
   attempt_->stage = Stage::snapshot;
+  if (attempt_->snapshot_id.empty()) doubt_.on_reading();
   preparing_ = true;
   attempt_deadline_.start(config_.start_timeout, [this] {
     if (attempt_->number == 0) attempt_->number = record_.next_generation;
@@ -103,7 +104,8 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
   }
   if (!attempt_ || attempt_->serial != serial) return;
   attempt_deadline_.stop();
-  if (attempt_->stale) return;
+  if (doubt_.is_overtaken()) return;
+  doubt_.on_read();
   if (!take_surroundings(std::move(prepared->surroundings))) return;
   editable_ = std::move(prepared->editable);
   if (prepared->reach != reach_) {

@@ -6,7 +6,7 @@ namespace moult {
 
 bool Moulting::is_reading() const {
   if (preparing_ || next_) return true;
-  return attempt_ && !attempt_->stale &&
+  return attempt_ && !doubt_.is_overtaken() &&
          (attempt_->stage == Stage::python || attempt_->stage == Stage::snapshot);
 }
 
@@ -18,7 +18,7 @@ std::optional<Moulting::AttemptView> Moulting::attempt_view() const {
   constexpr std::string_view kWords[] = {"host", "snapshot", "import", "", "warmup", "hold"};
   std::string stage(kWords[static_cast<std::size_t>(attempt->stage)]);
   if (attempt->stage == Stage::hooks) stage = hook;
-  if (attempt->stale) stage = "settle";
+  if (doubt_.is_overtaken()) stage = "settle";
   return AttemptView{attempt->number, stage, attempt->cause, attempt->since};
 }
 
