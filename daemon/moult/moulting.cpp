@@ -37,8 +37,7 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
                      services_.events.event("app.unwritable", config_.name, {{"error", error.message}});
                    }),
       attempt_deadline_(services.loop),
-      recover_(services.loop),
-      again_(services.loop),
+      recovery_time_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop),
       spare_time_(services.loop) {
@@ -92,7 +91,6 @@ void Moulting::attempt(Cause cause, Purpose purpose, std::string snapshot_id, Wa
   next_.reset();
   if (attempt_) abandon_generation("stale", "something newer took its place");
   end_attempt();
-  recover_.stop();
   next_ = std::move(attempt);
   begin_next();
   for (const Waiter& left : interrupted) left({.kind = AttemptOutcome::Kind::stopped});
@@ -285,7 +283,7 @@ void Moulting::hold_or_switch() {
   switch_to(generation, attempt_->cause);
   if (previous != 0) ++reloads;
   // After a death peace is counted by time: the next one may come at once.
-  if (attempt_->cause.kind != CauseKind::host_lost) restarts_.reset();
+  if (attempt_->cause.kind != CauseKind::host_lost) recovery_.on_peace();
   conclude({.kind = AttemptOutcome::Kind::switched,
             .generation = generation.number(),
             .previous = previous,

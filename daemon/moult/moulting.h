@@ -1,12 +1,12 @@
 #pragma once
 
 #include "daemon/config/config.h"
-#include "daemon/hosts/restart_policy.h"
 #include "daemon/moult/app_record.h"
 #include "daemon/moult/app_settings.h"
 #include "daemon/moult/app_surroundings.h"
 #include "daemon/moult/doubt.h"
 #include "daemon/moult/record_file.h"
+#include "daemon/moult/recovery.h"
 #include "daemon/moult/spare.h"
 #include "daemon/serve/dispatcher.h"
 #include "daemon/serve/generation.h"
@@ -53,7 +53,10 @@ struct ProcessWideNote {
 // Makes the generations of one app and moves traffic from one to the next (design.md section 5,
 // steps 3 to 8). At most one attempt, one active generation, one standby and one spare exist; replaced
 // ones drain beside them. Owned by the App; loop thread only.
-class Moulting final : public Generation::Owner, private Spare::Owner, private Doubt::Owner {
+class Moulting final : public Generation::Owner,
+                       private Spare::Owner,
+                       private Doubt::Owner,
+                       private Recovery::Owner {
  public:
   class Owner {
    public:
@@ -136,7 +139,7 @@ class Moulting final : public Generation::Owner, private Spare::Owner, private D
   std::optional<AttemptView> attempt_view() const;
   // The last refused attempt, until something newer became active.
   const std::optional<GenerationRecord>& last_rejected() const { return last_rejected_; }
-  std::optional<SteadyTime> backing_off_until() const;
+  std::optional<SteadyTime> backing_off_until() const { return recovery_.next_try(); }
   const std::string& waiting_for() const { return waiting_for_; }
   bool is_stopping() const { return stopping_; }
   bool has_draining() const { return draining() > 0; }
@@ -247,8 +250,15 @@ class Moulting final : public Generation::Owner, private Spare::Owner, private D
 
   // moulting_recover.cpp: deaths and departures
   void look_again();
-  void try_again_after(const Attempt& attempt, const Rejection& rejection);
-  void try_again_later(const Attempt& attempt);
+  bool may_recover() const override { return !is_busy() && !stopping_; }
+  bool is_serving() const override { return active_ != nullptr; }
+  std::optional<Recovery::Wanted> departure() const override;
+  const std::optional<SnapshotMark>& served_last() const override { return record_.active; }
+  void make_again(Recovery::Wanted wanted) override;
+  void make_from_disk(const std::string& error) override;
+  void fall_back(const SnapshotMark& last) override;
+  void wake_recovery_at(SteadyTime time) override;
+  void tell_next_try(std::string_view why, Milliseconds wait) override;
   void leave_stuck_hosts();
   bool leave_full_hosts(const Generation& generation, const Rejection& rejection);
   bool is_apart() const { return services_.parting.is_alone(config_.name, Steady::now()); }
@@ -322,18 +332,9 @@ class Moulting final : public Generation::Owner, private Spare::Owner, private D
   std::uint64_t last_hook_call_ = 0;
   std::unique_ptr<WarmUp> warm_up_;
   uv::Timer attempt_deadline_;
-  uv::Timer recover_;
-  uv::Timer again_;  // after an attempt that lacked means
-  RestartPolicy restarts_;
-  // What served, or was to, when its host died; until something serves again.
-  struct Lost {
-    Cause cause;
-    std::string snapshot;  // "": from the disk
-    SteadyTime retry_at;
-  };
-  std::optional<Lost> lost_;
+  Recovery recovery_{*this};
+  uv::Timer recovery_time_;
   std::uint64_t stays_ = 0;  // the generation whose hosts know that there is no process for it
-  SteadyTime leave_again_at_{};
 
   std::list<std::unique_ptr<Generation>> generations_;  // all that have something left, oldest first
   Generation* active_ = nullptr;

@@ -88,7 +88,6 @@ void Moulting::go_back(WayBack way_back) {
   last_rejected_.reset();
   record_.pinned = way_back.pin;
   standby_end_.stop();
-  recover_.stop();
   way_back_ = std::move(way_back);
   if (active_->stalled_host() != nullptr || !active_->has_hook("handoff") || !standby_->has_hook("adopt")) {
     switch_back();

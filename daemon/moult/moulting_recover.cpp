@@ -10,15 +10,6 @@
 
 namespace moult {
 
-namespace {
-
-// An app that cannot be made elsewhere stays where it is for so long.
-constexpr Milliseconds kLeaveAgain{30'000};
-// At the first lack of descriptors; a back-off like that after deaths follows.
-constexpr Milliseconds kMeansAgain{1'000};
-
-}  // namespace
-
 void Moulting::on_generation_lost(Generation& generation, const std::string& how) {
   announce("generation.lost", generation, {{"reason", how}});
   record_.remember(generation.record());
@@ -39,15 +30,8 @@ void Moulting::on_generation_lost(Generation& generation, const std::string& how
   if (attempt_ && attempt_->purpose == Purpose::check) {
     for (const Waiter& left : call_off("the host died")) left({.kind = AttemptOutcome::Kind::stopped});
   }
-  // A neighbour's doing is nothing to wait for: the neighbour lives alone from now on.
-  const bool is_it = services_.death.app == config_.name;
-  const Milliseconds wait = is_it ? restarts_.on_death(Steady::now()) : Milliseconds(0);
-  lost_ = Lost{{CauseKind::host_lost, how, true}, generation.record().snapshot, Steady::now() + wait};
-  if (wait.count() > 0) {
-    services_.log.warning(fmt::format("the host died again; next try in {} s", wait.count() / 1000.0),
-                          {{"app", config_.name}});
-  }
-  look_again();
+  recovery_.on_death({{CauseKind::host_lost, how, true}, generation.record().snapshot},
+                     services_.death.app == config_.name, Steady::now());
   owner_.on_state_changed();
 }
 
@@ -66,83 +50,52 @@ void Moulting::on_generation_hurt(Generation& generation, const std::string& how
   }
 }
 
-std::optional<SteadyTime> Moulting::backing_off_until() const {
-  if (active_ != nullptr || !lost_ || is_busy()) return std::nullopt;
-  return lost_->retry_at;
+void Moulting::look_again() {
+  if (may_recover() && !move_to_process()) recovery_.look_again();
 }
 
-// Does what could not be done while an attempt was under way. Called whenever one has ended.
-void Moulting::look_again() {
-  if (is_busy() || stopping_) return;
-  if (active_ == nullptr) {
-    if (!lost_) return;
-    recover_.start(until(lost_->retry_at), [this] {
-      if (is_busy() || stopping_ || active_ != nullptr || !lost_) return;
-      attempt(lost_->cause, Purpose::serve, lost_->snapshot, {});
-    });
-    return;
-  }
-  if (move_to_process()) return;
+std::optional<Recovery::Wanted> Moulting::departure() const {
   for (const auto& interpreter : active_->interpreters()) {
     const Host* host = interpreter->host();
     if (host != nullptr && host->keeps(config_.name)) continue;
-    const std::string why = host == nullptr   ? ""
-                            : host->recycling ? host->recycle_reason
-                                              : fmt::format("because of {}: {}", host->keeper, host->trouble);
-    const Cause cause = host != nullptr ? Cause{CauseKind::recycle, why, true}
-                                        : Cause{CauseKind::host_lost, "was lost, one of several", true};
-    recover_.start(until(leave_again_at_), [this, cause] {
-      if (is_busy() || stopping_ || active_ == nullptr) return;
-      leave_again_at_ = Steady::now() + kLeaveAgain;
-      attempt(cause, Purpose::serve, active_->record().snapshot, {});
-    });
-    return;
+    Cause cause{CauseKind::host_lost, "was lost, one of several", true};
+    if (host != nullptr) {
+      cause.kind = CauseKind::recycle;
+      cause.detail = host->recycling ? host->recycle_reason
+                                     : fmt::format("because of {}: {}", host->keeper, host->trouble);
+    }
+    return Recovery::Wanted{std::move(cause), active_->record().snapshot};
   }
+  return std::nullopt;
 }
 
-// With nothing serving there is something better than to wait for a change: the disk, what served
-// last, or, after a death, the same again a little later.
-void Moulting::try_again_after(const Attempt& attempt, const Rejection& rejection) {
-  if (attempt.lacked_means && active_ != nullptr) return try_again_later(attempt);
-  if (active_ != nullptr || is_busy() || stopping_ || attempt.purpose == Purpose::check) return;
-  const bool from_disk = attempt.snapshot_id.empty();
-  if (!from_disk && rejection.stage == "snapshot" && !attempt.lacked_means) {
-    services_.log.warning(fmt::format("the kept snapshot cannot be used ({}): serving what is on the disk{}",
-                                      rejection.error, record_.pinned ? ", and the pin is given up" : ""),
-                          {{"app", config_.name}});
-    record_.pinned.reset();
-    lost_.reset();
-    this->attempt({CauseKind::start, "the kept snapshot cannot be used", true}, Purpose::serve, {}, {});
-    return;
-  }
-  // Without a host no code can be served, whichever it is.
-  if (from_disk && rejection.stage != "host" && record_.active &&
-      (!attempt.snapshot || attempt.snapshot->id != record_.active->snapshot)) {
-    const std::uint64_t last = record_.active->generation;
-    services_.log.warning(fmt::format("serving the code of generation {}, which was active last", last),
-                          {{"app", config_.name}});
-    this->attempt({CauseKind::rollback, std::to_string(last), true}, Purpose::serve, record_.active->snapshot,
-                  {});
-    (attempt_ ? attempt_ : next_)->is_fallback = true;
-    return;
-  }
-  if (attempt.cause.kind != CauseKind::host_lost && rejection.stage != "crash" && !attempt.lacked_means)
-    return;
-  const Milliseconds wait =
-      std::max(restarts_.on_death(Steady::now()), attempt.lacked_means ? kMeansAgain : Milliseconds(0));
-  lost_ = Lost{attempt.cause, attempt.snapshot_id, Steady::now() + wait};
-  services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
+void Moulting::make_again(Recovery::Wanted wanted) {
+  attempt(std::move(wanted.cause), Purpose::serve, std::move(wanted.snapshot), {});
 }
 
-// The code is not to blame, and nothing will change on the disk: others have to give something back.
-void Moulting::try_again_later(const Attempt& attempt) {
-  if (stopping_ || attempt.purpose == Purpose::check) return;
-  const Milliseconds wait = std::max(restarts_.on_death(Steady::now()), kMeansAgain);
-  services_.log.warning(fmt::format("next try in {} s", wait.count() / 1000.0), {{"app", config_.name}});
-  again_.start(wait, [this, cause = attempt.cause, snapshot = attempt.snapshot_id] {
-    if (is_busy() || stopping_) return;
-    this->attempt(cause, Purpose::serve, snapshot, {});
-  });
+void Moulting::make_from_disk(const std::string& error) {
+  services_.log.warning(fmt::format("the kept snapshot cannot be used ({}): serving what is on the disk{}",
+                                    error, record_.pinned ? ", and the pin is given up" : ""),
+                        {{"app", config_.name}});
+  record_.pinned.reset();
+  attempt({CauseKind::start, "the kept snapshot cannot be used", true}, Purpose::serve, {}, {});
+}
+
+void Moulting::fall_back(const SnapshotMark& last) {
+  services_.log.warning(
+      fmt::format("serving the code of generation {}, which was active last", last.generation),
+      {{"app", config_.name}});
+  attempt({CauseKind::rollback, std::to_string(last.generation), true}, Purpose::serve, last.snapshot, {});
+  (attempt_ ? attempt_ : next_)->is_fallback = true;
+}
+
+void Moulting::wake_recovery_at(SteadyTime time) {
+  recovery_time_.start(until(time), [this] { recovery_.on_time(Steady::now()); });
+}
+
+void Moulting::tell_next_try(std::string_view why, Milliseconds wait) {
+  services_.log.warning(fmt::format("{}next try in {} s", why, wait.count() / 1000.0),
+                        {{"app", config_.name}});
 }
 
 // A thread that no exception reaches holds a worker for good: the app moves to another host.

@@ -103,7 +103,10 @@ void Moulting::reject(Rejection rejection) {
   if (attempt->cause.kind == CauseKind::isolation) stay_in_interpreter();
   for (const Waiter& waiter : attempt->waiters) waiter(outcome);
   save_record();
-  try_again_after(*attempt, rejection);
+  const std::string code = attempt->snapshot ? attempt->snapshot->id : "";
+  recovery_.on_rejected(
+      {{attempt->cause, attempt->snapshot_id}, code, rejection.stage, rejection.error, attempt->lacked_means},
+      Steady::now());
   look_again();
   spare_.renew(Steady::now());
   owner_.on_state_changed();

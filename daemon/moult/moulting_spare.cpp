@@ -31,7 +31,7 @@ std::optional<Spare::Fit> Moulting::spare_fit() const {
 }
 
 bool Moulting::has_room_for_spare() const {
-  return !services_.memory_is_short && !is_apart() && !is_busy() && !stopping_;
+  return !services_.memory_is_short && !is_apart() && may_recover();
 }
 
 void Moulting::wake_spare_at(SteadyTime time) {

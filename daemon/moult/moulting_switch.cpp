@@ -31,9 +31,7 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
   if (wanted_process_ && generation.is_in_process()) record_.verdict_reason = describe(*wanted_process_);
   wanted_process_.reset();
   dispatcher_.set_active(&generation);
-  recover_.stop();
-  lost_.reset();
-  leave_again_at_ = {};
+  recovery_.on_serving();
   EventData data{{"make_seconds", generation.record().make_seconds}};
   if (old != nullptr) data.emplace_back("previous", static_cast<std::int64_t>(old->number()));
   announce("generation.active", generation, std::move(data));
@@ -133,8 +131,7 @@ void Moulting::stop() {
     return;
   }
   stopping_ = true;
-  recover_.stop();
-  lost_.reset();
+  recovery_.stop();
   wanted_process_.reset();
   std::vector<Waiter> left = call_off("the app is being stopped");
   if (way_back_) {
