@@ -103,7 +103,7 @@ void Moulting::abandon_generation(std::string stage, std::string error) {
   warm_up_.reset();
   waiting_for_.clear();
   if (Generation* generation = std::exchange(attempt_->generation, nullptr); generation != nullptr) {
-    generation->refuse({std::move(stage), std::move(error), {}, {}, 0, {}});
+    generation->refuse({std::move(stage), std::move(error)});
   }
 }
 
@@ -113,11 +113,8 @@ std::unique_ptr<Moulting::Attempt> Moulting::end_attempt() {
 }
 
 void Moulting::begin_next() {
-  if (next_ && !preparing_ && !way_back_) begin(std::move(next_));
-}
-
-void Moulting::begin(std::unique_ptr<Attempt> attempt) {
-  attempt_ = std::move(attempt);
+  if (!next_ || preparing_ || way_back_) return;
+  attempt_ = std::move(next_);
   owner_.on_state_changed();
   ask_python();
 }
@@ -169,8 +166,11 @@ void Moulting::make() {
   command.spec.cause = cause_word(attempt.cause.kind);
   if (config_.log_imports) command.spec.log_imports = import_reason(attempt.cause);
   const HostKey key = host_key(config_, *python_, *mode, record_, environment_);
-  const Result<> made = take_spare(command, key) ? load_spare(std::move(record), command)
-                                                 : make_generation(std::move(record), command, key);
+  const Result<> made =
+      take_spare(command, key)
+          ? attempt.generation->load(std::move(record), attempt.snapshot,
+                                     {0, command.generation, command.spec.cause}, *attempt.memfd)
+          : make_generation(std::move(record), command, key);
   if (attempt.generation == nullptr) {
     fail_attempt(made.error());
     return;
@@ -180,13 +180,8 @@ void Moulting::make() {
   attempt_deadline_.start(config_.start_timeout, [this] {
     std::string stage = attempt_->stage == Stage::warm_up ? "the warm-up" : "the import";
     if (attempt_->stage == Stage::hooks) stage = fmt::format("the {} hook", to_string(hooks_->hook()));
-    refuse_attempt({"timeout",
-                    fmt::format("{} took longer than start_timeout ({} s)", stage,
-                                config_.start_timeout.count() / 1000.0),
-                    {},
-                    {},
-                    0,
-                    {}});
+    refuse_attempt({"timeout", fmt::format("{} took longer than start_timeout ({} s)", stage,
+                                           config_.start_timeout.count() / 1000.0)});
   });
   if (!made) {
     Error error = made.error();
@@ -248,7 +243,7 @@ void Moulting::hold_or_switch() {
                            .same_as_active = attempt_->same_as_active,
                            .isolation = generation.record().isolation};
     attempt_->generation = nullptr;
-    generation.refuse({"check", "made to be checked, not to serve", {}, {}, 0, {}});
+    generation.refuse({"check", "made to be checked, not to serve"});
     conclude(std::move(outcome));
     return;
   }

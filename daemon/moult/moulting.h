@@ -4,6 +4,7 @@
 #include "daemon/moult/app_record.h"
 #include "daemon/moult/app_settings.h"
 #include "daemon/moult/app_surroundings.h"
+#include "daemon/moult/attempt_outcome.h"
 #include "daemon/moult/doubt.h"
 #include "daemon/moult/record_file.h"
 #include "daemon/moult/recovery.h"
@@ -27,21 +28,6 @@
 #include <vector>
 
 namespace moult {
-
-// How an attempt to make a generation ended, for whoever asked for it.
-struct AttemptOutcome {
-  enum class Kind { switched, unchanged, checked, rejected, failed, stopped } kind = Kind::failed;
-  std::uint64_t generation = 0;
-  std::uint64_t previous = 0;  // that served before; 0: none
-  double make_seconds = 0;
-  Cause cause{};
-  std::string snapshot{};
-  std::size_t files = 0;
-  bool same_as_active = false;
-  std::string isolation{};
-  Rejection rejection{};  // kind rejected
-  Error error{};          // kind failed
-};
 
 // State of the whole process that an app asked for: its host is started with it instead.
 struct ProcessWideNote {
@@ -206,7 +192,6 @@ class Moulting final : public Generation::Owner,
   };
 
   // moulting.cpp: the attempt
-  void begin(std::unique_ptr<Attempt> attempt);
   void begin_next();
   bool is_busy() const { return attempt_ || next_ || way_back_; }
   void ask_python();
@@ -281,7 +266,6 @@ class Moulting final : public Generation::Owner,
   Generation* make_spare(const LoadedEvent& loaded) override;
   void wake_spare_at(SteadyTime time) override;
   bool take_spare(const MakeCommand& command, const HostKey& key);
-  Result<> load_spare(GenerationRecord record, const MakeCommand& command);
 
   // moulting_switch.cpp: switch, drain, standby, retire
   void switch_to(Generation& generation, const Cause& cause);

@@ -81,7 +81,7 @@ void Moulting::run_ready_hooks() {
       case HookOutcome::Kind::done: warm_up(); break;
       case HookOutcome::Kind::failed: refuse_attempt(std::move(outcome.failure)); break;
       case HookOutcome::Kind::lost:
-        refuse_attempt({"ready", "the lane of a worker broke under a ready hook", {}, {}, 0, {}});
+        refuse_attempt({"ready", "the lane of a worker broke under a ready hook"});
         break;
     }
   });

@@ -134,7 +134,7 @@ void Moulting::fail_attempt(Error error) {
   attempt_deadline_.stop();
   attempt_->lacked_means = is_shortage(error);
   if (attempt_->number == 0) attempt_->number = record_.next_generation;
-  Rejection rejection{"host", error.message, error.detail, error.file, error.line, {}};
+  Rejection rejection{"host", error.message, error.detail, error.file, error.line};
   services_.hosts->leave_unused();
   if (!error.hint.empty()) rejection.traceback += (rejection.traceback.empty() ? "" : "\n") + error.hint;
   reject(std::move(rejection));

@@ -102,9 +102,4 @@ bool Moulting::take_spare(const MakeCommand& command, const HostKey& key) {
   return true;
 }
 
-Result<> Moulting::load_spare(GenerationRecord record, const MakeCommand& command) {
-  return attempt_->generation->load(std::move(record), attempt_->snapshot,
-                                    {0, command.generation, command.spec.cause}, *attempt_->memfd);
-}
-
 }  // namespace moult

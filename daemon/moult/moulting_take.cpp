@@ -40,12 +40,7 @@ void Moulting::take() {
   preparing_ = true;
   attempt_deadline_.start(config_.start_timeout, [this] {
     if (attempt_->number == 0) attempt_->number = record_.next_generation;
-    reject({"snapshot",
-            "the sources could not be read within start_timeout: the file system hangs",
-            {},
-            {},
-            0,
-            {}});
+    reject({"snapshot", "the sources could not be read within start_timeout: the file system hangs"});
   });
   const std::uint64_t serial = attempt_->serial;
   SnapshotSpec spec = disk_spec();
@@ -118,7 +113,7 @@ void Moulting::on_prepared(std::uint64_t serial, std::shared_ptr<Prepared> prepa
     const Error& error = prepared->snapshot.error();
     attempt_->lacked_means = is_shortage(error);
     attempt_->number = record_.next_generation;
-    reject({"snapshot", error.message, error.detail, error.file, error.line, {}});
+    reject({"snapshot", error.message, error.detail, error.file, error.line});
     return;
   }
   attempt_->snapshot = *prepared->snapshot;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/hosts/command.h"
+#include "ipc/host_events.h"
 #include "ipc/base/clock.h"
 
 #include <functional>

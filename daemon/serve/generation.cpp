@@ -287,7 +287,7 @@ void Generation::on_host_gone(Interpreter&, const std::string& how) {
   const GenerationState before = record_.state;
   if (before == GenerationState::spare || before == GenerationState::making ||
       before == GenerationState::warming) {
-    refuse({"crash", fmt::format("the host process {} while the app was being loaded", how), {}, {}, 0, {}});
+    refuse({"crash", fmt::format("the host process {} while the app was being loaded", how)});
     return;
   }
   const bool others_live =

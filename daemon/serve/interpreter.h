@@ -15,10 +15,10 @@ namespace moult {
 struct Rejection {
   std::string stage;  // boot, import, callable, ready, warmup, timeout, stale, crash
   std::string error;  // one line
-  std::string traceback;
-  std::string file;
+  std::string traceback{};
+  std::string file{};
   int line = 0;
-  std::vector<RefusalNote> refused;  // extensions that refuse sub-interpreters
+  std::vector<RefusalNote> refused{};  // extensions that refuse sub-interpreters
 };
 
 // One interpreter of a generation, seen from the daemon: its number in its host, its workers and

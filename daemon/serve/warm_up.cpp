@@ -60,7 +60,7 @@ void WarmUp::next() {
   call_.target = this;
   if (!taken.worker->start(call_)) {
     taken.interpreter->give_back_broken(*taken.worker);
-    finish(Rejection{"warmup", fmt::format("warm-up request {} could not be sent", target), {}, {}, 0, {}});
+    finish(Rejection{"warmup", fmt::format("warm-up request {} could not be sent", target)});
   }
 }
 

@@ -47,16 +47,16 @@ TEST_CASE("a recorded refusal asks for a process, whatever the app made of it") 
 }
 
 TEST_CASE("a crash of the host at the load asks for a process") {
-  CHECK(wants_process({"crash", "the host process was ended by signal 11", {}, {}, 0, {}}));
+  CHECK(wants_process({"crash", "the host process was ended by signal 11"}));
 }
 
 TEST_CASE("an error of the app itself does not") {
   CHECK_FALSE(wants_process(import_error("SyntaxError: invalid syntax", "File \"app.py\", line 3")));
   CHECK_FALSE(wants_process(import_error("ModuleNotFoundError: No module named 'flask'")));
   CHECK_FALSE(wants_process(import_error("")));
-  CHECK_FALSE(wants_process({"timeout", "did not load within 60 s", {}, {}, 0, {}}));
-  CHECK_FALSE(wants_process({"warmup", "GET / answered 500", {}, {}, 0, {}}));
-  CHECK_FALSE(wants_process({"stale", "replaced by a newer change", {}, {}, 0, {}}));
+  CHECK_FALSE(wants_process({"timeout", "did not load within 60 s"}));
+  CHECK_FALSE(wants_process({"warmup", "GET / answered 500"}));
+  CHECK_FALSE(wants_process({"stale", "replaced by a newer change"}));
 }
 
 TEST_CASE("the reason names the first module that refused, else it is the error") {

@@ -147,7 +147,7 @@ TEST_CASE(
   GenerationBench bench;
   Host& host = bench.start_host();
   Generation& generation = making(bench, host);
-  generation.refuse({"timeout", "did not load within 60 s", {}, {}, 0, {}});
+  generation.refuse({"timeout", "did not load within 60 s"});
   CHECK(bench.command_for(host).json == Json{{"do", "retire"}, {"interp", 1}, {"timeout", 1.0}});
   bench.part(host).send({{"event", "made"}, {"interp", 1}});
   bench.part(host).send({{"event", "retired"}, {"interp", 1}});
