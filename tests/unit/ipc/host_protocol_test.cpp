@@ -42,58 +42,10 @@ std::string command_refusal(std::string_view packet) {
   return command.error().message;
 }
 
-MakeCommand make_command() {
-  MakeCommand command;
-  command.interp = 7;
-  command.app = "blog";
-  command.generation = 14;
-  command.mode = InterpreterMode::strict;
-  command.threads = 4;
-  command.spec.tree = "/srv/blog";
-  command.spec.roots = {"/srv/blog", "/srv/lib"};
-  command.spec.entry = {"file", "/srv/blog/app.py", "", "create_app"};
-  command.spec.path = {"/srv/lib"};
-  command.spec.cwd = "/srv/blog/run";
-  command.spec.env = {{"HOME", "/home/u"}, {"LANG", "C.UTF-8"}};
-  command.spec.venv = "/srv/venv";
-  command.spec.argv = {"/srv/blog/app.py"};
-  command.spec.script_name = "/shop";
-  command.spec.debug = true;
-  command.spec.multiprocess = true;
-  command.spec.preimport = {"/usr/lib/x.so"};
-  command.spec.warnings = {"default"};
-  command.spec.signals = "error";
-  command.spec.python_flags = {"-O"};
-  command.spec.cause = "change";
-  command.spec.log_imports = "first load";
-  command.spec.host = 2;
-  command.spec.preload = {"shop.models"};
-  command.spec.exports = {"shop.api:total"};
-  command.spec.static_paths = {"/static/"};
-  command.spec.max_payload = 99;
-  command.spec.scratch_interpreters = 4;
-  command.spec.may_move = true;
-  return command;
-}
-
 }  // namespace
 
-TEST_CASE("make says everything that ipc/PROTOCOL.md lists") {
-  CHECK(written(make_command()) == Json::parse(R"({
-    "do": "make", "interp": 7, "app": "blog", "generation": 14, "mode": "strict", "threads": 4,
-    "spec": {
-      "tree": "/srv/blog", "roots": ["/srv/blog", "/srv/lib"],
-      "entry": {"kind": "file", "path": "/srv/blog/app.py", "module": "", "callable": "create_app"},
-      "path": ["/srv/lib"], "cwd": "/srv/blog/run", "env": {"HOME": "/home/u", "LANG": "C.UTF-8"},
-      "venv": "/srv/venv", "argv": ["/srv/blog/app.py"], "script_name": "/shop", "debug": true,
-      "multiprocess": true, "preimport": ["/usr/lib/x.so"], "warnings": ["default"], "signals": "error",
-      "python_flags": ["-O"], "cause": "change", "log_imports": "first load", "host": 2,
-      "preload": ["shop.models"], "exports": ["shop.api:total"], "static": ["/static/"],
-      "max_payload": 99, "scratch_interpreters": 4, "may_move": true}})"));
-}
-
 TEST_CASE("the make of a spare says what it should have at hand, also when that is nothing") {
-  MakeCommand command = make_command();
+  MakeCommand command;
   command.spare = true;
   command.modules = {"json", "logging"};
   const Json make = written(command);
@@ -112,42 +64,12 @@ TEST_CASE("lists and objects that are empty are lists and objects all the same")
   CHECK(spec["debug"] == false);
 }
 
-TEST_CASE("the other commands say what they are for") {
-  CHECK(written(RetireCommand{7, Seconds(2.5)}) == Json{{"do", "retire"}, {"interp", 7}, {"timeout", 2.5}});
-  CHECK(written(InterruptCommand{7, 3, 99}) ==
-        Json{{"do", "interrupt"}, {"interp", 7}, {"worker", 3}, {"call", 99}});
-  CHECK(written(KillCommand{4, "h1-12"}) == Json{{"do", "kill"}, {"ask", 4}, {"call", "h1-12"}});
-  CHECK(written(StayCommand{5, 7}) == Json{{"do", "stay"}, {"ask", 5}, {"interp", 7}});
-  CHECK(written(RouteCommand{"shop", {}}) ==
-        Json{{"do", "route"}, {"app", "shop"}, {"interps", Json::array()}});
-  CHECK(written(ExitCommand()) == Json{{"do", "exit"}});
-}
-
-TEST_CASE("a stack is asked of an interpreter, of one of its workers or of a call") {
-  CHECK(written(StackCommand{.ask = 5, .interp = 7}) == Json{{"do", "stack"}, {"ask", 5}, {"interp", 7}});
-  CHECK(written(StackCommand{.ask = 5, .interp = 7, .worker = 0}) ==
-        Json{{"do", "stack"}, {"ask", 5}, {"interp", 7}, {"worker", 0}});
-  CHECK(written(StackCommand{.ask = 5, .call = "h1-12"}) ==
-        Json{{"do", "stack"}, {"ask", 5}, {"call", "h1-12"}});
-}
-
 TEST_CASE("a command fits one line, and bytes that are no UTF-8 do not keep it from being sent") {
-  MakeCommand command = make_command();
+  MakeCommand command;
   command.spec.env["NAME"] = "a\nb\xff";
   const std::string packet = encode_command(command);
   CHECK(packet.find('\n') == std::string::npos);
   CHECK(Json::parse(packet)["spec"]["env"]["NAME"] == "a\nb\xef\xbf\xbd");
-}
-
-TEST_CASE("a refusal after the app was made is told as those of `rejected`, beside the interpreter") {
-  CHECK(written_event(RefusedEvent{3, {"_x", "/x.so", "once only", "/srv/app.py", 9}}) ==
-        Json{{"event", "refused"},
-             {"interp", 3},
-             {"module", "_x"},
-             {"path", "/x.so"},
-             {"error", "once only"},
-             {"file", "/srv/app.py"},
-             {"line", 9}});
 }
 
 TEST_CASE("what may be missing is left out while there is nothing to say") {
