@@ -83,10 +83,8 @@ tl::expected<void, ConfigErrors> Daemon::start(Inheritance inheritance) {
     const AppConfig& app = config_.apps.at(0);
     state += "/run/" + hash_of(app.tree + "\n" + app.entry).short_hex();
   }
-  for (const AppConfig& app : config_.apps) {
-    if (auto made = make_folders(fmt::format("{}/apps/{}", state, app.name)); !made)
-      return stop(made.error());
-  }
+  auto pasts = read_pasts(state, config_, {});
+  if (!pasts) return stop(pasts.error());
   inotify_ = std::make_unique<Inotify>(loop_);
   probes_ = std::make_unique<PythonProbes>(loop_);
   events_ = std::make_unique<control::EventLog>(loop_, boot_);
@@ -103,7 +101,7 @@ tl::expected<void, ConfigErrors> Daemon::start(Inheritance inheritance) {
   if (auto listening = listen_to(config_, inheritance); !listening) return stop(listening.error());
   if (auto opened = open_control(inheritance); !opened) return stop(opened.error());
   arm_signals();
-  supervisor_->start(config_);
+  supervisor_->start(config_, std::move(*pasts));
   fill_routes(config_);
   watch_config();
   tell_start();
@@ -217,6 +215,15 @@ void Daemon::reserve_descriptors(const Config& config) {
   http_->reserve_descriptors(descriptor_reserve(config.apps.size(), lanes, descriptor_limit()));
 }
 
+tl::expected<Daemon::Loaded, ConfigErrors> Daemon::load(const std::string& folder, const std::string& state,
+                                                        const std::vector<std::string>& known) {
+  auto config = load_config(folder);
+  if (!config) return tl::unexpected(config.error());
+  auto pasts = read_pasts(state, *config, known);
+  if (!pasts) return stop(pasts.error());
+  return Loaded{std::move(*config), std::move(*pasts)};
+}
+
 void Daemon::reload_config(Reloaded reloaded) {
   if (options_.command == DaemonCommand::run || phase_ != Phase::running) {
     if (reloaded) {
@@ -231,13 +238,13 @@ void Daemon::reload_config(Reloaded reloaded) {
     return;
   }
   reloading_ = true;
-  using Loaded = std::shared_ptr<tl::expected<Config, ConfigErrors>>;
-  uv::compute_in_background<Loaded>(
+  using Shared = std::shared_ptr<tl::expected<Loaded, ConfigErrors>>;
+  uv::compute_in_background<Shared>(
       loop_, {uv::Work::other, "config"},
-      [folder = config_folder_] {
-        return std::make_shared<tl::expected<Config, ConfigErrors>>(load_config(folder));
+      [folder = config_folder_, state = state_folder(), known = supervisor_->names()] {
+        return std::make_shared<tl::expected<Loaded, ConfigErrors>>(load(folder, state, known));
       },
-      [this, reloaded = std::move(reloaded)](Loaded loaded) {
+      [this, reloaded = std::move(reloaded)](const Shared& loaded) {
         reloading_ = false;
         auto applied = phase_ == Phase::running ? apply(std::move(*loaded))
                                                 : stop({ErrorCode::interrupted, "the daemon is stopping"});
@@ -252,7 +259,7 @@ void Daemon::reload_config(Reloaded reloaded) {
       });
 }
 
-tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, ConfigErrors> loaded) {
+tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Loaded, ConfigErrors> loaded) {
   const auto refuse = [&](ConfigErrors errors) {
     config_errors_ = errors;
     log_.error("the changed configuration was not applied: what runs stays as it is");
@@ -265,7 +272,8 @@ tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, Conf
     return tl::unexpected(std::move(errors));
   };
   if (!loaded) return refuse(loaded.error());
-  ConfigChange change = diff(config_, *loaded);
+  Config& config = loaded->config;
+  ConfigChange change = diff(config_, config);
   const bool was_refused = !std::exchange(config_errors_, {}).empty();
   if (change.empty()) {
     if (was_refused) {
@@ -276,23 +284,19 @@ tl::expected<ConfigChange, ConfigErrors> Daemon::apply(tl::expected<Config, Conf
     }
     return change;
   }
-  for (const AppConfig& app : loaded->apps) {
-    if (auto made = make_folders(fmt::format("{}/apps/{}", state_folder(), app.name)); !made)
-      return refuse({made.error()});
-  }
   Inheritance nothing;
-  if (auto listening = listen_to(*loaded, nothing); !listening) return refuse({listening.error()});
-  http_->configure(loaded->daemon);
-  reserve_descriptors(*loaded);
+  if (auto listening = listen_to(config, nothing); !listening) return refuse({listening.error()});
+  http_->configure(config.daemon);
+  reserve_descriptors(config);
   for (const std::string& name : change.removed) {
     const App* gone = supervisor_->find(name);
     for (const auto& routes : old_routes_) {
       if (gone != nullptr) routes->remove(gone->route_target());
     }
   }
-  supervisor_->apply(*loaded, change);
-  stop_listening_to_others(*loaded);
-  config_ = std::move(*loaded);
+  supervisor_->apply(config, change, std::move(loaded->pasts));
+  stop_listening_to_others(config);
+  config_ = std::move(config);
   fill_routes(config_);
   soon_.start(Milliseconds(0), [this] { watch_config(); });
   http_->set_access_log(config_.daemon.access_log ? access_log_to(log_) : AccessLog());

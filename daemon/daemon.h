@@ -72,7 +72,14 @@ class Daemon {
   void stop_listening_to_others(const Config& config);
   void close_listener(const ListenAddress& address);
   void watch_config();
-  tl::expected<ConfigChange, ConfigErrors> apply(tl::expected<Config, ConfigErrors> loaded);
+  // What a reload has read, away from the loop.
+  struct Loaded {
+    Config config;
+    AppPasts pasts;  // of the apps that come
+  };
+  static tl::expected<Loaded, ConfigErrors> load(const std::string& folder, const std::string& state,
+                                                 const std::vector<std::string>& known);
+  tl::expected<ConfigChange, ConfigErrors> apply(tl::expected<Loaded, ConfigErrors> loaded);
   void fill_routes(const Config& config);
   void reserve_descriptors(const Config& config);
   void tell_start();

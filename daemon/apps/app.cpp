@@ -8,7 +8,6 @@ namespace moult {
 
 namespace {
 
-constexpr std::uint64_t kNumberMax = 1'000'000'000;  // beyond: no log of ours
 constexpr const char* kTheAppItself = "the app itself";
 constexpr Milliseconds kOwnReloadEvery{1'000};
 
@@ -47,18 +46,18 @@ std::string_view to_string(AppState state) {
   return "failed";
 }
 
-App::App(Services& services, AppConfig config)
+App::App(Services& services, AppConfig config, AppPast past)
     : services_(services),
       config_(std::move(config)),
-      log_(services.loop, fmt::format("{}/apps/{}/app.log", services.state_folder, config_.name),
-           config_.log_max_size, config_.log_keep,
+      log_(services.loop, log_file(fmt::format("{}/apps/{}", services.state_folder, config_.name)),
+           std::move(past.lines), config_.log_max_size, config_.log_keep,
            [this](const Error& error) {
              services_.log.error(error.message, {{"app", config_.name}});
              services_.events.event("app.unwritable", config_.name, {{"error", error.message}});
            }),
       call_routes_(config_.name, [&services](int number) { return services.hosts->find(number); }),
       dispatcher_(stats_),
-      moulting_(services, *this, config_, dispatcher_, stats_, why_),
+      moulting_(services, *this, config_, std::move(past.record), dispatcher_, stats_, why_),
       settle_(settle_times(config_)),
       settle_timer_(services.loop),
       deploy_timer_(services.loop),
@@ -66,11 +65,6 @@ App::App(Services& services, AppConfig config)
   dispatcher_.configure(call_limits(config_));
   dispatcher_.set_intake(Dispatcher::Intake::stopped);
   dispatcher_.set_on_active([this](const Generation* active) { call_routes_.follow(active); });
-  // No number is given twice, whatever became of the state file.
-  for (const LogLine& line : log_.lines()) {
-    std::uint64_t& next = moulting_.record().next_generation;
-    if (line.generation < kNumberMax) next = std::max(next, line.generation + 1);
-  }
   if (moulting_.record().frozen) settle_.freeze();
   restore_deploy();
   fill_route_target();

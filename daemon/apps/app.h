@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/apps/app_log.h"
+#include "daemon/apps/app_past.h"
 #include "daemon/apps/call_routes.h"
 #include "daemon/config/diff.h"
 #include "daemon/moult/moulting.h"
@@ -24,7 +24,7 @@ std::string_view to_string(AppState state);
 // loop thread only. It ends with stop(), after which it may be destroyed or started again.
 class App final : public Moulting::Owner {
  public:
-  App(Services& services, AppConfig config);
+  App(Services& services, AppConfig config, AppPast past);
   ~App() override;
   App(const App&) = delete;
   App& operator=(const App&) = delete;

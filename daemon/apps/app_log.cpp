@@ -37,7 +37,7 @@ std::string_view lines_that_fit(std::string_view text, std::uint64_t room) {
 }
 
 Result<> append(const std::string& file, std::string_view text) {
-  const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600));
   if (!fd) return fail(last_os_error(file));
   return write_all(fd.get(), text, file);
 }
@@ -62,25 +62,6 @@ Written append_and_rotate(const std::string& file, std::string_view text, std::u
     text.remove_prefix(slice.size());
   }
   return {};
-}
-
-std::deque<LogLine> last_lines(const std::string& file) {
-  std::deque<LogLine> lines;
-  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return lines;
-  constexpr off_t kTail = 64 * 1024;
-  const off_t size = ::lseek(fd.get(), 0, SEEK_END);
-  ::lseek(fd.get(), std::max<off_t>(size - kTail, 0), SEEK_SET);
-  std::string text(kTail, '\0');
-  const ssize_t count = ::read(fd.get(), text.data(), text.size());
-  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    LogLine line;
-    if (parse_log_line(std::string_view(text).substr(at, end - at), line)) lines.push_back(std::move(line));
-    at = end + 1;
-  }
-  return lines;
 }
 
 }  // namespace
@@ -111,6 +92,28 @@ bool parse_log_line(std::string_view text, LogLine& line) {
   line.stream = stream;
   line.text = text.substr(static_cast<std::size_t>(used) + 1);
   return true;
+}
+
+std::string log_file(const std::string& folder) { return folder + "/app.log"; }
+
+std::deque<LogLine> last_lines(const std::string& file) {
+  std::deque<LogLine> lines;
+  // An app may have put a pipe in its place, which would never open.
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return lines;
+  constexpr off_t kTail = 64 * 1024;
+  const off_t size = ::lseek(fd.get(), 0, SEEK_END);
+  ::lseek(fd.get(), std::max<off_t>(size - kTail, 0), SEEK_SET);
+  std::string text(kTail, '\0');
+  const ssize_t count = ::read(fd.get(), text.data(), text.size());
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    LogLine line;
+    if (parse_log_line(std::string_view(text).substr(at, end - at), line)) lines.push_back(std::move(line));
+    at = end + 1;
+  }
+  return lines;
 }
 
 // Lives until the last line is written.
@@ -156,9 +159,10 @@ struct AppLog::Writer : std::enable_shared_from_this<Writer> {
   }
 };
 
-AppLog::AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep, OnProblem on_problem)
+AppLog::AppLog(uv::Loop& loop, std::string file, std::deque<LogLine> before, std::uint64_t max_size, int keep,
+               OnProblem on_problem)
     : file_(std::move(file)),
-      lines_(last_lines(file_)),
+      lines_(std::move(before)),
       writer_(std::make_shared<Writer>(loop, file_, max_size, keep, std::move(on_problem))) {}
 
 AppLog::~AppLog() { writer_->on_problem = nullptr; }

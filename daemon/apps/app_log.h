@@ -25,6 +25,10 @@ std::string to_text(const LogLine& line);
 // Reads what to_text wrote; false when it is something else.
 bool parse_log_line(std::string_view text, LogLine& line);
 
+std::string log_file(const std::string& folder);  // of the app with this state folder
+// Blocks. The lines at the end of a log, as far as they are whole; none when it cannot be read.
+std::deque<LogLine> last_lines(const std::string& file);
+
 // The log of one app: FILE, rotated by size to FILE.1 … FILE.n, written by one background job at a
 // time from a bounded buffer (full: lines are dropped and counted). The last lines are kept in memory
 // for `moultctl logs`. Owned by the App; loop thread only. What is left at its end is still written. Lines
@@ -35,7 +39,9 @@ class AppLog {
   static constexpr std::size_t kBufferMax = 1 << 20;
 
   using OnProblem = std::function<void(const Error&)>;
-  AppLog(uv::Loop& loop, std::string file, std::uint64_t max_size, int keep, OnProblem on_problem = {});
+  // `before`: the last lines that the file holds.
+  AppLog(uv::Loop& loop, std::string file, std::deque<LogLine> before, std::uint64_t max_size, int keep,
+         OnProblem on_problem = {});
   ~AppLog();
   AppLog(const AppLog&) = delete;
   AppLog& operator=(const AppLog&) = delete;

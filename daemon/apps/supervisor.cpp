@@ -29,9 +29,9 @@ Supervisor::Supervisor(Services& services, HostLauncher& launcher)
 
 Supervisor::~Supervisor() = default;
 
-void Supervisor::start(const Config& config) {
+void Supervisor::start(const Config& config, AppPasts pasts) {
   place_hosts(config);
-  for (const AppConfig& app : config.apps) add(app);
+  for (const AppConfig& app : config.apps) add(app, std::move(pasts[app.name]));
   memory_.start_repeating(kMemoryPeriod, [this] { check_memory(); });
 }
 
@@ -52,7 +52,7 @@ void Supervisor::check_memory() {
   for (App* app : apps_that_run()) app->moulting().give_up_reserves();
 }
 
-void Supervisor::apply(const Config& config, const ConfigChange& change) {
+void Supervisor::apply(const Config& config, const ConfigChange& change, AppPasts pasts) {
   place_hosts(config);
   for (const std::string& name : change.removed) {
     const auto found = apps_.find(name);
@@ -69,15 +69,16 @@ void Supervisor::apply(const Config& config, const ConfigChange& change) {
     });
   }
   for (const AppConfig& app : config.apps) {
-    if (std::count(change.added.begin(), change.added.end(), app.name) > 0) add(app);
+    if (std::count(change.added.begin(), change.added.end(), app.name) > 0)
+      add(app, std::move(pasts[app.name]));
     for (const AppChange& changed : change.changed) {
       if (changed.name == app.name) apps_.at(app.name)->apply(app, changed);
     }
   }
 }
 
-void Supervisor::add(const AppConfig& config) {
-  auto& app = apps_[config.name] = std::make_unique<App>(services_, config);
+void Supervisor::add(const AppConfig& config, AppPast past) {
+  auto& app = apps_[config.name] = std::make_unique<App>(services_, config, std::move(past));
   app->set_on_busy([this] {
     if (!sweep_.is_active()) sweep_.start_repeating(kSweepPeriod, [this] { sweep(); });
   });

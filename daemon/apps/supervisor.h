@@ -31,8 +31,9 @@ class Supervisor final : public HostPool::Owner {
   ~Supervisor() override;
 
   // Takes the apps of `config` into service: at the start all of them, later what `change` says.
-  void start(const Config& config);
-  void apply(const Config& config, const ConfigChange& change);
+  // `pasts`: of those that come.
+  void start(const Config& config, AppPasts pasts);
+  void apply(const Config& config, const ConfigChange& change, AppPasts pasts);
 
   App* find(const std::string& name) const;
   std::vector<App*> apps() const;           // by name
@@ -71,7 +72,7 @@ class Supervisor final : public HostPool::Owner {
   std::vector<Tenant> tenants_of(const Host& host) const;
   void look_at_stalled();
   void tell_stalled_alone(const Host& host, const StalledEvent& note, const Blame& blame);
-  void add(const AppConfig& config);
+  void add(const AppConfig& config, AppPast past);
   void place_hosts(const Config& config);
   void sweep();
   Milliseconds time_to_end(Milliseconds most) const;

@@ -21,8 +21,8 @@ constexpr int kRemakesMax = 3;
 
 }  // namespace
 
-Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher,
-                   CallStats& stats, WhyLog& why)
+Moulting::Moulting(Services& services, Owner& owner, AppConfig config, FoundRecord found,
+                   Dispatcher& dispatcher, CallStats& stats, WhyLog& why)
     : services_(services),
       owner_(owner),
       config_(std::move(config)),
@@ -31,22 +31,24 @@ Moulting::Moulting(Services& services, Owner& owner, AppConfig config, Dispatche
       stats_(stats),
       why_(why),
       store_(std::make_shared<SnapshotStore>(fmt::format("{}/apps/{}", services.state_folder, config_.name))),
-      record_file_(services.loop, store_->folder(),
-                   [this](const Error& error) {
-                     services_.log.warning(error.message, {{"app", config_.name}});
-                     services_.events.event("app.unwritable", config_.name, {{"error", error.message}});
-                   }),
+      record_(std::move(found.record)),
+      record_file_(services.loop, store_->folder(), [this](const Error& error) { tell_of_record(error); }),
       attempt_deadline_(services.loop),
       recovery_time_(services.loop),
       standby_end_(services.loop),
       burial_(services.loop),
       spare_time_(services.loop) {
-  record_ = record_file_.read();
+  if (found.problem) tell_of_record(*found.problem);
   for (auto kept = record_.history.rbegin(); kept != record_.history.rend(); ++kept) {
     if (kept->state != GenerationState::rejected || kept->rejection.stage == "stale") break;
     last_rejected_ = *kept;
     break;
   }
+}
+
+void Moulting::tell_of_record(const Error& problem) {
+  services_.log.warning(problem.message, {{"app", config_.name}});
+  services_.events.event("app.unwritable", config_.name, {{"error", problem.message}});
 }
 
 Moulting::~Moulting() {

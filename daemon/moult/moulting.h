@@ -59,8 +59,8 @@ class Moulting final : public Generation::Owner,
 
   using Waiter = std::function<void(const AttemptOutcome&)>;
 
-  Moulting(Services& services, Owner& owner, AppConfig config, Dispatcher& dispatcher, CallStats& stats,
-           WhyLog& why);
+  Moulting(Services& services, Owner& owner, AppConfig config, FoundRecord found, Dispatcher& dispatcher,
+           CallStats& stats, WhyLog& why);
   ~Moulting() override;
 
   void configure(AppConfig config);
@@ -251,6 +251,7 @@ class Moulting final : public Generation::Owner,
   // moulting_process.cpp
   void on_refused(Generation& generation, const RefusalNote& what) override;
   bool move_to_process();
+  void tell_of_record(const Error& problem);
   void stay_in_interpreter();
 
   // moulting_back.cpp: roll-backs

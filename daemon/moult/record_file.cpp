@@ -44,6 +44,33 @@ void remove_half_written(const std::string& folder) {
 
 }  // namespace
 
+FoundRecord read_record(const std::string& folder) {
+  remove_half_written(folder);
+  const std::string path = fmt::format("{}/{}", folder, kName);
+  std::error_code error;
+  const auto kind = fs::status(path, error).type();
+  if (kind == fs::file_type::not_found) return {};
+  // A pipe in its place would never open.
+  const auto text =
+      kind == fs::file_type::fifo ? fail(Error{ErrorCode::os, path + ": a pipe"}) : read_file(path);
+  std::string problem;
+  if (text) {
+    auto record = decode_record(*text);
+    if (record) return {std::move(*record), {}};
+    problem = fmt::format("{}: {} ({})", path, record.error().message, record.error().detail);
+  } else {
+    problem = text.error().message;
+  }
+  // Else the next save would write over it.
+  const std::string aside = path + ".damaged";
+  const bool is_kept = std::rename(path.c_str(), aside.c_str()) == 0;
+  AppRecord fresh;
+  if (text) fresh.next_generation = numbering_of_damaged(*text);
+  return {std::move(fresh),
+          Error{ErrorCode::failed, fmt::format("{}; the app starts as a new one{}", problem,
+                                               is_kept ? ", the file is kept as " + aside : "")}};
+}
+
 // Lives until the last write has ended.
 struct RecordFile::Writing : std::enable_shared_from_this<Writing> {
   uv::Loop& loop;
@@ -88,36 +115,11 @@ struct RecordFile::Writing : std::enable_shared_from_this<Writing> {
 };
 
 RecordFile::RecordFile(uv::Loop& loop, std::string folder, OnProblem on_problem)
-    : folder_(std::move(folder)),
-      on_problem_(std::move(on_problem)),
-      writing_(std::make_shared<Writing>(loop, folder_, on_problem_)) {}
+    : writing_(std::make_shared<Writing>(loop, std::move(folder), std::move(on_problem))) {}
 
 RecordFile::~RecordFile() {
   writing_->on_problem = nullptr;
   for (const auto& done : std::exchange(writing_->waiters, {})) done();
-}
-
-AppRecord RecordFile::read() {
-  remove_half_written(folder_);
-  const std::string path = fmt::format("{}/{}", folder_, kName);
-  const auto text = read_file(path);
-  if (!text && ::access(path.c_str(), F_OK) != 0) return {};
-  std::string problem;
-  if (text) {
-    auto record = decode_record(*text);
-    if (record) return std::move(*record);
-    problem = fmt::format("{}: {} ({})", path, record.error().message, record.error().detail);
-  } else {
-    problem = text.error().message;
-  }
-  // Else the next save would write over it.
-  const std::string aside = path + ".damaged";
-  const bool is_kept = std::rename(path.c_str(), aside.c_str()) == 0;
-  on_problem_({ErrorCode::failed, fmt::format("{}; the app starts as a new one{}", problem,
-                                              is_kept ? ", the file is kept as " + aside : "")});
-  AppRecord fresh;
-  if (text) fresh.next_generation = numbering_of_damaged(*text);
-  return fresh;
 }
 
 void RecordFile::save(const AppRecord& record) {

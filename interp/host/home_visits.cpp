@@ -155,12 +155,12 @@ void Home::take_turn() {
   scratches_->take_turns();
 }
 
-// Those that no worker has begun.
 bool Home::is_serving() {
   const std::scoped_lock lock(mutex_);
   return phase_ == Phase::serving;
 }
 
+// Those that no worker has begun.
 void Home::give_back_calls() {
   const Visit visit(*this);
   if (!visit || !is_serving()) return;

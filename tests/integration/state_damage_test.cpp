@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -160,4 +161,18 @@ TEST_CASE("code that was only checked or refused leaves a bounded number of file
     CHECK(daemon.call("check", R"({"app":"blog"})").ok());
   }
   CHECK(eventually([&] { return files_below(daemon.state_folder()).size() < 60; }));
+}
+
+TEST_CASE("pipes in the place of an app's files hold up neither it nor what serves when it comes") {
+  DaemonProcess daemon;
+  daemon.add_app("one", "routes = [\"/one\"]\n").write("app.py", answers("one"));
+  daemon.start();
+  const fs::path folder = fs::path(daemon.state_folder()) / "apps/two";
+  fs::create_directories(folder);
+  for (const char* name : {"state.json", "app.log"}) REQUIRE(::mkfifo((folder / name).c_str(), 0600) == 0);
+  daemon.add_app("two", "routes = [\"/two\"]\n").write("app.py", answers("two"));
+  CHECK(daemon.call("config.reload").ok());
+  CHECK(daemon.wait_for_body("/two", "two"));
+  CHECK(daemon.get("/one").body == "one");
+  CHECK(daemon.call("logs", R"({"app":"two"})").ok());
 }

@@ -84,7 +84,7 @@ TEST_CASE("the rest of a line that was cut at its front is refused") {
 TEST_CASE("lines are written to the file and kept in memory, in their order") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 1 << 20, 3);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 3);
   for (int i = 0; i < 100; ++i) log.add(line(std::to_string(i)));
   loop.run();
   std::string expected;
@@ -99,7 +99,7 @@ TEST_CASE("the last lines of an earlier daemon are there again, and those it can
   temp.write("app.log",
              to_text(line("old")) + "\nnoise\n" + to_text(line("  indented", 4)) + "\n" + "2026-09-21T14");
   uv::Loop loop;
-  const AppLog log(loop, temp.path("app.log"), 1 << 20, 3);
+  const AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 3);
   CHECK(texts(log) == Texts{"old", "  indented"});
   CHECK(log.lines().back().generation == 4);
 }
@@ -110,7 +110,7 @@ TEST_CASE("of a long log only the end is read") {
   for (int i = 0; i < 5000; ++i) text += to_text(line(std::to_string(i))) + "\n";
   temp.write("app.log", text);
   uv::Loop loop;
-  const AppLog log(loop, temp.path("app.log"), 1 << 20, 3);
+  const AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 3);
   REQUIRE_FALSE(log.lines().empty());
   CHECK(log.lines().size() <= AppLog::kKept);
   CHECK(log.lines().back().text == "4999");
@@ -120,7 +120,7 @@ TEST_CASE("of a long log only the end is read") {
 TEST_CASE("in memory the oldest lines make room") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 1 << 20, 3);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 3);
   for (std::size_t i = 0; i < AppLog::kKept + 5; ++i) log.add(line(std::to_string(i)));
   CHECK(log.lines().size() == AppLog::kKept);
   CHECK(log.lines().front().text == "5");
@@ -129,7 +129,7 @@ TEST_CASE("in memory the oldest lines make room") {
 TEST_CASE("a log that would grow too large is rotated, and so many old ones are kept") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 100, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 100, 2);
   for (const char* text : {"one", "two", "three", "four"}) {
     log.add(line(std::string(text) + std::string(60, '.')));
     loop.run();
@@ -143,7 +143,7 @@ TEST_CASE("a log that would grow too large is rotated, and so many old ones are 
 TEST_CASE("with none to keep a rotated log is thrown away") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 100, 0);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 100, 0);
   for (const char* text : {"one", "two"}) {
     log.add(line(std::string(text) + std::string(60, '.')));
     loop.run();
@@ -156,7 +156,7 @@ TEST_CASE("with none to keep a rotated log is thrown away") {
 TEST_CASE("a single line larger than the limit is written all the same") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 10, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 10, 2);
   log.add(line("larger than ten bytes"));
   loop.run();
   CHECK(content(temp.path("app.log")) == to_text(line("larger than ten bytes")) + "\n");
@@ -166,7 +166,7 @@ TEST_CASE("a single line larger than the limit is written all the same") {
 TEST_CASE("new limits hold from the next write on") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 1 << 20, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 2);
   log.add(line(std::string(100, 'a')));
   loop.run();
   log.set_limits(50, 1);
@@ -178,7 +178,7 @@ TEST_CASE("new limits hold from the next write on") {
 TEST_CASE("lines that come faster than the disk takes them are dropped, and the log says how many") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 64 << 20, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 64 << 20, 2);
   // The first line is being written; nothing more is written before the loop runs.
   const std::string text(4000, 'x');
   for (int i = 0; i < 300; ++i) log.add(line(text));
@@ -198,7 +198,7 @@ TEST_CASE("the end of the log hands over what is left") {
   const TempTree temp;
   uv::Loop loop;
   {
-    AppLog log(loop, temp.path("app.log"), 1 << 20, 2);
+    AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 2);
     log.add(line("first"));
     log.add(line("last"));
   }
@@ -211,7 +211,7 @@ TEST_CASE("the end of the log hands over what is left") {
 TEST_CASE("a folder that is not there costs the file and nothing else") {
   uv::Loop loop;
   Texts problems;
-  AppLog log(loop, "/nonexistent/folder/app.log", 1 << 20, 2,
+  AppLog log(loop, "/nonexistent/folder/app.log", {}, 1 << 20, 2,
              [&](const Error& error) { problems.push_back(error.message); });
   log.add(line("kept in memory"));
   loop.run();
@@ -227,7 +227,7 @@ TEST_CASE("a folder that is not there costs the file and nothing else") {
 TEST_CASE("followers see each line until they leave") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 1 << 20, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 2);
   Texts first;
   Texts second;
   const int id = log.follow([&](const LogLine& one) { first.push_back(one.text); });
@@ -242,7 +242,7 @@ TEST_CASE("followers see each line until they leave") {
 TEST_CASE("a follower may leave while it is told, and the others miss nothing") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 1 << 20, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 2);
   Texts seen;
   int id = 0;
   id = log.follow([&](const LogLine&) { log.unfollow(id); });
@@ -255,7 +255,7 @@ TEST_CASE("a follower may leave while it is told, and the others miss nothing") 
 TEST_CASE("a text of several lines stays one line of the file") {
   const TempTree temp;
   uv::Loop loop;
-  AppLog log(loop, temp.path("app.log"), 1 << 20, 2);
+  AppLog log(loop, temp.path("app.log"), last_lines(temp.path("app.log")), 1 << 20, 2);
   log.add(line("first\n2026-09-21T14:13:20.123Z [9] moult: forged"));
   loop.run();
   const std::string written = content(log.file());
