@@ -209,7 +209,8 @@ struct StayCommand {
 // What waits for the GIL before it has begun is served by another generation.
 struct GiveBackCommand {
   static constexpr std::string_view kName = "give_back";
-  static void members(auto&, auto&) {}
+  InterpNumber interp = 0;  // 0: of all
+  static void members(auto& it, auto& list) { list.have("interp", it.interp); }
 };
 
 struct ExitCommand {

@@ -231,7 +231,15 @@ void App::on_host_stalled(const Host& host, const Blame& blame) {
 }
 
 void App::on_host_revived(const Host& host) {
-  if (!moulting_.lives_on(host)) return;
+  if (moulting_.lives_on(host)) on_revived();
+}
+
+void App::on_stalled_alone(const std::string& evidence) {
+  note_trouble("stalled", evidence);
+  on_state_changed();
+}
+
+void App::on_revived() {
   dispatcher_.give_back_moved();
   on_state_changed();
 }
@@ -257,7 +265,7 @@ AppState App::state() const {
   const bool attempting = moulting_.attempt_view().has_value();
   if (moulting_.active() != nullptr) {
     if (attempting) return AppState::reloading;
-    if (moulting_.stalled_host() != nullptr) return AppState::degraded;
+    if (moulting_.stalled() != nullptr) return AppState::degraded;
     return moulting_.last_rejected() ? AppState::degraded : AppState::running;
   }
   if (!started_ || moulting_.is_stopping()) return AppState::stopped;
@@ -266,9 +274,10 @@ AppState App::state() const {
 }
 
 std::string App::note() const {
-  if (const Host* host = moulting_.stalled_host(); host != nullptr) {
-    return fmt::format("does not answer since {:.0f} s: {}",
-                       Seconds(Steady::now() - *host->stalled_since()).count(), host->trouble);
+  if (const Interpreter* stalled = moulting_.stalled(); stalled != nullptr) {
+    const Host::Stall stall = stalled->stall();
+    return fmt::format("does not answer since {:.0f} s: {}", Seconds(Steady::now() - stall.since).count(),
+                       stall.trouble);
   }
   const auto& rejected = moulting_.last_rejected();
   if (rejected) {

@@ -52,6 +52,9 @@ class App final : public Moulting::Owner {
   // Nobody can take the GIL of that host, because of the one who is to blame; or it can be taken again.
   void on_host_stalled(const Host& host, const Blame& blame);
   void on_host_revived(const Host& host);
+  // Of an interpreter of its own with a GIL of its own.
+  void on_stalled_alone(const std::string& evidence);
+  void on_revived();
   void note_trouble(std::string_view what, const std::string& story);
   // Why it lives in hosts of its own; "".
   std::string apart() const;

@@ -67,11 +67,11 @@ class Supervisor final : public HostPool::Owner {
   void on_host_full(Host& host) override;
   void check_descriptors();
   void on_host_stalled(Host& host, const StalledEvent& note) override;
-  void on_host_revived(Host& host, Seconds after) override;
+  void on_host_revived(Host& host, const RevivedEvent& note) override;
   std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override;
   std::vector<Tenant> tenants_of(const Host& host) const;
   void look_at_stalled();
-  void tell_stalled_alone(const Host& host, const StalledEvent& note, const Blame& blame);
+  void on_stalled_alone(Host& host, const StalledEvent& note, const Blame& blame);
   void add(const AppConfig& config, AppPast past);
   void place_hosts(const Config& config);
   void sweep();

@@ -61,7 +61,7 @@ void Supervisor::on_host_stalled(Host& host, const StalledEvent& note) {
   const std::vector<Tenant> tenants = tenants_of(host);
   const std::set<std::string> apps = apps_of(tenants);
   const Blame blame = blame_for_stall(tenants, {note.interp, note.what, note.worker, note.text});
-  if (note.alone) return tell_stalled_alone(host, note, blame);
+  if (note.alone) return on_stalled_alone(host, note, blame);
   const SteadyTime now = Steady::now();
   host.trouble = blame.app.empty() ? "something keeps the GIL of the host" : blame.evidence;
   services_.log.warning(
@@ -91,7 +91,8 @@ void Supervisor::on_host_stalled(Host& host, const StalledEvent& note) {
 }
 
 // Of an interpreter with a GIL of its own: nobody else waits, and its next code is made beside it as ever.
-void Supervisor::tell_stalled_alone(const Host& host, const StalledEvent& note, const Blame& blame) {
+// Its calls that have not begun wait for that, or until it answers again.
+void Supervisor::on_stalled_alone(Host& host, const StalledEvent& note, const Blame& blame) {
   services_.log.warning(
       fmt::format("it does not answer since {:.1f} s: {}", note.seconds.count(), blame.evidence),
       {{"app", blame.app}, {"host", host.number()}, {"pid", host.pid()}});
@@ -102,19 +103,26 @@ void Supervisor::tell_stalled_alone(const Host& host, const StalledEvent& note, 
                           {"reason", blame.evidence},
                           {"app", blame.app},
                           {"generation", static_cast<std::int64_t>(blame.generation)}});
-  for (App* app : apps_that_run()) {
-    if (app->config().name == blame.app) app->note_trouble("stalled", blame.evidence);
-  }
+  host.explain_stall(note.interp, blame.evidence);
+  host.give_back(note.interp);
+  if (App* app = find(blame.app); app != nullptr) app->on_stalled_alone(blame.evidence);
 }
 
-void Supervisor::on_host_revived(Host& host, Seconds after) {
-  services_.log.info(fmt::format("host answers again after {:.1f} s", after.count()),
-                     {{"app", host.keeper}, {"host", host.number()}, {"pid", host.pid()}});
-  services_.events.event("host.revived", "",
-                         {{"host", static_cast<std::int64_t>(host.number())},
-                          {"pid", static_cast<std::int64_t>(host.pid())},
-                          {"seconds", after.count()}});
-  for (App* app : apps_that_run()) app->on_host_revived(host);
+void Supervisor::on_host_revived(Host& host, const RevivedEvent& note) {
+  const bool alone = note.interp != 0;
+  const std::string whose = alone ? host.source_of(note.interp).app : host.keeper;
+  services_.log.info(fmt::format("{} answers again after {:.1f} s", alone ? "it" : "host", note.seconds.count()),
+                     {{"app", whose}, {"host", host.number()}, {"pid", host.pid()}});
+  EventData data{{"host", static_cast<std::int64_t>(host.number())},
+                 {"pid", static_cast<std::int64_t>(host.pid())},
+                 {"seconds", note.seconds.count()}};
+  if (alone) data.emplace_back("app", whose);
+  services_.events.event("host.revived", "", std::move(data));
+  if (!alone) {
+    for (App* app : apps_that_run()) app->on_host_revived(host);
+  } else if (App* app = find(whose); app != nullptr) {
+    app->on_revived();
+  }
 }
 
 // In a host that does not answer nothing can be retired: it ends once nobody is waited for there.

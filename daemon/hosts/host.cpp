@@ -145,10 +145,11 @@ void Host::route(const std::string& app, const std::vector<std::uint64_t>& inter
 
 void Host::drain(std::uint64_t interp) { send(DrainCommand{interp}); }
 
-void Host::give_back() { send(GiveBackCommand{}); }
+void Host::give_back(std::uint64_t interp) { send(GiveBackCommand{interp}); }
 
 void Host::forget(std::uint64_t interp) {
   sources_.erase(interp);
+  stalled_alone_.erase(interp);
   if (listeners_.erase(interp) != 0 && listeners_.empty() && state_ != State::gone)
     owner_.on_host_empty(*this);
 }
@@ -281,13 +282,19 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
     return;
   }
   if (const auto* stalled = std::get_if<StalledEvent>(&event)) {
-    if (!stalled->alone)
-      stalled_since_ = Steady::now() - std::chrono::duration_cast<Steady::duration>(stalled->seconds);
+    const SteadyTime since = Steady::now() - std::chrono::duration_cast<Steady::duration>(stalled->seconds);
+    if (!stalled->alone) {
+      stalled_since_ = since;
+    } else if (listeners_.contains(stalled->interp)) {
+      stalled_alone_[stalled->interp] = {since};
+    }
     owner_.on_host_stalled(*this, *stalled);
     return;
   }
   if (const auto* revived = std::get_if<RevivedEvent>(&event)) {
-    on_revived(*revived);
+    if (revived->interp == 0) stalled_since_.reset();
+    stalled_alone_.erase(revived->interp);
+    owner_.on_host_revived(*this, *revived);
     return;
   }
   if (const auto* crashed = std::get_if<CrashedEvent>(&event)) {
@@ -309,14 +316,15 @@ void Host::dispatch(const HostEvent& event, Fd descriptor) {
   if (listener != listeners_.end()) listener->second->on_event(event);
 }
 
-void Host::on_revived(const RevivedEvent& event) {
-  if (event.interp != 0) {
-    log_.info(fmt::format("it answers again after {:.1f} s", event.seconds.count()),
-              {{"app", source_of(event.interp).app}, {"host", number_}, {"pid", pid()}});
-    return;
-  }
-  stalled_since_.reset();
-  owner_.on_host_revived(*this, event.seconds);
+Host::Stall Host::stall_of(std::uint64_t interp) const {
+  if (stalled_since_) return {*stalled_since_, trouble};
+  const auto stall = stalled_alone_.find(interp);
+  return stall == stalled_alone_.end() ? Stall() : stall->second;
+}
+
+void Host::explain_stall(std::uint64_t interp, const std::string& why) {
+  if (const auto stall = stalled_alone_.find(interp); stall != stalled_alone_.end())
+    stall->second.trouble = why;
 }
 
 OutputSource Host::source_of(std::uint64_t interp) const {

@@ -44,9 +44,9 @@ class Host {
     // It holds what cannot be ended and should be recycled.
     virtual void on_host_tainted(Host& host, const std::string& why) = 0;
     // Nobody in it, or nobody in one interpreter (`note.alone`), can take the GIL: `note` says who has it.
-    // And in the first case: it can be taken again.
+    // And it can be taken again: of all (`note.interp` is 0), or in that one.
     virtual void on_host_stalled(Host& host, const StalledEvent& note) = 0;
-    virtual void on_host_revived(Host& host, Seconds after) = 0;
+    virtual void on_host_revived(Host& host, const RevivedEvent& note) = 0;
     // Its process has ended unexpectedly, which its interpreters are told next: what they are to be told
     // beside `how`.
     virtual std::string on_host_dying(Host& host, const std::string& how, bool was_killed) = 0;
@@ -71,7 +71,7 @@ class Host {
   // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
   void route(const std::string& app, const std::vector<std::uint64_t>& interps);
   void drain(std::uint64_t interp);
-  void give_back();  // calls that have come and not begun
+  void give_back(std::uint64_t interp = 0);  // calls that have come and not begun; 0: of all
   // Questions: answered once, on the loop; with an error when the host does not within 5 s, when it
   // ends, or when too many are open.
   template <typename Event>
@@ -102,6 +102,18 @@ class Host {
 
   // Since when nobody in it can take the GIL; nothing when it answers.
   const std::optional<SteadyTime>& stalled_since() const { return stalled_since_; }
+  // The same of one interpreter, whose GIL may be its own, and whose doing it is.
+  struct Stall {
+    SteadyTime since{};
+    std::string trouble{};
+  };
+  bool is_stalled(std::uint64_t interp) const {
+    return stalled_since_.has_value() || (!stalled_alone_.empty() && stalled_alone_.contains(interp));
+  }
+  Stall stall_of(std::uint64_t interp) const;
+  void explain_stall(std::uint64_t interp, const std::string& why);
+  // Whose an interpreter is; nobody's: no interpreter of this host.
+  OutputSource source_of(std::uint64_t interp) const;
   // The interpreter whose code got a deadly signal, as the host's last word.
   const std::optional<std::uint64_t>& crashed() const { return crashed_; }
 
@@ -144,8 +156,6 @@ class Host {
   void on_channel(int events);
   bool read_events();  // a round of them; whether there may be more
   void dispatch(const HostEvent& event, Fd descriptor);
-  void on_revived(const RevivedEvent& event);
-  OutputSource source_of(std::uint64_t interp) const;
   void take_output(std::uint64_t interp, Fd read_end);
   bool floods(const HostEvent& event);
   void tell_flood();
@@ -159,6 +169,7 @@ class Host {
   State state_ = State::starting;
   SteadyTime started_;
   std::optional<SteadyTime> stalled_since_;
+  std::map<std::uint64_t, Stall> stalled_alone_;  // interpreters with a GIL of their own
   std::optional<std::uint64_t> crashed_;
   Fd channel_;
   std::unique_ptr<uv::Poll> channel_poll_;

@@ -46,7 +46,7 @@ class HostPool final : public Host::Owner {
     virtual void on_host_ended(Host& host) = 0;            // expected or not, after on_host_lost
     virtual void on_host_full(Host& host) = 0;             // no descriptor is left in it
     virtual void on_host_stalled(Host& host, const StalledEvent& note) = 0;  // these three: Host::Owner
-    virtual void on_host_revived(Host& host, Seconds after) = 0;
+    virtual void on_host_revived(Host& host, const RevivedEvent& note) = 0;
     virtual std::string on_host_dying(Host& host, const std::string& how, bool was_killed) = 0;
   };
 
@@ -88,7 +88,7 @@ class HostPool final : public Host::Owner {
   void on_caller(Host& host, std::uint64_t interp, Fd lane) override;
   void on_host_tainted(Host& host, const std::string& why) override;
   void on_host_stalled(Host& host, const StalledEvent& note) override { owner_.on_host_stalled(host, note); }
-  void on_host_revived(Host& host, Seconds after) override { owner_.on_host_revived(host, after); }
+  void on_host_revived(Host& host, const RevivedEvent& note) override { owner_.on_host_revived(host, note); }
   std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override {
     return owner_.on_host_dying(host, how, was_killed);
   }

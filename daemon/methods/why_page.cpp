@@ -18,9 +18,9 @@ std::vector<std::string> hints_of(const App& app) {
                                      : fmt::format("mend {} line {} and save: the next change tries again",
                                                    why.file, why.line));
   }
-  if (app.moulting().stalled_host() != nullptr) {
+  if (app.moulting().stalled() != nullptr) {
     hints.push_back(
-        fmt::format("mend what keeps the GIL and save, or moultctl restart {}: either goes to a new host",
+        fmt::format("mend what keeps the GIL and save, or moultctl restart {}: either serves away from it",
                     app.config().name));
   }
   if (app.moulting().active() == nullptr && !rejected && app.state() == AppState::stopped) {
@@ -53,7 +53,7 @@ Json why_page(const App& app) {
   } else {
     answer = fmt::format("nothing serves: {} is {}", app.config().name, to_string(app.state()));
   }
-  if (moulting.last_rejected() || moulting.stalled_host() != nullptr) answer += "; " + app.note();
+  if (moulting.last_rejected() || moulting.stalled() != nullptr) answer += "; " + app.note();
   if (!waiting.empty()) answer += fmt::format("; the next attempt waits: {}", waiting);
   Json history = Json::array();
   for (const WhyEntry& entry : app.why().entries()) {

@@ -99,7 +99,7 @@ class Moulting final : public Generation::Owner,
   // Nobody can take the GIL of that host. The generation that is to blame stays, all else is made elsewhere.
   void leave_stalled(const Host& host, const Blame& blame);
   bool lives_on(const Host& host) const;
-  const Host* stalled_host() const { return active_ != nullptr ? active_->stalled_host() : nullptr; }
+  const Interpreter* stalled() const { return active_ != nullptr ? active_->stalled() : nullptr; }
 
   Generation* active() const { return active_; }
   Generation* standby() const { return standby_; }

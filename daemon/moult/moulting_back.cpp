@@ -89,7 +89,7 @@ void Moulting::go_back(WayBack way_back) {
   record_.pinned = way_back.pin;
   standby_end_.stop();
   way_back_ = std::move(way_back);
-  if (active_->stalled_host() != nullptr || !active_->has_hook("handoff") || !standby_->has_hook("adopt")) {
+  if (active_->stalled() != nullptr || !active_->has_hook("handoff") || !standby_->has_hook("adopt")) {
     switch_back();
     return;
   }

@@ -12,8 +12,7 @@ void Moulting::hand_over() {
   attempt_->stage = Stage::hooks;
   Generation& to = *attempt_->generation;
   const bool possible = attempt_->purpose == Purpose::serve && active_ != nullptr &&
-                        active_->stalled_host() == nullptr && active_->has_hook("handoff") &&
-                        to.has_hook("adopt");
+                        active_->stalled() == nullptr && active_->has_hook("handoff") && to.has_hook("adopt");
   if (!possible) {
     run_ready_hooks();
     return;

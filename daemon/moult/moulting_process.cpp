@@ -56,11 +56,13 @@ void Moulting::stay_in_interpreter() {
   }
 }
 
-// One that had met what refuses the interpreter before the host knew has nothing left to wait for.
+// One that had met what refuses the interpreter before the host knew has nothing left to wait for, nor has
+// one that a stalled interpreter gave back and another one of the generation can serve.
 void Moulting::on_call_moved(Call& call) {
   const bool stays = call.generation == stays_;
+  const bool has_siblings = !wanted_process_ && active_ != nullptr && active_->answers_in_part();
   dispatcher_.on_call_moved(call);
-  if (stays) dispatcher_.give_back_moved();
+  if (stays || has_siblings) dispatcher_.give_back_moved();
 }
 
 }  // namespace moult

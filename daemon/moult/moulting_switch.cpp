@@ -192,7 +192,7 @@ std::size_t Moulting::draining() const {
 std::size_t Moulting::draining_in_vain() const {
   return static_cast<std::size_t>(
       std::count_if(generations_.begin(), generations_.end(), [](const auto& generation) {
-        return generation->state() == GenerationState::draining && generation->stalled_host() != nullptr;
+        return generation->state() == GenerationState::draining && generation->stalled() != nullptr;
       }));
 }
 

@@ -175,7 +175,9 @@ void Generation::ask_to_retire(Seconds timeout) {
 
 void Generation::arm_end_deadline(Seconds timeout) {
   end_deadline_.start(std::chrono::duration_cast<Milliseconds>(timeout), [this, timeout] {
-    if (stalled_host() != nullptr) return arm_end_deadline(timeout);  // it could not even be asked
+    // With a shared GIL it could not even be asked; its host is ended when nobody is waited for there.
+    if (const Interpreter* one = stalled(); one != nullptr && one->host()->stalled_since())
+      return arm_end_deadline(timeout);
     std::vector<Interpreter*> silent;
     for (const auto& interpreter : interpreters_) silent.push_back(interpreter.get());
     for (Interpreter* interpreter : silent) interpreter->abandon();
@@ -239,11 +241,16 @@ bool Generation::lives_on(const Host& host) const {
   });
 }
 
-const Host* Generation::stalled_host() const {
+const Interpreter* Generation::stalled() const {
   for (const auto& interpreter : interpreters_) {
-    if (interpreter->is_stalled()) return interpreter->host();
+    if (interpreter->is_stalled()) return interpreter.get();
   }
   return nullptr;
+}
+
+bool Generation::answers_in_part() const {
+  return stalled() != nullptr && std::any_of(interpreters_.begin(), interpreters_.end(),
+                                             [](const auto& one) { return !one->is_stalled(); });
 }
 
 bool Generation::has_abandoned_interpreter() const {

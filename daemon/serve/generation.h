@@ -137,8 +137,9 @@ class Generation final : public Interpreter::Owner {
   const std::string& packages() const { return packages_; }  // fingerprint of what is installed
   bool has_ended() const;
   bool lives_on(const Host& host) const;
-  // A host of it in which nobody can take the GIL; null: all answer.
-  const Host* stalled_host() const;
+  // An interpreter of it whose GIL nobody can take; null: all answer.
+  const Interpreter* stalled() const;
+  bool answers_in_part() const;  // not all of them are such
   const GenerationRecord& record() const { return record_; }
   GenerationRecord& record() { return record_; }
   std::uint64_t number() const { return record_.number; }

@@ -87,7 +87,8 @@ class Interpreter final : public InterpreterListener, public Worker::Owner {
 
   State state() const { return state_; }
   Host* host() const { return host_; }  // null when it is gone
-  bool is_stalled() const { return host_ != nullptr && host_->stalled_since().has_value(); }
+  bool is_stalled() const { return host_ != nullptr && host_->is_stalled(number_); }
+  Host::Stall stall() const { return host_ != nullptr ? host_->stall_of(number_) : Host::Stall(); }
   std::uint64_t number() const { return number_; }
 
  private:

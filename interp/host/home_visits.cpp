@@ -175,8 +175,8 @@ void Home::look_for_stall() {
   std::uint64_t oldest = 0;
   if (visit && is_serving()) {
     for (const auto& worker : workers_) {
-      const auto call = worker->waiting();
-      if (call && (oldest == 0 || *call < oldest)) oldest = *call;
+      const std::uint64_t call = worker->waiting();
+      if (call != 0 && (oldest == 0 || call < oldest)) oldest = call;
     }
   }
   const SteadyTime now = Steady::now();

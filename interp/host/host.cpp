@@ -221,8 +221,10 @@ void Host::obey(StayCommand stay) {
   services_.events.tell(StayedEvent{stay.ask});
 }
 
-void Host::obey(GiveBackCommand) {
-  for (const auto& home : homes()) home->give_back_calls();
+void Host::obey(GiveBackCommand give_back) {
+  for (const auto& home : homes()) {
+    if (give_back.interp == 0 || home == find(give_back.interp)) home->give_back_calls();
+  }
 }
 
 void Host::obey(ExitCommand) { ::_exit(0); }

@@ -93,7 +93,7 @@ void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
     if (!request) continue;
     {
       const std::scoped_lock lock(mutex_);
-      came_ = request->head.call;
+      came_ = waiting_ = request->head.call;
     }
     shared_.turns.call_begins();
     {
@@ -120,6 +120,7 @@ void Worker::serve(const py::Attached& py, const lane::Request& request, WsgiSer
 // False: it was given back meanwhile.
 bool Worker::begin_call(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
+  waiting_ = 0;
   if (!std::exchange(came_, std::nullopt)) return false;
   serving_ = call;
   calls_->scope.number = call;
@@ -173,9 +174,9 @@ std::shared_ptr<ThreadCalls> Worker::interrupt(const py::Attached&, std::uint64_
   return nullptr;
 }
 
-std::optional<std::uint64_t> Worker::waiting() {
+std::uint64_t Worker::waiting() {
   const std::scoped_lock lock(mutex_);
-  return came_;
+  return waiting_;
 }
 
 unsigned long Worker::thread() {

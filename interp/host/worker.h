@@ -42,8 +42,9 @@ class Worker {
   std::shared_ptr<ThreadCalls> interrupt(const py::Attached& py, std::uint64_t call);
   // Sends back a call that came and has not begun, since the GIL cannot be had. From a thread without it.
   void give_back();
-  std::optional<std::uint64_t> waiting();  // the call that came and has not begun, for want of the GIL
-  unsigned long thread();                  // its identifier; 0: it has not begun
+  std::uint64_t
+  waiting();               // the call with which it waits for the GIL, also when that was given back; 0: none
+  unsigned long thread();  // its identifier; 0: it has not begun
 
   bool has_left() const { return left_; }
   void join() { thread_.join(); }
@@ -66,6 +67,7 @@ class Worker {
 
   std::mutex mutex_;                   // taken with the GIL held, nothing waits inside
   std::optional<std::uint64_t> came_;  // waits for the GIL
+  std::uint64_t waiting_ = 0;          // it, or it was given back
   std::optional<std::uint64_t> serving_;
   std::optional<std::uint64_t> unwanted_;  // to be interrupted, and not begun when that was said
   unsigned long thread_id_ = 0;

@@ -111,14 +111,20 @@ class OwnStall(case.HostCase):
         holder = self.serve(HOLDS, name="holder.py", app="holder", threads=2)
         other = self.serve(HOLDS, name="other.py", app="other")
         first, second = holder.lanes
-        first.send_request(method="POST", body=b"hold(3.5)")
+        first.send_request(method="POST", body=b"print('holds', flush=True) or hold(3.5)")
+        holder.log.wait_for("holds")
         second.send_request(method="POST", body=b"1 + 1")
         stalled = self.host.wait("stalled")
         self.assertEqual((stalled["interp"], stalled["what"], stalled["worker"]), (holder.number, "call", 0))
         self.assertTrue(stalled["alone"])
+        self.host.send({"do": "give_back", "interp": other.number})
+        self.host.send({"do": "give_back", "interp": holder.number})
+        self.assertEqual(second.finish().frames[-1][:2], (host_driver.FAILED, 1))
         self.assertEqual(other.get(method="POST", body=b"1 + 1").body, b"2")
-        self.assertEqual(self.host.wait("revived")["interp"], holder.number)
-        self.assertEqual(second.finish().body, b"2")
+        revived = self.host.wait("revived")
+        self.assertEqual(revived["interp"], holder.number)
+        self.assertGreater(revived["seconds"], 2.8)  # not when the call was given back
+        self.assertEqual(second.get(method="POST", body=b"1 + 1").body, b"2")
         self.assertEqual(first.finish().body, b"None")
 
 

@@ -173,7 +173,7 @@ class HostBench : public Host::Owner {
   }
   void on_host_tainted(Host&, const std::string& why) override { tainted.push_back(why); }
   void on_host_stalled(Host&, const StalledEvent& note) override { stalls.push_back(note); }
-  void on_host_revived(Host&, Seconds) override { ++revived; }
+  void on_host_revived(Host&, const RevivedEvent&) override { ++revived; }
   std::string on_host_dying(Host&, const std::string&, bool) override { return dying; }
 
   TempTree temp;

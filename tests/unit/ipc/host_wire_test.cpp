@@ -95,7 +95,7 @@ TEST_CASE("each command has these bytes") {
       {KillCommand{4, "h1-12"}, {{"do", "kill"}, {"ask", 4}, {"call", "h1-12"}}},
       {ImportsCommand{5, 7}, {{"do", "imports"}, {"ask", 5}, {"interp", 7}}},
       {StayCommand{5, 7}, {{"do", "stay"}, {"ask", 5}, {"interp", 7}}},
-      {GiveBackCommand{}, {{"do", "give_back"}}},
+      {GiveBackCommand{7}, {{"do", "give_back"}, {"interp", 7}}},
       {ExitCommand{}, {{"do", "exit"}}},
   });
 }

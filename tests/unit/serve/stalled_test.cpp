@@ -21,33 +21,71 @@ TEST_CASE("a host that does not answer gets no further call; they wait, and go o
   CHECK(bench.stalls.front().interp == 1);
   CHECK(bench.stalls.front().worker == 0);
   CHECK(Seconds(Steady::now() - *host.stalled_since()).count() >= 2.5);
-  CHECK(served.generation->stalled_host() == &host);
+  CHECK(served.generation->stalled()->host() == &host);
   TestCall call(1);
   bench.submit(call);
   CHECK(bench.dispatcher.queued() == 1);
   bench.part(host).send({{"event", "revived"}, {"seconds", 3.0}});
   bench.pump_until([&] { return bench.revived == 1; });
-  CHECK(served.generation->stalled_host() == nullptr);
+  CHECK(served.generation->stalled() == nullptr);
   bench.dispatcher.give_back_moved();
   CHECK(bench.dispatcher.queued() == 0);
 }
 
-TEST_CASE("an interpreter that keeps a GIL of its own is named, and its host is fine") {
+TEST_CASE("an interpreter that keeps a GIL of its own gets no further call, and its host is fine") {
   GenerationBench bench;
   Host& host = bench.start_host();
-  Served& served = bench.serve(host, 2);
+  Generation& generation = bench.ask({&host, &host}, 1);
+  for (int i = 0; i < 2; ++i) {
+    const std::uint64_t interp = bench.take_make(host);
+    bench.part(host).send({{"event", "made"}, {"interp", interp}, {"callable", "app:app"}});
+  }
+  bench.pump_until([&] { return generation.state() == GenerationState::warming; });
+  generation.activate();
+  bench.dispatcher.set_active(&generation);
+  std::vector<LanePart>& lanes = bench.served.back().lanes;
   Json note = stalled(1);
   note["alone"] = true;
   bench.part(host).send(note);
   bench.pump_until([&] { return !bench.stalls.empty(); });
-  CHECK(bench.stalls.front().alone);
   CHECK_FALSE(host.stalled_since());
-  CHECK(served.generation->stalled_host() == nullptr);
+  REQUIRE(generation.stalled() == generation.interpreters()[0].get());
+  host.explain_stall(1, "GET /loop");
+  CHECK(generation.stalled()->stall().trouble == "GET /loop");
+  CHECK(generation.answers_in_part());
+  TestCall first(1);
+  bench.submit(first);
+  CHECK(lanes[1].take_request() == 1);
+  TestCall second(2);
+  bench.submit(second);
+  CHECK(bench.dispatcher.queued() == 1);
+  note["interp"] = 2;
+  bench.part(host).send(note);
+  bench.pump_until([&] { return bench.stalls.size() == 2; });
+  CHECK_FALSE(generation.answers_in_part());
   bench.part(host).send({{"event", "revived"}, {"interp", 1}, {"seconds", 3.0}});
-  TestCall call(1);
-  bench.submit(call);
-  CHECK(bench.dispatcher.queued() == 0);
-  CHECK(bench.revived == 0);
+  bench.pump_until([&] { return bench.revived == 1; });
+  CHECK(generation.stalled() == generation.interpreters()[1].get());
+  bench.dispatcher.give_back_moved();
+  CHECK(lanes[0].take_request() == 2);
+}
+
+TEST_CASE("what an interpreter that is gone has kept is forgotten") {
+  GenerationBench bench;
+  Host& host = bench.start_host();
+  bench.serve(host, 1);
+  Json note = stalled(1);
+  note["alone"] = true;
+  bench.part(host).send(note);
+  bench.pump_until([&] { return !bench.stalls.empty(); });
+  CHECK(host.is_stalled(1));
+  bench.dispatcher.set_active(nullptr);
+  bench.served.clear();
+  CHECK_FALSE(host.is_stalled(1));
+  note["interp"] = 99;  // of nobody
+  bench.part(host).send(note);
+  bench.pump_until([&] { return bench.stalls.size() == 2; });
+  CHECK_FALSE(host.is_stalled(99));
 }
 
 TEST_CASE("a call that a host without an answer gives back is served by the next generation") {
