@@ -107,6 +107,36 @@ TEST_CASE("promise 5: a call that keeps the GIL costs its neighbours seconds, no
   CHECK(daemon.status("b").number("/counters/errors_5xx") == 0);
 }
 
+TEST_CASE(
+    "a call that keeps a GIL of its own is named, costs no neighbour anything, and its app can be mended") {
+  if (python_version() < std::pair{3, 14}) return skip("no GIL of its own");
+  DaemonProcess daemon;
+  share_a_host(daemon, hangs("a"), "threads = 2\n");
+  daemon.start();
+  const pid_t before = host_of(daemon, "b");
+  REQUIRE(host_of(daemon, "a") == before);
+  Watch neighbour(daemon, "/b", "b");
+  HttpConnection stuck(daemon.address());
+  stuck.send(get_request("/a?hang"));
+  CHECK(eventually([&] { return daemon.status("a").number("/calls/running") == 1; }));
+  HttpConnection waits(daemon.address());
+  waits.send(get_request("/a"));
+  const auto note = [&] { return daemon.status("a").text("/note"); };
+  CHECK_MESSAGE(eventually([&] { return contains(note(), "GET /a?hang of generation 1 keeps the GIL"); }),
+                note());
+  CHECK(daemon.status("a").text("/state") == "degraded");
+  CHECK(daemon.status("b").text("/state") == "running");
+
+  // What it could not begin is served by the code that mends it.
+  daemon.tree("a").write("app.py", answers("mended"));
+  CHECK(waits.read_response().body == "mended");
+  CHECK(daemon.status("a").text("/state") == "running");
+  neighbour.load().stop();
+  CHECK_MESSAGE(neighbour.load().failed() == 0, neighbour.load().failures());
+  CHECK(neighbour.longest_gap() < patience() / 30);  // 1 s
+  CHECK(host_of(daemon, "b") == before);
+}
+
 TEST_CASE("an app that keeps the GIL of a host of its own can be mended, too") {
   DaemonProcess daemon;
   const AppTree app = daemon.add_app("a");
