@@ -102,6 +102,7 @@ void HttpConnection::after_output(Output::State state) {
       } else {  // it is we who are slow
         answer_pace_.stop(shared_.loop.now());
         read_file_ahead();
+        if (phase_ == Phase::closed) return;
       }
       if (!send_deadline_) send_deadline_ = shared_.loop.now() + shared_.send_timeout;
       update_poll();
@@ -112,11 +113,14 @@ void HttpConnection::after_output(Output::State state) {
 
 void HttpConnection::read_file_ahead() {
   if (file_read_under_way_) return;
+  const uv::Errand errand{uv::Work::files, exchange_.app()};
+  // A disk that hangs holds the reads of clients that have long gone, each with its descriptor.
+  if (!shared_.loop.background().has_room(errand)) return client_gone();
   file_read_under_way_ = true;
   if (!self_) self_ = std::make_shared<HttpConnection*>(this);
   const FileRegion window = output_.next_read();
   uv::compute_in_background<bool>(
-      shared_.loop, {uv::Work::files, exchange_.app()}, [window] { return read_into_memory(window); },
+      shared_.loop, errand, [window] { return read_into_memory(window); },
       [self = self_, size = window.length](bool is_file) {
         HttpConnection* const connection = *self;
         if (connection == nullptr) return;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 using namespace moult;
 using namespace moult::http;
@@ -296,4 +297,30 @@ TEST_CASE("a file that is shorter than promised cuts the connection") {
   call.client->on_file(call, duplicate(*file.file).value(), 0, 50, End::yes);
   front.pump_until([&front] { return front.server.counters().open == 0; });
   CHECK(front.server.counters().cut == 1);
+}
+
+TEST_CASE("a client whose file lies on a disk that hangs for a thousand others is cut, not queued") {
+  const Tree tree;
+  std::promise<void> back;
+  const auto disk = back.get_future().share();
+  Front front;
+  const uv::Errand hanging{uv::Work::files, front.target.app};
+  while (front.loop.background().has_room(hanging)) {
+    uv::run_in_background(
+        front.loop, hanging, [disk] { disk.wait(); }, [] {});
+  }
+  const Fd client = front.connect();
+  front.exchange(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Call& call = *front.app.current;
+  lane::Head head;
+  head.status = 200;
+  head.reason = "OK";
+  call.client->on_head(call, head, "", End::no);
+  const StaticFile file = open_static(tree.root, "sub/b.txt");
+  call.client->on_file(call, duplicate(*file.file).value(), 0, 10, End::yes);
+  front.pump();
+  CHECK(front.server.counters().cut == 1);
+  CHECK(front.server.counters().open == 0);
+  back.set_value();
+  front.pump_until([&] { return front.loop.background().has_room(hanging); });
 }
