@@ -91,8 +91,9 @@ TEST_CASE("the terminal of moultd run has one clear line for each thing that hap
   const std::string log = folder / "log";
   const std::string address = "unix:" + (folder / "s.sock");
   code.write("app.py", "print('loaded')\n" + answers("one"));
-  std::map<std::string, std::string> environment{
-      {"PATH", "/usr/bin:/bin"}, {"HOME", folder.path().string()}, {"MOULT_SOCKET", folder / "control.sock"}};
+  auto environment = clean_environment();
+  environment["HOME"] = folder.path().string();
+  environment["MOULT_SOCKET"] = folder / "control.sock";
   Child daemon({{program("moultd"), "run", code.path().string(), "--listen", address, "--python",
                  test_python(), "--log-format", "human"},
                 environment,

@@ -15,16 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Only what a run needs: a test must not depend on who runs it. Sanitizers keep their settings.
-std::map<std::string, std::string> clean_environment() {
-  std::map<std::string, std::string> environment{{"PATH", "/usr/bin:/bin"}, {"LANG", "C.UTF-8"}};
-  for (const char* name : {"LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
-                           "PYTHONMALLOC", "TMPDIR"}) {
-    if (const char* value = std::getenv(name)) environment[name] = value;
-  }
-  return environment;
-}
-
 // Values of `key` in the log lines with this message.
 std::vector<std::string> logged(const std::string& log, const std::string& message, const std::string& key) {
   const std::string mark = "\"message\":\"" + message + "\"";
@@ -46,6 +36,15 @@ Finished run_python(const std::string& code) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> clean_environment() {
+  std::map<std::string, std::string> environment{{"PATH", "/usr/bin:/bin"}, {"LANG", "C.UTF-8"}};
+  for (const char* name : {"LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
+                           "PYTHONMALLOC", "TMPDIR"}) {
+    if (const char* value = std::getenv(name)) environment[name] = value;
+  }
+  return environment;
+}
 
 std::string test_python() {
   const char* chosen = std::getenv("MOULT_TEST_PYTHON");

@@ -15,6 +15,9 @@
 
 namespace moult::testing {
 
+// Only what a run needs: a test must not depend on who runs it. Sanitizers keep their settings.
+std::map<std::string, std::string> clean_environment();
+
 // The Python that the suite runs with: $MOULT_TEST_PYTHON, else /usr/bin/python3.
 std::string test_python();
 // Whether that Python can import all of these modules (a word each, separated by blanks).
