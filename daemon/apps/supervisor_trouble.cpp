@@ -111,8 +111,9 @@ void Supervisor::on_stalled_alone(Host& host, const StalledEvent& note, const Bl
 void Supervisor::on_host_revived(Host& host, const RevivedEvent& note) {
   const bool alone = note.interp != 0;
   const std::string whose = alone ? host.source_of(note.interp).app : host.keeper;
-  services_.log.info(fmt::format("{} answers again after {:.1f} s", alone ? "it" : "host", note.seconds.count()),
-                     {{"app", whose}, {"host", host.number()}, {"pid", host.pid()}});
+  services_.log.info(
+      fmt::format("{} answers again after {:.1f} s", alone ? "it" : "host", note.seconds.count()),
+      {{"app", whose}, {"host", host.number()}, {"pid", host.pid()}});
   EventData data{{"host", static_cast<std::int64_t>(host.number())},
                  {"pid", static_cast<std::int64_t>(host.pid())},
                  {"seconds", note.seconds.count()}};

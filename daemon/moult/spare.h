@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ipc/host_events.h"
 #include "ipc/base/clock.h"
+#include "ipc/host_events.h"
 
 #include <functional>
 #include <optional>
@@ -34,7 +34,7 @@ class Spare {
     // What it should import: the interpreter that serves knows. The answer may never come.
     virtual void ask_loaded(std::function<void(const LoadedEvent&)> answer) = 0;
     virtual Generation* make_spare(const LoadedEvent& loaded) = 0;  // null: it cannot be made
-    virtual void wake_spare_at(SteadyTime time) = 0;              // calls on_time() then
+    virtual void wake_spare_at(SteadyTime time) = 0;                // calls on_time() then
   };
 
   explicit Spare(Owner& owner) : owner_(owner) {}

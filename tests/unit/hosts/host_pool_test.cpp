@@ -34,8 +34,12 @@ struct PoolBench : HostBench, HostPool::Owner {
   }
   void on_host_ended(Host& host) override { ended.push_back(host.number()); }
   void on_host_full(Host&) override {}
-  void on_host_stalled(Host& host, const StalledEvent& note) override { HostBench::on_host_stalled(host, note); }
-  void on_host_revived(Host& host, const RevivedEvent& note) override { HostBench::on_host_revived(host, note); }
+  void on_host_stalled(Host& host, const StalledEvent& note) override {
+    HostBench::on_host_stalled(host, note);
+  }
+  void on_host_revived(Host& host, const RevivedEvent& note) override {
+    HostBench::on_host_revived(host, note);
+  }
   std::string on_host_dying(Host& host, const std::string& how, bool was_killed) override {
     return HostBench::on_host_dying(host, how, was_killed);
   }
