@@ -89,7 +89,7 @@ tl::expected<void, ConfigErrors> Daemon::start(Inheritance inheritance) {
   probes_ = std::make_unique<PythonProbes>(loop_);
   events_ = std::make_unique<control::EventLog>(loop_, boot_);
   bridge_ = std::make_unique<EventBridge>(*events_);
-  services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, buffers_,
+  services_ = std::make_unique<Services>(Services{loop_, log_, *bridge_, *inotify_, *probes_, lane_rounds_,
                                                   nullptr, state, options_.command == DaemonCommand::run});
   services_->cache_folder = moult::cache_folder(surroundings_);
   supervisor_ = std::make_unique<Supervisor>(*services_, launcher_);
@@ -211,7 +211,7 @@ void Daemon::fill_routes(const Config& config) {
 void Daemon::reserve_descriptors(const Config& config) {
   std::size_t lanes = 0;
   for (const AppConfig& app : config.apps)
-    lanes += static_cast<std::size_t>(app.interpreters) * static_cast<std::size_t>(app.threads);
+    lanes += static_cast<std::size_t>(app.interpreters) * (1 + static_cast<std::size_t>(app.threads));
   http_->reserve_descriptors(descriptor_reserve(config.apps.size(), lanes, descriptor_limit()));
 }
 

@@ -105,7 +105,7 @@ class Daemon {
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Inotify> inotify_;
   std::unique_ptr<PythonProbes> probes_;
-  LaneBuffers buffers_;
+  LaneRounds lane_rounds_{loop_};
   std::unique_ptr<control::EventLog> events_;
   std::unique_ptr<EventBridge> bridge_;
   std::unique_ptr<Services> services_;

@@ -91,9 +91,9 @@ struct MakeCommand {
   InterpreterMode mode = InterpreterMode::shared;
   int threads = 0;
   InterpreterSpec spec;
-  bool spare = false;                // its code comes later, by LoadCommand
-  std::vector<std::string> modules;  // that a spare imports meanwhile
-  std::vector<std::string> sources;  // and files that it compiles, as `loaded` told them
+  bool spare = false;                     // its code comes later, by LoadCommand
+  std::vector<std::string> modules = {};  // that a spare imports meanwhile
+  std::vector<std::string> sources = {};  // and files that it compiles, as `loaded` told them
   static void members(auto& it, auto& list) {
     list.need("interp", it.interp, "mode", it.mode, "threads", it.threads, "spec", it.spec);
     list.have("app", it.app, "generation", it.generation);
@@ -140,11 +140,8 @@ struct RetireCommand {
 struct InterruptCommand {
   static constexpr std::string_view kName = "interrupt";
   InterpNumber interp = 0;
-  std::size_t worker = 0;
   std::uint64_t call = 0;
-  static void members(auto& it, auto& list) {
-    list.need("interp", it.interp, "worker", it.worker, "call", it.call);
-  }
+  static void members(auto& it, auto& list) { list.need("interp", it.interp, "call", it.call); }
 };
 
 // Whose Python stack is wanted: of all threads of an interpreter, of one of its workers, or of a call

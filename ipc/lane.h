@@ -7,16 +7,18 @@
 #include <span>
 #include <string_view>
 
-// What travels on a lane, the SOCK_SEQPACKET pair between the daemon and one worker. One packet is
-// one frame; ipc/PROTOCOL.md gives the grammar and the order of frames. A lane carries one call at
-// a time. Encoders write into a caller's buffer, decoders return slices of the packet: nothing on
-// this path allocates.
+// The frames of calls. Requests and whole answers travel on the batch lane of an interpreter (ipc/batch.h),
+// all the rest on the lane of the worker that serves the call: a SOCK_SEQPACKET pair where one packet is one
+// frame. ipc/PROTOCOL.md gives the grammar and the order of frames. Encoders write into a caller's buffer,
+// decoders return slices of the packet: nothing on this path allocates.
 
 namespace moult::lane {
 
 // The largest packet. It fits the send buffer that seqpacket_pair() asks for, also where the machine
 // gives no more than twice 65,536 bytes (net.core.wmem_max), of which the kernel keeps 32 for itself.
 inline constexpr std::size_t kPacketMax = 126 * 1024;
+// The largest request: it is one frame of a packet (ipc/batch.h).
+inline constexpr std::size_t kRequestMax = kPacketMax - 2 * sizeof(std::uint32_t);
 // A request body up to this size travels in the request's own packet, if the head leaves room for it.
 inline constexpr std::size_t kInlineBodyMax = 64 * 1024;
 // The headers and the reason of an answer; more of them is the app's mistake.
@@ -35,6 +37,7 @@ enum class FrameType : std::uint8_t {
   chunk = 18,      // a piece of the response's body
   file = 19,       // a region of the regular file whose descriptor travels with the packet
   failed = 20,     // the app raised; before the head: 500; after it: the connection is cut
+  returned = 21,   // no worker has begun it, and the daemon asked for it (command give_back)
 };
 
 // Flags of a request.
@@ -125,7 +128,7 @@ struct Failed {
 // a head is not copied: it is sent as a second slice after the encoded part (see send()).
 std::size_t encode_request(std::span<char> out, const RequestHead& head, std::span<const Header> headers,
                            std::size_t body_size);
-// How many bytes that would be: what is larger than kPacketMax with its body cannot be sent.
+// How many bytes that would be: what is larger than kRequestMax with its body cannot be sent.
 std::size_t request_size(const RequestHead& head, std::span<const Header> headers);
 std::size_t encode_head(std::span<char> out, const Head& head);  // without head.body's bytes
 std::size_t encode_chunk_prefix(std::span<char> out, FrameType type, std::uint64_t call, std::uint8_t flags);

@@ -320,7 +320,7 @@ bool App::disk_may_differ() const {
 
 int App::running() const {
   int calls = 0;
-  for (const auto& generation : moulting_.generations()) calls += generation->in_flight();
+  for (const auto& generation : moulting_.generations()) calls += generation->running();
   return calls;
 }
 

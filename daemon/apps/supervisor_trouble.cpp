@@ -44,9 +44,8 @@ std::vector<Tenant> Supervisor::tenants_of(const Host& host) const {
         Tenant tenant{app->config().name, generation->number(), interpreter->number(),
                       interpreter->state() == Interpreter::State::making &&
                           generation->state() != GenerationState::spare};
-        for (const auto& worker : interpreter->workers()) {
-          if (worker->state() == Worker::State::serving)
-            tenant.calls.emplace_back(worker->index(), worker->what());
+        for (Flight* const flight : interpreter->flights()) {
+          if (const auto worker = flight->worker()) tenant.calls.emplace_back(*worker, flight->what());
         }
         tenants.push_back(std::move(tenant));
       }

@@ -109,9 +109,9 @@ void Exchange::route(std::string_view query, Body body) {
 
   // Parts of a head appear in the packet two or three times; the body must still fit.
   const std::size_t size = lane::request_size(head, request_->headers);
-  if (size > lane::kPacketMax) return refuse({431, "The headers are larger than this server accepts."});
+  if (size > lane::kRequestMax) return refuse({431, "The headers are larger than this server accepts."});
   call_.head_size = size;
-  inline_max_ = std::min(lane::kInlineBodyMax, lane::kPacketMax - size);
+  inline_max_ = std::min(lane::kInlineBodyMax, lane::kRequestMax - size);
   if (body != Body::follows) return submit(body == Body::awaits_continue);
   // Also a large one gets its worker only when its beginning is here.
   collecting_ = true;

@@ -135,9 +135,7 @@ void Host::load(const LoadCommand& command, Fd snapshot) {
 
 void Host::retire(std::uint64_t interp, Seconds timeout) { send(RetireCommand{interp, timeout}); }
 
-void Host::interrupt(std::uint64_t interp, int worker, std::uint64_t call) {
-  send(InterruptCommand{interp, static_cast<std::size_t>(worker), call});
-}
+void Host::interrupt(std::uint64_t interp, std::uint64_t call) { send(InterruptCommand{interp, call}); }
 
 void Host::route(const std::string& app, const std::vector<std::uint64_t>& interps) {
   send(RouteCommand{app, interps});

@@ -67,7 +67,7 @@ class Host {
   std::uint64_t make(MakeCommand command, std::vector<Fd> descriptors, InterpreterListener& listener);
   void load(const LoadCommand& command, Fd snapshot);  // a spare
   void retire(std::uint64_t interp, Seconds timeout);
-  void interrupt(std::uint64_t interp, int worker, std::uint64_t call);
+  void interrupt(std::uint64_t interp, std::uint64_t call);
   // Which interpreters calls of `app` enter that others of this host make (ipc/PROTOCOL.md).
   void route(const std::string& app, const std::vector<std::uint64_t>& interps);
   void drain(std::uint64_t interp);

@@ -144,7 +144,7 @@ struct Served {
   App* app = nullptr;
   Generation* generation = nullptr;
   Interpreter* interpreter = nullptr;
-  Worker* worker = nullptr;
+  Flight* flight = nullptr;
 };
 
 template <typename Visit>
@@ -153,10 +153,8 @@ void for_each_served(Daemon& daemon, const Visit& visit) {
     for (const auto& generation : app->moulting().generations()) {
       for (const auto& interpreter : generation->interpreters()) {
         if (interpreter->host() == nullptr) continue;
-        for (const auto& worker : interpreter->workers()) {
-          if (worker->state() == Worker::State::serving)
-            visit(Served{app, generation.get(), interpreter.get(), worker.get()});
-        }
+        for (Flight* const flight : interpreter->flights())
+          visit(Served{app, generation.get(), interpreter.get(), flight});
       }
     }
   }
@@ -190,17 +188,17 @@ Error no_such_call(const std::string& name) {
 }
 
 Json row_of(const Served& served) {
-  const Worker& worker = *served.worker;
-  return {{"call", fmt::format("w{}-{}", served.interpreter->host()->number(), worker.call_id())},
+  const Flight& flight = *served.flight;
+  return {{"call", fmt::format("w{}-{}", served.interpreter->host()->number(), flight.call_id())},
           {"app", served.app->config().name},
           {"generation", served.generation->number()},
           {"host", served.interpreter->host()->number()},
-          {"kind", worker.serves_function() ? "function" : "request"},
-          {"what", worker.what()},
-          {"caller", worker.caller()},
-          {"seconds", Seconds(Steady::now() - worker.started()).count()},
-          {"waited_for", worker.call() != nullptr},
-          {"interrupts", worker.interrupts}};
+          {"kind", flight.serves_function() ? "function" : "request"},
+          {"what", flight.what()},
+          {"caller", flight.caller()},
+          {"seconds", Seconds(Steady::now() - flight.started()).count()},
+          {"waited_for", flight.call() != nullptr},
+          {"interrupts", flight.interrupts}};
 }
 
 Json row_of(const HostCall& call, int host) {
@@ -261,7 +259,7 @@ void calls(Daemon& daemon, const Json& params, Reply reply) {
 std::optional<Served> find_served(Daemon& daemon, const CallName& name) {
   std::optional<Served> found;
   for_each_served(daemon, [&](const Served& served) {
-    if (served.interpreter->host()->number() == name.host && served.worker->call_id() == name.number)
+    if (served.interpreter->host()->number() == name.host && served.flight->call_id() == name.number)
       found = served;
   });
   return found;
@@ -278,7 +276,7 @@ void stack(Daemon& daemon, const Json& params, Reply reply) {
   } else if (const auto served = name ? find_served(daemon, *name) : std::nullopt) {
     host = served->interpreter->host();
     command.interp = served->interpreter->number();
-    command.worker = served->worker->index();
+    if (const auto worker = served->flight->worker()) command.worker = static_cast<int>(*worker);
   }
   if (host == nullptr) {
     reply.fail(no_such_call(text));
@@ -300,7 +298,7 @@ void kill(Daemon& daemon, const Json& params, Reply reply) {
   const auto name = parse_name(text);
   const Json done{{"call", text}, {"outcome", "interrupted"}};
   if (const auto served = name && name->kind == 'w' ? find_served(daemon, *name) : std::nullopt) {
-    served->interpreter->interrupt(*served->worker);
+    served->interpreter->interrupt(*served->flight);
     reply.ok(done);
     return;
   }

@@ -167,7 +167,7 @@ Json generation_rows(const App& app) {
     for (const auto& alive : app.moulting().generations()) {
       if (alive->number() != generation.number || alive->state() != generation.state) continue;
       host = host_of(*alive);
-      calls = static_cast<std::size_t>(alive->in_flight());
+      calls = static_cast<std::size_t>(alive->running());
     }
     const bool is_active = active != nullptr && active->number() == generation.number;
     const WallTime now = std::chrono::system_clock::now();
@@ -224,8 +224,8 @@ Json status_page(const App& app, const std::vector<std::string>& urls) {
     const GenerationRecord& record = active->record();
     const Host* host = host_of(*active);
     for (const auto& interpreter : active->interpreters()) {
-      workers += interpreter->workers().size();
-      busy += static_cast<std::size_t>(interpreter->busy());
+      workers += interpreter->workers();
+      busy += static_cast<std::size_t>(interpreter->busy()) - interpreter->waiting();
     }
     page["active"] = {{"generation", record.number},
                       {"state", to_string(record.state)},
@@ -306,7 +306,7 @@ Json host_rows(const Supervisor& supervisor, HostPool& hosts) {
         for (const auto& interpreter : generation->interpreters()) {
           if (interpreter->host() != host) continue;
           apps.insert(app->config().name);
-          workers += interpreter->workers().size();
+          workers += interpreter->workers();
           if (interpreter->state() == Interpreter::State::abandoned) ++abandoned;
         }
       }

@@ -207,7 +207,7 @@ Result<> Moulting::make_generation(GenerationRecord record, const MakeCommand& c
   generations_.push_back(std::make_unique<Generation>(services_.loop, *this, std::move(record),
                                                       attempt_->snapshot, attempt_->packages));
   attempt_->generation = generations_.back().get();
-  return attempt_->generation->make(hosts, services_.buffers, command, *attempt_->memfd);
+  return attempt_->generation->make(hosts, services_.lane_rounds, command, *attempt_->memfd);
 }
 
 void Moulting::on_generation_made(Generation& generation) {

@@ -284,7 +284,9 @@ class Moulting final : public Generation::Owner,
   void on_generation_lost(Generation& generation, const std::string& how) override;
   void on_generation_hurt(Generation& generation, const std::string& how) override;
   void on_generation_ended(Generation& generation) override;
-  void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override;
+  void on_flight_ended(Generation& generation, Flight& flight) override;
+  void on_room(Generation& generation) override;
+  void on_call_returned(Generation&, Call& call) override { dispatcher_.on_call_returned(call); }
   void on_call_lost(Generation& generation, Call& call) override;
   void on_call_moved(Call& call) override;
   void on_files_used(Generation& generation, const std::vector<std::string>& files) override;

@@ -74,7 +74,7 @@ Generation* Moulting::make_spare(const LoadedEvent& loaded) {
   generations_.push_back(
       std::make_unique<Generation>(services_.loop, *this, std::move(record), nullptr, active_->packages()));
   Generation* const spare = generations_.back().get();
-  if (spare->make(hosts, services_.buffers, command, *nothing)) return spare;
+  if (spare->make(hosts, services_.lane_rounds, command, *nothing)) return spare;
   spare->retire(Spare::kRetireTimeout);
   return nullptr;
 }

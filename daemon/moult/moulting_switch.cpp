@@ -156,7 +156,7 @@ void Moulting::sweep(SteadyTime now) {
   std::vector<Generation*> overdue;
   for (const auto& generation : generations_) {
     if (generation->state() != GenerationState::draining) continue;
-    generation->drop_broken_calls(now);
+    generation->look_after_calls(now);
     const Generation::Overdue late =
         generation->interrupt_calls(now, overdue_if_before(now, config_.call_timeout));
     stats_.timeouts += static_cast<std::uint64_t>(late.interrupted);
@@ -236,10 +236,15 @@ void Moulting::bury_soon() {
   });
 }
 
-void Moulting::on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) {
-  dispatcher_.on_worker_idle(generation, interpreter, worker);
-  if (hooks_) hooks_->on_worker_idle(generation);
-  if (warm_up_ && attempt_ && attempt_->generation == &generation) warm_up_->on_worker_idle();
+void Moulting::on_flight_ended(Generation& generation, Flight& flight) {
+  dispatcher_.on_flight_ended(flight);
+  on_room(generation);
+}
+
+void Moulting::on_room(Generation& generation) {
+  dispatcher_.on_room();
+  if (hooks_) hooks_->on_room(generation);
+  if (warm_up_ && attempt_ && attempt_->generation == &generation) warm_up_->on_room();
 }
 
 void Moulting::on_call_lost(Generation&, Call& call) { dispatcher_.on_call_lost(call); }

@@ -64,7 +64,7 @@ class CallTarget {
   virtual bool is_crowded() const { return false; }
 };
 
-class Worker;     // serve/worker.h
+class Flight;     // serve/flight.h
 class CallQueue;  // serve/call_queue.h
 
 // Numbers the calls of a daemon, so that no two on one lane can be taken for each other. One per
@@ -93,7 +93,7 @@ class Call {
 
   // Supervise's own, from submit() to the end.
   CallTarget* target = nullptr;  // null: not in flight
-  Worker* worker = nullptr;      // null: queued
+  Flight* flight = nullptr;      // null: queued
   CallQueue* queue = nullptr;    // where it waits
   Call* previous = nullptr;      // in that
   Call* next = nullptr;

@@ -34,7 +34,7 @@ void Dispatcher::set_prospect(SteadyTime soonest, std::string why) {
 
 void Dispatcher::submit(Call& call) {
   call.target = this;
-  call.worker = nullptr;
+  call.flight = nullptr;
   call.head_seen = call.retried = call.paused = call.body_sent = false;
   call.generation = call.moved_by = 0;
   call.submitted = Steady::now();
@@ -47,7 +47,7 @@ void Dispatcher::submit(Call& call) {
     return;
   }
   const std::size_t size = call.head_size != 0 ? call.head_size : lane::request_size(call.head, call.headers);
-  if (size + call.body.size() > lane::kPacketMax) {
+  if (size + call.body.size() > lane::kRequestMax) {
     refuse(call, CallFailure::too_large);
     return;
   }
@@ -70,13 +70,8 @@ void Dispatcher::submit(Call& call) {
 
 bool Dispatcher::hand_out(Call& call) {
   if (active_ == nullptr) return false;
-  for (;;) {
-    const Generation::Taken taken = active_->take_idle();
-    if (taken.worker == nullptr) return false;
-    call.generation = active_->number();
-    if (taken.worker->start(call)) return true;
-    taken.interpreter->give_back_broken(*taken.worker);
-  }
+  call.generation = active_->number();
+  return active_->start(call, most_in_hosts());
 }
 
 void Dispatcher::hand_out_queued() {
@@ -89,12 +84,13 @@ void Dispatcher::hand_out_queued() {
   }
 }
 
-void Dispatcher::on_worker_idle(Generation& generation, Interpreter&, Worker& worker) {
+void Dispatcher::on_flight_ended(const Flight& flight) {
   const SteadyTime now = Steady::now();
-  stats_.on_call_done(now, now - worker.started());
-  if (worker.failed) ++stats_.errors;
-  if (&generation == active_) hand_out_queued();
+  stats_.on_call_done(now, now - flight.started());
+  if (flight.failed) ++stats_.errors;
 }
+
+void Dispatcher::on_room() { hand_out_queued(); }
 
 void Dispatcher::send_again(Call& call, CallQueue& queue) {
   call.target = this;
@@ -128,14 +124,23 @@ void Dispatcher::on_call_moved(Call& call) {
   hand_out_queued();
 }
 
+void Dispatcher::on_call_returned(Call& call) {
+  if (intake_ == Intake::stopped) {
+    refuse(call, CallFailure::app_stopped);
+    return;
+  }
+  call.target = this;
+  queue_.push_front(call);
+}
+
 void Dispatcher::give_back_moved() {
   moved_.move_before(queue_);
   hand_out_queued();
 }
 
 void Dispatcher::cancel(Call& call) {
-  if (call.worker != nullptr) {
-    call.worker->abort();
+  if (call.flight != nullptr) {
+    call.flight->abort();
   } else if (call.target != nullptr) {
     CallQueue::remove(call);
     call.target = nullptr;
@@ -143,19 +148,19 @@ void Dispatcher::cancel(Call& call) {
 }
 
 void Dispatcher::send_body(Call& call, std::string_view piece, End end, bool broken) {
-  if (call.worker == nullptr) return;
+  if (call.flight == nullptr) return;
   call.body_sent = true;
-  call.worker->send_body(piece, end, broken);
+  call.flight->send_body(piece, end, broken);
 }
 
 void Dispatcher::pause(Call& call) {
   call.paused = true;
-  if (call.worker != nullptr) call.worker->pause();
+  if (call.flight != nullptr) call.flight->pause();
 }
 
 void Dispatcher::resume(Call& call) {
   call.paused = false;
-  if (call.worker != nullptr) call.worker->resume();
+  if (call.flight != nullptr) call.flight->resume();
 }
 
 // Not always in the order of time: one that is sent again comes first. A refusal may change the queue.
@@ -178,7 +183,7 @@ bool Dispatcher::sweep(SteadyTime now) {
   sweep(queue_, now);
   sweep(moved_, now);
   if (active_ != nullptr) {
-    active_->drop_broken_calls(now);
+    active_->look_after_calls(now);
     const Generation::Overdue overdue =
         active_->interrupt_calls(now, overdue_if_before(now, limits_.call_timeout));
     stats_.timeouts += static_cast<std::uint64_t>(overdue.interrupted);

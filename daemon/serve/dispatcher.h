@@ -5,6 +5,7 @@
 #include "daemon/serve/generation.h"
 #include "daemon/serve/stats.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -49,20 +50,26 @@ class Dispatcher final : public CallTarget {
   enum class Intake { open, stopped };
   void set_intake(Intake intake);
 
-  // A worker of any generation became idle.
-  void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker);
+  // A call of any generation has ended.
+  void on_flight_ended(const Flight& flight);
+  void on_room();
   // A call whose worker broke: sent again where that is allowed, else host_lost.
   void on_call_lost(Call& call);
   // A call that its generation's interpreter cannot serve: it waits for another generation, or is told
   // app_moving where it cannot be sent again.
   void on_call_moved(Call& call);
+  // A call that no worker had begun, the last of several first: it is the first of the queue again.
+  void on_call_returned(Call& call);
   // No other generation comes: the one that could not serve them does what it can.
   void give_back_moved();
 
   // Answers what waited too long; interrupts what runs too long. True: there is something to watch.
   bool sweep(SteadyTime now);
 
-  int queued() const { return queue_.size() + moved_.size(); }
+  // Calls that wait, also those that the active generation has and has not begun.
+  int queued() const {
+    return queue_.size() + moved_.size() + (active_ != nullptr ? static_cast<int>(active_->waiting()) : 0);
+  }
   Seconds oldest_wait(SteadyTime now) const {
     return queue_.empty() ? Seconds(0) : Seconds(now - queue_.first()->submitted);
   }
@@ -84,6 +91,7 @@ class Dispatcher final : public CallTarget {
   void hand_out_queued();
   void sweep(CallQueue& queue, SteadyTime now);
   bool is_busy() const;
+  std::size_t most_in_hosts() const { return static_cast<std::size_t>(std::max(limits_.queue, 0)); }
   void refuse(Call& call, CallFailure failure);
 
   CallStats& stats_;

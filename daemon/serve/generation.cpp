@@ -15,7 +15,6 @@ constexpr Milliseconds kInterruptAgain{1'000};
 constexpr int kInterruptsMax = 5;
 constexpr std::size_t kFilesUsedMax = 20'000;
 constexpr std::size_t kFallBacksMax = 1'000;
-constexpr Milliseconds kBrokenLaneGrace{1'000};
 
 }  // namespace
 
@@ -81,12 +80,12 @@ Generation::Generation(uv::Loop& loop, Owner& owner, GenerationRecord record, Sn
   record_.state = GenerationState::making;
 }
 
-Result<> Generation::make(const std::vector<Host*>& hosts, LaneBuffers& buffers, const MakeCommand& command,
+Result<> Generation::make(const std::vector<Host*>& hosts, LaneRounds& rounds, const MakeCommand& command,
                           const Fd& snapshot) {
   if (command.spare) record_.state = GenerationState::spare;
   for (Host* host : hosts) {
-    auto interpreter = std::make_unique<Interpreter>(*this, *host);
-    MOULT_TRY(interpreter->start(loop_, buffers, command, snapshot));
+    auto interpreter = std::make_unique<Interpreter>(loop_, rounds, *this, *host);
+    MOULT_TRY(interpreter->start(command, snapshot));
     interpreters_.push_back(std::move(interpreter));
   }
   return {};
@@ -103,15 +102,19 @@ Result<> Generation::load(GenerationRecord record, SnapshotPtr snapshot, const L
   return {};
 }
 
-Generation::Taken Generation::take_idle() {
+bool Generation::start(Call& call, std::size_t most) {
   Interpreter* best = nullptr;
   for (const auto& interpreter : interpreters_) {
-    if (!interpreter->has_idle() || interpreter->is_stalled()) continue;
+    if (!interpreter->has_room(most) || interpreter->is_stalled()) continue;
     if (best == nullptr || interpreter->busy() < best->busy()) best = interpreter.get();
   }
-  if (best == nullptr) return {};
-  Worker* worker = best->take_idle();
-  return worker == nullptr ? Taken{} : Taken{best, worker};
+  return best != nullptr && best->start(call);
+}
+
+std::size_t Generation::waiting() const {
+  std::size_t calls = 0;
+  for (const auto& interpreter : interpreters_) calls += interpreter->waiting();
+  return calls;
 }
 
 int Generation::in_flight() const {
@@ -139,7 +142,10 @@ void Generation::replace() {
   MOULT_CHECK(advance(GenerationEvent::replaced), "a generation that cannot be replaced");
   draining_since_ = Steady::now();
   record_.replaced = std::chrono::system_clock::now();
-  for (const auto& interpreter : interpreters_) interpreter->drain();
+  for (const auto& interpreter : interpreters_) {
+    interpreter->recall();
+    interpreter->drain();
+  }
 }
 
 void Generation::keep_as_standby() {
@@ -188,25 +194,26 @@ Generation::Overdue Generation::interrupt_calls(SteadyTime now, SteadyTime start
   Overdue overdue;
   for (const auto& interpreter : interpreters_) {
     if (started_before == SteadyTime::max()) interpreter->stop_draining();
-    for (const auto& worker : interpreter->workers()) {
-      const bool given_up = worker->wanted_until <= now;
-      const bool overdue_now = given_up || worker->started() <= started_before;
-      if (worker->state() != Worker::State::serving || !overdue_now) continue;
+    for (Flight* const flight : interpreter->flights()) {
+      const bool given_up = flight->wanted_until <= now;
+      const bool overdue_now = given_up || flight->started() <= started_before;
+      if (flight->stuck || !overdue_now) continue;
       if (given_up) {
         // Its caller learns at once what its own clock says.
-        if (Call* call = worker->detach(); call != nullptr)
+        if (Call* call = flight->detach(); call != nullptr)
           call->client->on_failure(*call, CallFailure::call_timeout, {});
       }
-      if (worker->interrupts < kInterruptsMax) {
-        if (worker->interrupts > 0 && now - worker->interrupted_at < kInterruptAgain) continue;
-        if (worker->interrupts == 0) ++overdue.interrupted;
-        interpreter->interrupt(*worker);
+      if (!flight->has_begun()) continue;  // it is called back
+      if (flight->interrupts < kInterruptsMax) {
+        if (flight->interrupts > 0 && now - flight->interrupted_at < kInterruptAgain) continue;
+        if (flight->interrupts == 0) ++overdue.interrupted;
+        interpreter->interrupt(*flight);
         continue;
       }
-      if (now - worker->interrupted_at < kInterruptAgain) continue;
+      if (now - flight->interrupted_at < kInterruptAgain) continue;
       // Its thread is blocked where no exception reaches it. The client gets its answer now.
-      Call* call = worker->detach();
-      interpreter->give_up(*worker);
+      Call* call = flight->detach();
+      interpreter->give_up(*flight);
       ++overdue.given_up;
       if (call != nullptr) {
         call->client->on_failure(*call, CallFailure::call_timeout,
@@ -217,15 +224,8 @@ Generation::Overdue Generation::interrupt_calls(SteadyTime now, SteadyTime start
   return overdue;
 }
 
-void Generation::drop_broken_calls(SteadyTime now) {
-  for (const auto& interpreter : interpreters_) {
-    for (const auto& worker : interpreter->workers()) {
-      if (worker->state() == Worker::State::serving && worker->broken_at != SteadyTime{} &&
-          now - worker->broken_at > kBrokenLaneGrace) {
-        interpreter->drop_broken_call(*worker);
-      }
-    }
-  }
+void Generation::look_after_calls(SteadyTime now) {
+  for (const auto& interpreter : interpreters_) interpreter->look_after_calls(now);
 }
 
 bool Generation::has_ended() const {
@@ -321,16 +321,31 @@ void Generation::on_note(Interpreter&, const HostEvent& event) {
   } else if (std::holds_alternative<SpareEvent>(event)) {
     ++ready_;
   } else if (std::holds_alternative<DrainedEvent>(event)) {
-    if (record_.state == GenerationState::draining && in_flight() == 0) owner_.on_generation_idle(*this);
+    tell_if_idle();
   } else {
     owner_.on_notice(*this, event);
   }
 }
 
-void Generation::on_worker_idle(Interpreter& interpreter, Worker& worker) {
-  ++record_.calls;
-  owner_.on_worker_idle(*this, interpreter, worker);
+void Generation::tell_if_idle() {
   if (record_.state == GenerationState::draining && in_flight() == 0) owner_.on_generation_idle(*this);
+}
+
+void Generation::on_flight_ended(Interpreter&, Flight& flight) {
+  ++record_.calls;
+  owner_.on_flight_ended(*this, flight);
+  tell_if_idle();
+}
+
+void Generation::on_room(Interpreter&) {
+  owner_.on_room(*this);
+  tell_if_idle();
+}
+
+// A stalled one gets no calls, so it waits for another generation, or until it answers again.
+void Generation::on_call_returned(Interpreter& interpreter, Call& call) {
+  if (interpreter.is_stalled()) return owner_.on_call_moved(call);
+  owner_.on_call_returned(*this, call);
 }
 
 void Generation::on_call_lost(Interpreter&, Call& call) { owner_.on_call_lost(*this, call); }

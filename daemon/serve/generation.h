@@ -78,9 +78,11 @@ class Generation final : public Interpreter::Owner {
     // One of its hosts died, others live: it is less than it was.
     virtual void on_generation_hurt(Generation& generation, const std::string& how) = 0;
     virtual void on_generation_ended(Generation& generation) = 0;  // nothing of it is left
-    virtual void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) = 0;
+    virtual void on_flight_ended(Generation& generation, Flight& flight) = 0;
+    virtual void on_room(Generation& generation) = 0;  // it may take a call that it did not take before
     virtual void on_call_lost(Generation& generation, Call& call) = 0;
     virtual void on_call_moved(Call& call) = 0;  // it is to be served by another generation
+    virtual void on_call_returned(Generation& generation, Call& call) = 0;  // nobody had begun it
     // Something refuses its interpreter, and it was made already.
     virtual void on_refused(Generation& generation, const RefusalNote& what) = 0;
     virtual void on_files_used(Generation& generation, const std::vector<std::string>& files) = 0;
@@ -94,20 +96,19 @@ class Generation final : public Interpreter::Owner {
 
   // Asks each of `hosts` for an interpreter. With `command.spare` it is none yet, until load() makes it
   // the generation of `record`.
-  Result<> make(const std::vector<Host*>& hosts, LaneBuffers& buffers, const MakeCommand& command,
+  Result<> make(const std::vector<Host*>& hosts, LaneRounds& rounds, const MakeCommand& command,
                 const Fd& snapshot);
 
   Result<> load(GenerationRecord record, SnapshotPtr snapshot, const LoadCommand& command, const Fd& memfd);
   bool is_ready_spare() const { return state() == GenerationState::spare && ready_ == interpreters_.size(); }
 
-  // Takes a worker of the interpreter with the fewest calls in flight; null: all are busy.
-  struct Taken {
-    Interpreter* interpreter = nullptr;
-    Worker* worker = nullptr;
-  };
-  Taken take_idle();
+  // Gives it to the interpreter with the fewest calls in flight. No more than `most` calls wait in each for a
+  // worker. False: none has room.
+  bool start(Call& call, std::size_t most);
+  std::size_t waiting() const;  // calls that no worker has begun
   // Calls on workers, and one for each interpreter that calls of its host's others are still in.
   int in_flight() const;
+  int running() const { return in_flight() - static_cast<int>(waiting()); }
 
   void refuse(Rejection rejection);
   void activate();
@@ -129,8 +130,7 @@ class Generation final : public Interpreter::Owner {
   int calls_begun_by(SteadyTime time) const;
   int end_calls_begun_by(SteadyTime time, SteadyTime now);  // with CallFailure::call_timeout
   void end_streams();
-  // Gives up calls whose lanes broke while the host lives on.
-  void drop_broken_calls(SteadyTime now);
+  void look_after_calls(SteadyTime now);  // Interpreter has it
 
   GenerationState state() const { return record_.state; }
   const SnapshotPtr& snapshot() const { return snapshot_; }
@@ -163,7 +163,9 @@ class Generation final : public Interpreter::Owner {
   void on_ended(Interpreter& interpreter) override;
   void on_host_gone(Interpreter& interpreter, const std::string& how) override;
   void on_note(Interpreter& interpreter, const HostEvent& event) override;
-  void on_worker_idle(Interpreter& interpreter, Worker& worker) override;
+  void on_flight_ended(Interpreter& interpreter, Flight& flight) override;
+  void on_room(Interpreter& interpreter) override;
+  void on_call_returned(Interpreter& interpreter, Call& call) override;
   void on_call_lost(Interpreter& interpreter, Call& call) override;
   void on_call_moved(Call& call) override { owner_.on_call_moved(call); }
   void on_log_line(char stream, std::string_view line) override;
@@ -171,6 +173,7 @@ class Generation final : public Interpreter::Owner {
   bool advance(GenerationEvent event);
   void arm_end_deadline(Seconds timeout);
   void ask_to_retire(Seconds timeout);
+  void tell_if_idle();
 
   uv::Loop& loop_;
   Owner& owner_;

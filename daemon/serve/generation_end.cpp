@@ -4,9 +4,8 @@ namespace moult {
 
 namespace {
 
-bool is_waited_for(const Worker& worker, SteadyTime begun_by) {
-  return worker.state() == Worker::State::serving && worker.call() != nullptr && !worker.is_event_stream() &&
-         worker.started() <= begun_by;
+bool is_waited_for(const Flight& flight, SteadyTime begun_by) {
+  return flight.call() != nullptr && !flight.is_event_stream() && flight.started() <= begun_by;
 }
 
 }  // namespace
@@ -14,15 +13,15 @@ bool is_waited_for(const Worker& worker, SteadyTime begun_by) {
 int Generation::calls_begun_by(SteadyTime time) const {
   int calls = 0;
   for (const auto& interpreter : interpreters_) {
-    for (const auto& worker : interpreter->workers()) calls += is_waited_for(*worker, time) ? 1 : 0;
+    for (Flight* const flight : interpreter->flights()) calls += is_waited_for(*flight, time) ? 1 : 0;
   }
   return calls;
 }
 
 int Generation::end_calls_begun_by(SteadyTime time, SteadyTime now) {
   for (const auto& interpreter : interpreters_) {
-    for (const auto& worker : interpreter->workers()) {
-      if (is_waited_for(*worker, time)) worker->wanted_until = now;
+    for (Flight* const flight : interpreter->flights()) {
+      if (is_waited_for(*flight, time)) flight->wanted_until = now;
     }
   }
   return interrupt_calls(now, SteadyTime::min()).interrupted;
@@ -30,7 +29,7 @@ int Generation::end_calls_begun_by(SteadyTime time, SteadyTime now) {
 
 void Generation::end_streams() {
   for (const auto& interpreter : interpreters_) {
-    for (const auto& worker : interpreter->workers()) worker->end_event_stream();
+    for (Flight* const flight : interpreter->flights()) flight->end_event_stream();
   }
 }
 

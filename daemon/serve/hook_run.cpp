@@ -118,18 +118,16 @@ void HookRun::call_next() {
     return;
   }
   Interpreter& interpreter = *generation_->interpreters()[at_];
-  Worker* const worker = interpreter.take_idle();
-  wants_worker_ = worker == nullptr;
+  wants_worker_ = !interpreter.has_room(0);
   if (wants_worker_) return;
   prepare_call();
   call_.target = this;
-  if (worker->start(call_)) return;
+  if (interpreter.start(call_)) return;
   call_.target = nullptr;
-  interpreter.give_back_broken(*worker);
-  fail("it could not be called: the worker's lane is broken");
+  fail("it could not be called: the lane of its workers is broken");
 }
 
-void HookRun::on_worker_idle(const Generation& generation) {
+void HookRun::on_room(const Generation& generation) {
   if (wants_worker_ && generation_ == &generation) call_next();
 }
 
@@ -152,7 +150,7 @@ void HookRun::on_want_body(Call& call) {
   const std::string_view rest = std::string_view(body_).substr(body_sent_);
   const std::string_view piece = rest.substr(0, lane::kChunkMax);
   body_sent_ += piece.size();
-  call.worker->send_body(piece, piece.size() == rest.size() ? End::yes : End::no, false);
+  call.flight->send_body(piece, piece.size() == rest.size() ? End::yes : End::no, false);
 }
 
 void HookRun::on_failure(Call&, CallFailure failure, std::string_view detail) {
@@ -194,7 +192,7 @@ void HookRun::on_answer() {
 }
 
 void HookRun::cancel(Call& call) {
-  if (call.worker != nullptr) call.worker->abort();
+  if (call.flight != nullptr) call.flight->abort();
 }
 
 // Nobody waits for the call any more: an abort alone would not end the function.
@@ -203,8 +201,8 @@ void HookRun::let_go() {
   wants_worker_ = false;
   if (call_.target == nullptr) return;
   for (const auto& interpreter : generation_->interpreters()) {
-    for (const auto& worker : interpreter->workers()) {
-      if (worker.get() == call_.worker) interpreter->interrupt(*worker);
+    for (Flight* const flight : interpreter->flights()) {
+      if (flight == call_.flight) interpreter->interrupt(*flight);
     }
   }
   call_.target->cancel(call_);

@@ -47,8 +47,8 @@ class HookRun final : public CallClient, private CallTarget {
   void ready(Generation& generation, Done done);
 
   Hook hook() const { return hook_; }
-  // A worker of a generation has become idle.
-  void on_worker_idle(const Generation& generation);
+  // A generation may take a call that it did not take before.
+  void on_room(const Generation& generation);
   // Its host has gone, or it is about to be retired.
   void on_generation_lost(const Generation& generation);
 

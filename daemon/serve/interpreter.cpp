@@ -10,16 +10,21 @@ namespace {
 
 // One packet of the command channel must fit into a socket's buffer (ipc/PROTOCOL.md).
 constexpr std::size_t kMakeMax = 120 * 1024;
+// A call that waits in the host so long waits for a worker: it had better wait here, for any.
+constexpr Milliseconds kWaitsInHost{50};
+// Lanes that broke while the host lives on: an app has closed descriptors that are not its own.
+constexpr Milliseconds kBrokenLaneGrace{1'000};
 
 }  // namespace
 
-Interpreter::Interpreter(Owner& owner, Host& host) : owner_(owner), host_(&host) {}
+Interpreter::Interpreter(uv::Loop& loop, LaneRounds& rounds, Owner& owner, Host& host)
+    : owner_(owner), host_(&host), loop_(loop), lanes_(loop, rounds, *this) {}
 
 Interpreter::~Interpreter() {
   if (host_ != nullptr && number_ != 0) host_->forget(number_);
 }
 
-Result<> Interpreter::start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand command, const Fd& snapshot) {
+Result<> Interpreter::start(MakeCommand command, const Fd& snapshot) {
   if (const std::size_t size = encode_command(command).size(); size > kMakeMax) {
     Error error{ErrorCode::config_invalid,
                 fmt::format("the app's settings take {} KiB as a command; {} are possible", size / 1024,
@@ -33,14 +38,11 @@ Result<> Interpreter::start(uv::Loop& loop, LaneBuffers& buffers, MakeCommand co
   MOULT_ASSIGN(PipePair log, make_pipe());
   MOULT_TRY(set_nonblocking(log.read));
   descriptors.push_back(std::move(log.write));
-  log_ = std::make_unique<LogPipe>(loop, std::move(log.read), [this](char stream, std::string_view line) {
+  log_ = std::make_unique<LogPipe>(loop_, std::move(log.read), [this](char stream, std::string_view line) {
     owner_.on_log_line(stream, line);
   });
-  for (int index = 0; index < command.threads; ++index) {
-    MOULT_ASSIGN(SocketPair lane, seqpacket_pair());
-    workers_.push_back(std::make_unique<Worker>(loop, buffers, *this, index, std::move(lane.ours)));
-    descriptors.push_back(std::move(lane.theirs));
-  }
+  MOULT_ASSIGN(std::vector<Fd> theirs, lanes_.open(static_cast<std::size_t>(command.threads)));
+  std::move(theirs.begin(), theirs.end(), std::back_inserter(descriptors));
   number_ = host_->make(std::move(command), std::move(descriptors), *this);
   return {};
 }
@@ -52,32 +54,30 @@ Result<> Interpreter::load(LoadCommand command, const Fd& snapshot) {
   return {};
 }
 
-Worker* Interpreter::take_idle() {
-  while (!idle_.empty()) {
-    Worker* worker = idle_.back();
-    idle_.pop_back();
-    if (!worker->is_idle()) continue;  // closed meanwhile
-    ++busy_;
-    return worker;
-  }
-  return nullptr;
-}
-
-void Interpreter::interrupt(Worker& worker) {
+void Interpreter::interrupt(Flight& flight) {
   if (host_ == nullptr) return;
-  worker.interrupted_at = Steady::now();
-  ++worker.interrupts;
-  host_->interrupt(number_, worker.index(), worker.call_id());
+  flight.interrupted_at = Steady::now();
+  ++flight.interrupts;
+  host_->interrupt(number_, flight.call_id());
 }
 
-void Interpreter::give_back(Worker& worker) {
-  --busy_;
-  if (worker.is_idle()) idle_.push_back(&worker);
+void Interpreter::recall() {
+  if (host_ == nullptr || lanes_.waiting() == 0) return;
+  recalled_at_ = Steady::now();
+  lanes_.expect_return();
+  host_->give_back(number_);
 }
 
-void Interpreter::give_back_broken(Worker& worker) {
-  --busy_;
-  worker.close();
+void Interpreter::look_after_calls(SteadyTime now) {
+  lanes_.tell_aborts();
+  const auto since = lanes_.waiting_since();
+  if (since && now - std::max(*since, recalled_at_) > kWaitsInHost) recall();
+  const auto broken = lanes_.broken_at();
+  if (!broken || now - *broken < kBrokenLaneGrace || state_ != State::made) return;
+  state_ = State::abandoned;
+  lose_calls();
+  owner_.on_host_gone(*this, "closed the lanes of its workers");
+  owner_.on_ended(*this);
 }
 
 void Interpreter::open() { drain_ = Drain::open; }
@@ -109,14 +109,7 @@ void Interpreter::ask_to_drain() {
 
 void Interpreter::retire(Seconds timeout) {
   if (state_ != State::making && state_ != State::made) return;
-  idle_.clear();
-  for (const auto& worker : workers_) {
-    if (worker->state() == Worker::State::idle) worker->close();
-    if (worker->state() != Worker::State::serving) continue;
-    Call* call = worker->detach();
-    worker->close(Worker::State::stuck);
-    if (call != nullptr) owner_.on_call_lost(*this, *call);
-  }
+  lose_calls();
   state_ = State::leaving;
   if (host_ != nullptr) host_->retire(number_, timeout);
 }
@@ -131,7 +124,6 @@ void Interpreter::on_event(const HostEvent& event) {
     if (state_ != State::making) return;  // retired meanwhile: `retired` follows
     state_ = State::made;
     exports_ = exports_ || made->exports > 0;
-    for (const auto& worker : workers_) idle_.push_back(worker.get());
     owner_.on_made(*this, *made);
   } else if (const auto* rejected = std::get_if<RejectedEvent>(&event)) {
     if (state_ != State::making) return;
@@ -165,49 +157,16 @@ void Interpreter::on_host_gone(const std::string& how) {
   }
   state_ = State::ended;
   lose_calls();
-  busy_ = 0;
   host->forget(number_);
   if (!expected) owner_.on_host_gone(*this, how);
   owner_.on_ended(*this);
 }
 
-void Interpreter::on_worker_idle(Worker& worker) {
-  --busy_;
-  idle_.push_back(&worker);
-  owner_.on_worker_idle(*this, worker);
-}
-
-// Mostly the first sign that the host is dying; its end, told a moment later, decides what becomes of
-// the call. drop_broken_call is for a lane that broke while its host lives on, which only an app that
-// closes descriptors that are not its own can bring about.
-void Interpreter::on_worker_closed(Worker& worker) {
-  std::erase(idle_, &worker);
-  worker.broken_at = Steady::now();
-  if (worker.state() == Worker::State::idle) worker.close();
-}
-
-void Interpreter::drop_broken_call(Worker& worker) {
-  --busy_;
-  Call* call = worker.detach();
-  worker.close();
-  if (call != nullptr) owner_.on_call_lost(*this, *call);
-}
-
-void Interpreter::give_up(Worker& worker) {
-  --busy_;
-  worker.close(Worker::State::stuck);
-}
-
 // What was inside has gone with it.
 void Interpreter::lose_calls() {
   if (drain_ == Drain::awaited) drain_ = Drain::done;
-  idle_.clear();
   if (log_) log_->drain();
-  for (const auto& worker : workers_) {
-    Call* call = worker->detach();
-    if (worker->state() == Worker::State::idle || worker->state() == Worker::State::serving) worker->close();
-    if (call != nullptr) owner_.on_call_lost(*this, *call);
-  }
+  lanes_.end([this](Call& call) { owner_.on_call_lost(*this, call); });
 }
 
 void Interpreter::end(State state) {

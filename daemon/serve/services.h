@@ -4,7 +4,7 @@
 #include "daemon/hosts/host_pool.h"
 #include "daemon/hosts/parting.h"
 #include "daemon/hosts/python_info.h"
-#include "daemon/serve/worker.h"
+#include "daemon/serve/lanes.h"
 #include "daemon/snapshot/package_listings.h"
 #include "daemon/watch/inotify.h"
 #include "ipc/base/log.h"
@@ -47,7 +47,7 @@ struct Services {
   EventSink& events;
   Inotify& inotify;
   PythonProbes& probes;
-  LaneBuffers& buffers;
+  LaneRounds& lane_rounds;
   HostPool* hosts = nullptr;  // set by the Supervisor, which owns it
   std::string state_folder;
   bool log_to_terminal = false;  // moultd run

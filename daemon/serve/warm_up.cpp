@@ -20,12 +20,12 @@ WarmUp::WarmUp(uv::Loop& loop, Generation& generation, std::vector<std::string> 
       soon_(loop) {}
 
 WarmUp::~WarmUp() {
-  if (call_.worker != nullptr) call_.worker->abort();
+  if (call_.flight != nullptr) call_.flight->abort();
 }
 
 void WarmUp::start() { next(); }
 
-void WarmUp::on_worker_idle() {
+void WarmUp::on_room() {
   if (!answered_ && call_.target == nullptr) next();
 }
 
@@ -55,13 +55,7 @@ void WarmUp::next() {
   call_.head_seen = false;
   status_ = 0;
   body_.clear();
-  const Generation::Taken taken = generation_.take_idle();
-  if (taken.worker == nullptr) return;  // on_worker_idle comes
-  call_.target = this;
-  if (!taken.worker->start(call_)) {
-    taken.interpreter->give_back_broken(*taken.worker);
-    finish(Rejection{"warmup", fmt::format("warm-up request {} could not be sent", target)});
-  }
+  if (generation_.start(call_, 0)) call_.target = this;  // else on_room comes
 }
 
 void WarmUp::on_head(Call&, const lane::Head& head, std::string_view body, End end) {

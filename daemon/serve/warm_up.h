@@ -22,8 +22,8 @@ class WarmUp final : public CallClient, private CallTarget {
          Done done);
   ~WarmUp() override;
   void start();
-  // A worker of the generation has become idle.
-  void on_worker_idle();
+  // The generation may take a call that it did not take before.
+  void on_room();
 
  private:
   void on_head(Call& call, const lane::Head& head, std::string_view body, End end) override;

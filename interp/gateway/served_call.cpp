@@ -1,12 +1,32 @@
 #include "interp/gateway/served_call.h"
 
+#include "interp/threads/forked.h"
+
 namespace moult {
+
+namespace {
+
+// Whether this frame is the only one of its call.
+bool is_whole(std::string_view prefix) {
+  const auto type = lane::frame_type(prefix);
+  return type == lane::FrameType::failed ||
+         (type == lane::FrameType::head && (static_cast<std::uint8_t>(prefix[1]) & lane::kEnd) != 0);
+}
+
+}  // namespace
+
+void flush(const py::Attached& py, BatchLane& batch) {
+  thread_local lane::Batch spare;
+  if (batch.flush(spare, lane::Wait::no) != lane::Sent::would_block) return;
+  const py::DetachScope detached(py);
+  batch.finish(spare);
+}
 
 void ServedCall::begin(const lane::RequestHead& head) {
   number_ = head.call;
   flags_ = head.flags;
   is_head_ = head.method == "HEAD";
-  gone_ = false;
+  gone_ = has_sent_ = false;
   scope_.answered = scope_.moved = false;
 }
 
@@ -19,6 +39,9 @@ bool ServedCall::fail(const py::Attached& py, std::string_view traceback) {
 
 bool ServedCall::send(const py::Attached& py, std::string_view prefix, std::string_view data,
                       int attached_fd) {
+  if (!has_sent_ && is_whole(prefix) && prefix.size() + data.size() <= BatchLane::kAnswerMax)
+    return send_whole(py, prefix, data);
+  has_sent_ = true;
   lane::Sent sent = lane::send(lane_, prefix, data, lane::Wait::no, attached_fd);
   if (sent == lane::Sent::would_block) {
     const py::DetachScope detached(py);
@@ -26,6 +49,12 @@ bool ServedCall::send(const py::Attached& py, std::string_view prefix, std::stri
   }
   if (sent != lane::Sent::yes) gone_ = true;
   return sent == lane::Sent::yes;
+}
+
+bool ServedCall::send_whole(const py::Attached& py, std::string_view prefix, std::string_view data) {
+  if (forked::is_child()) return false;  // the daemon hears of this call from the parent
+  while (!batch_.add(prefix, data)) flush(py, batch_);
+  return true;
 }
 
 void ServedCall::look_for_abort() {

@@ -1,21 +1,32 @@
 #pragma once
 
 #include "interp/calls/thread_calls.h"
-#include "ipc/lane.h"
+#include "interp/channel/batch_lane.h"
 
 #include <cstdint>
 #include <string_view>
 
 namespace moult {
 
-// The call that a worker serves now, as its lane knows it. One per worker, used again for each
+// The lanes of a worker: its own, and the one that it shares with the others of its interpreter.
+struct WorkerLanes {
+  int own = -1;
+  BatchLane& batch;
+};
+
+// The answers that wait in the batch leave; the GIL is given up only when the lane is full.
+void flush(const py::Attached& py, BatchLane& batch);
+
+// The call that a worker serves now, as its lanes know it. One per worker, used again for each
 // call, on the worker's thread only (or another thread of the app that reads or writes for it,
-// which then holds the GIL). Sends try without waiting first and give the GIL up only when the
+// which then holds the GIL). An answer that is one frame joins the batch; any other call has all its
+// frames on the worker's own lane. Sends try without waiting first and give the GIL up only when the
 // lane is full.
 class ServedCall {
  public:
   // `scope`: of the thread that serves it.
-  ServedCall(int lane, CallScope& scope) : lane_(lane), scope_(scope) {}
+  ServedCall(const WorkerLanes& lanes, CallScope& scope)
+      : lane_(lanes.own), batch_(lanes.batch), scope_(scope) {}
 
   void begin(const lane::RequestHead& head);
   std::uint64_t number() const { return number_; }
@@ -38,12 +49,16 @@ class ServedCall {
   std::string_view wait_for_packet(const py::Attached& py, std::span<char> buffer);
 
  private:
+  bool send_whole(const py::Attached& py, std::string_view prefix, std::string_view data);
+
   int lane_;
+  BatchLane& batch_;
   CallScope& scope_;
   std::uint64_t number_ = 0;
   std::uint8_t flags_ = 0;
   bool is_head_ = false;
   bool gone_ = false;
+  bool has_sent_ = false;  // a frame on the worker's own lane
 };
 
 }  // namespace moult

@@ -81,6 +81,7 @@ Home::Home(const HostServices& services, MakeOrder make)
   natives_.log.hold_over_forks();
   for (const Fd* own : {&wake_->read, &wake_->write}) forked::close_in_child(own->get());
   for (const Fd& lane : make_.lanes) forked::close_in_child(lane.get());
+  forked::close_in_child(make_.batch.get());
 }
 
 Home::~Home() = default;
@@ -264,33 +265,43 @@ void Home::end_import(const py::Attached& py) {
   py::forget_raise(py);
 }
 
+// A scratch interpreter has none.
 Result<> Home::make_workers(const py::Attached& py) {
+  if (!make_.lanes.empty()) MOULT_TRY(start_workers(py));
+  const std::scoped_lock lock(mutex_);
+  phase_ = Phase::serving;
+  return {};
+}
+
+Result<> Home::start_workers(const py::Attached& py) {
   WsgiTypes types = WsgiTypes::make(py);
+  if (!types.complete()) return fail(Error{ErrorCode::failed, "out of memory"});
   const EnvironFacts facts{make_.app,
                            make_.generation,
                            make_.threads > 1,
                            make_.spec.multiprocess,
                            errors_stream_.get(),
                            types.file_wrapper.get()};
+  MOULT_ASSIGN(LaneBoard board, LaneBoard::open(make_.board, make_.lanes.size()));
+  make_.board.reset();
+  batch_.emplace(std::move(make_.batch), std::move(board));
   shared_.emplace(WorkerShared{interpreter_, callable_.get(), interrupted_.get(), std::move(types), facts,
-                               natives_, services_.turns, [this] {
+                               natives_, services_.turns, share_, *batch_, make_.mode != py::Mode::own,
+                               [this] {
                                  const std::scoped_lock lock(mutex_);
                                  ++workers_left_;
                                  changed_.notify_all();
                                }});
-  if (!shared_->types.complete()) return fail(Error{ErrorCode::failed, "out of memory"});
   std::size_t index = 0;
   for (Fd& lane : make_.lanes) {
     auto worker = std::make_unique<Worker>(index++, std::move(lane), *shared_);
     if (auto started = worker->start(); !started) {
-      for (const auto& begun : workers_) begun->leave();
+      batch_->close();
       return started;
     }
     workers_.push_back(std::move(worker));
   }
   make_.lanes.clear();
-  const std::scoped_lock lock(mutex_);
-  phase_ = Phase::serving;
   return {};
 }
 

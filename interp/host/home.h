@@ -42,7 +42,9 @@ struct MakeOrder : MakeCommand {
   InterpNumber owner = 0;  // of a scratch interpreter: whose it is
   Fd snapshot{};           // of a spare: an empty one
   Fd log{};
-  std::vector<Fd> lanes{};
+  Fd batch{};  // the lane that the workers share, and the board of what they have begun
+  Fd board{};
+  std::vector<Fd> lanes{};  // of each worker
 };
 struct LoadOrder : LoadCommand {
   Fd snapshot;
@@ -65,7 +67,7 @@ class Home : public std::enable_shared_from_this<Home> {
   void retire(Seconds timeout);
   void give_code(LoadOrder load);  // to a spare
   void tell_loaded(const LoadedCommand& loaded);
-  void interrupt(std::size_t worker, std::uint64_t call);
+  void interrupt(std::uint64_t call);
   void tell_stack(const StackCommand& stack, unsigned long thread);  // 0: all threads
   void tell_imports(std::uint64_t ask);
   void drain();
@@ -75,8 +77,10 @@ class Home : public std::enable_shared_from_this<Home> {
   bool has_scratches() const;
   // What of it has the GIL, while that does not move; its scratch interpreters count as it.
   std::optional<StalledEvent> holder();
-  // By the watcher: whether a GIL of its own is kept from its workers; the daemon is told.
+  // By the watcher: whether a GIL of its own is kept from its workers; the daemon is told. And each
+  // millisecond: whether a worker is stuck in a call.
   void look_for_stall();
+  void tick();
   // Itself, or a scratch interpreter of its app.
   std::shared_ptr<Home> find(InterpNumber number);
   const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }
@@ -101,6 +105,7 @@ class Home : public std::enable_shared_from_this<Home> {
   bool is_serving();
   void end_import(const py::Attached& py);
   Result<> make_workers(const py::Attached& py);
+  Result<> start_workers(const py::Attached& py);
   void tell_made(const py::Attached& py, std::string callable);
   void fill_report(const py::Attached& py, MadeEvent& event);
   void reject(const py::Attached& py, std::string stage);
@@ -144,6 +149,8 @@ class Home : public std::enable_shared_from_this<Home> {
   py::Ref callable_;
   py::Ref interrupted_;
   py::Ref errors_stream_;
+  Turns::Share share_;
+  std::optional<BatchLane> batch_;
   std::optional<WorkerShared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 

@@ -230,6 +230,7 @@ std::vector<std::string> Home::wait_for_workers(const py::Attached& py) {
   {
     const py::DetachScope detached(py);
     make_.lanes.clear();
+    make_.batch.reset();
     std::unique_lock lock(mutex_);
     all_left = changed_.wait_until(lock, deadline_, [&] { return workers_left_ == workers_.size(); });
     open_for_visits_ = false;

@@ -36,17 +36,16 @@ class Home::Visit {
   bool allowed_ = false;
 };
 
-void Home::interrupt(std::size_t worker, std::uint64_t call) {
-  services_.errands.run([self = shared_from_this(), worker, call] {
+void Home::interrupt(std::uint64_t call) {
+  services_.errands.run([self = shared_from_this(), call] {
     const Visit visit(*self);
     if (!visit) return;
     std::shared_ptr<ThreadCalls> thread;
     {
       const py::VisitScope scope(self->interpreter_);
-      std::unique_lock lock(self->mutex_);
-      const bool serving = self->phase_ == Phase::serving && worker < self->workers_.size();
-      lock.unlock();
-      if (serving) thread = self->workers_[worker]->interrupt(scope.token(), call);
+      const bool serving = self->is_serving();
+      for (std::size_t i = 0; serving && !thread && i < self->workers_.size(); ++i)
+        thread = self->workers_[i]->interrupt(scope.token(), call);
     }
     // Where it runs now may be another interpreter.
     if (thread) thread->interrupt(0, {call, 0});
@@ -157,14 +156,16 @@ void Home::take_turn() {
 
 bool Home::is_serving() {
   const std::scoped_lock lock(mutex_);
-  return phase_ == Phase::serving;
+  return phase_ == Phase::serving && batch_;
 }
 
 // Those that no worker has begun.
 void Home::give_back_calls() {
-  const Visit visit(*this);
-  if (!visit || !is_serving()) return;
-  for (const auto& worker : workers_) worker->give_back();
+  if (is_serving()) batch_->give_back();
+}
+
+void Home::tick() {
+  if (is_serving()) batch_->tick();
 }
 
 // Who keeps a GIL that nobody else shares keeps only this app waiting, so no thread asks for it to find out:

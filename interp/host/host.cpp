@@ -103,6 +103,10 @@ void Host::look_for_stalls() {
   }
 }
 
+void Host::tick() {
+  for (const auto& home : homes()) home->tick();
+}
+
 // Of a `make` or `load` whose descriptors did not all arrive: the kernel drops those that a full table cannot
 // take (MSG_CTRUNC, unix(7)). A spare that does not get its code is told to retire by the daemon.
 void Host::reject_barren(InterpNumber interp, std::size_t wanted, std::size_t came) {
@@ -113,14 +117,16 @@ void Host::reject_barren(InterpNumber interp, std::size_t wanted, std::size_t ca
 }
 
 void Host::obey(MakeCommand make, std::vector<Fd> descriptors) {
-  const std::size_t wanted = static_cast<std::size_t>(std::max(make.threads, 1)) + 2;
+  const std::size_t wanted = static_cast<std::size_t>(std::max(make.threads, 1)) + 4;
   if (make.threads < 1 || descriptors.size() != wanted) {
     return reject_barren(make.interp, wanted, descriptors.size());
   }
   number_ = make.spec.host;
   const InterpNumber interp = make.interp;
-  MakeOrder order{std::move(make), 0, std::move(descriptors[0]), std::move(descriptors[1])};
-  order.lanes.assign(std::move_iterator(descriptors.begin() + 2), std::move_iterator(descriptors.end()));
+  MakeOrder order{std::move(make),           0,
+                  std::move(descriptors[0]), std::move(descriptors[1]),
+                  std::move(descriptors[2]), std::move(descriptors[3])};
+  order.lanes.assign(std::move_iterator(descriptors.begin() + 4), std::move_iterator(descriptors.end()));
   auto home = std::make_shared<Home>(services_, std::move(order));
   {
     const std::scoped_lock lock(mutex_);
@@ -150,7 +156,7 @@ void Host::obey(RetireCommand retire) {
 }
 
 void Host::obey(InterruptCommand interrupt) {
-  if (const auto home = find(interrupt.interp)) home->interrupt(interrupt.worker, interrupt.call);
+  if (const auto home = find(interrupt.interp)) home->interrupt(interrupt.call);
 }
 
 void Host::obey(StackCommand stack) {

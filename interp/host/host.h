@@ -24,7 +24,9 @@ class Host final : public Heartbeat::Owner {
   StalledEvent find_holder() override;
   void tell_stalled(const StalledEvent& event) override { services_.events.tell(event); }
   void tell_revived(Seconds after) override { services_.events.tell(RevivedEvent{0, after}); }
-  void look_for_stalls();  // of interpreters that share no GIL; by the watcher
+  // By the watcher: of interpreters that share no GIL; each millisecond, of workers that are stuck in a call.
+  void look_for_stalls();
+  void tick();
 
  private:
   void obey(MakeCommand make, std::vector<Fd> descriptors);

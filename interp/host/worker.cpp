@@ -8,13 +8,33 @@
 
 #include <fmt/format.h>
 
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace moult {
 
 namespace {
+
+using namespace std::chrono_literals;
+
+// A call that took longer is looked at: has its thread slept, or did it compute?
+constexpr Steady::duration kSlow = 50us;
+// No answer waits longer for others while calls are fast, and no other interpreter for the GIL that they
+// share.
+constexpr Steady::duration kHeld = 100us;
+// The GIL is free for so long then, or nobody who waits would get it.
+constexpr Steady::duration kFree = 20us;
+// A thread that wants the GIL back in a call of its own asks where nobody hears it (Turns); it gets it so
+// often.
+constexpr int kHoldsOfOthers = 10;
+
+long times_slept() {
+  rusage used{};
+  return ::getrusage(RUSAGE_THREAD, &used) == 0 ? used.ru_nvcsw : 0;
+}
 
 void call_boot(const py::Attached& py, const char* module, const char* function, const char* argument) {
   const py::Ref callable = py::boot_function(py, module, function);
@@ -39,11 +59,6 @@ Result<> Worker::start() {
   return {};
 }
 
-void Worker::leave() {
-  const std::scoped_lock lock(mutex_);
-  if (lane_) ::shutdown(lane_.get(), SHUT_RD);
-}
-
 void Worker::run() {
   const last_words::Stack stack;
   PyThreadState* const state = PyThreadState_New(shared_.interpreter);
@@ -52,9 +67,9 @@ void Worker::run() {
     const Turns::Wanted wanted(shared_.turns);
     const py::AttachScope scope(state);
     call_boot(scope.token(), "shutdown", "adopt_host_thread", name().c_str());
-    server.emplace(scope.token(), lane_.get(), shared_.callable, shared_.types, shared_.facts,
-                   shared_.natives);
-    call_server_.emplace(lane_.get(), shared_.natives);
+    const WorkerLanes lanes{lane_.get(), shared_.batch};
+    server.emplace(scope.token(), lanes, shared_.callable, shared_.types, shared_.facts, shared_.natives);
+    call_server_.emplace(lanes, shared_.natives);
     const std::scoped_lock lock(mutex_);
     thread_id_ = PyThread_get_thread_ident();
     calls_ = shared_.natives.book.here_shared();
@@ -83,30 +98,58 @@ void Worker::run() {
 }
 
 void Worker::serve_lane(PyThreadState* state, WsgiServer& server) {
-  const auto buffer = std::make_unique_for_overwrite<char[]>(lane::kPacketMax);
-  for (;;) {
-    const lane::Received received =
-        lane::receive(lane_.get(), {buffer.get(), lane::kPacketMax}, lane::Wait::yes);
-    if (received.packet.empty()) return;
-    // Body frames and aborts of a call that is over come late; they are dropped.
-    const auto request = lane::decode_request(received.packet);
-    if (!request) continue;
-    {
-      const std::scoped_lock lock(mutex_);
-      came_ = waiting_ = request->head.call;
-    }
+  while (shared_.batch.wait(index_)) {
+    waiting_ = shared_.batch.first();
     shared_.turns.call_begins();
+    shared_.turns.waits(shared_.share);
     {
       const py::AttachScope scope(state);
-      if (begin_call(scope.token(), request->head.call)) {
-        serve(scope.token(), *request, server);
-        end_call(scope.token());
-        tell_opened(scope.token(), shared_.natives);
-      }
+      shared_.turns.has_it(shared_.share);
+      waiting_ = 0;
+      serve_queue(scope.token(), server);
     }
-    if (forked::is_child()) ::_exit(0);  // that the call forked, and that came back here
+    shared_.turns.leaves(shared_.share);
     shared_.turns.call_ends();
   }
+}
+
+// Until the queue is empty, with the GIL kept between the calls.
+void Worker::serve_queue(const py::Attached& py, WsgiServer& server) {
+  BatchLane& batch = shared_.batch;
+  SteadyTime began = Steady::now();
+  SteadyTime held = began;
+  long slept = times_slept();
+  while (const auto frame = batch.claim(index_, buffer_, began)) {
+    if (batch.is_hot(began)) flush(py, batch);  // what waits does not wait for this call
+    const auto request = lane::decode_request(*frame);
+    if (!request) continue;
+    shared_.turns.next_call();
+    begin_call(py, request->head.call);
+    serve(py, *request, server);
+    end_call(py);
+    tell_opened(py, shared_.natives);
+    if (forked::is_child()) ::_exit(0);  // that the call forked, and that came back here
+    const SteadyTime now = Steady::now();
+    bool has_slept = false;
+    if (now - began > kSlow) {
+      const long before = std::exchange(slept, times_slept());
+      has_slept = slept != before;
+    }
+    batch.call_ended(now - began, has_slept, now);
+    began = now;
+    if (now - held < kHeld) continue;
+    let_others(py);
+    held = Steady::now();
+  }
+  flush(py, batch);
+}
+
+void Worker::let_others(const py::Attached& py) {
+  flush(py, shared_.batch);
+  if (!shared_.shares_gil || !shared_.turns.others_run(shared_.share)) return;
+  if (++holds_ % kHoldsOfOthers != 0 && !shared_.turns.others_want(shared_.share)) return;
+  const py::DetachScope detached(py);
+  std::this_thread::sleep_for(kFree);
 }
 
 void Worker::serve(const py::Attached& py, const lane::Request& request, WsgiServer& server) {
@@ -117,36 +160,11 @@ void Worker::serve(const py::Attached& py, const lane::Request& request, WsgiSer
   }
 }
 
-// False: it was given back meanwhile.
-bool Worker::begin_call(const py::Attached&, std::uint64_t call) {
+void Worker::begin_call(const py::Attached&, std::uint64_t call) {
   const std::scoped_lock lock(mutex_);
-  waiting_ = 0;
-  if (!std::exchange(came_, std::nullopt)) return false;
   serving_ = call;
   calls_->scope.number = call;
-  interrupted_ = unwanted_ == call;
-  calls_->set_interrupted(interrupted_);
-  if (interrupted_) PyThreadState_SetAsyncExc(thread_id_, shared_.interrupted);
-  unwanted_.reset();
-  return true;
-}
-
-void Worker::give_back() {
-  const std::scoped_lock lock(mutex_);
-  if (thread_id_ == 0) came_ = take_waiting();
-  if (!came_) return;
-  char prefix[16];
-  const std::size_t size = lane::encode_chunk_prefix(prefix, lane::FrameType::failed, *came_, lane::kMoved);
-  if (lane::send(lane_.get(), {prefix, size}, {}, lane::Wait::no) == lane::Sent::yes) came_.reset();
-}
-
-// The call that lies in the lane of a worker that has not even begun, for want of the GIL.
-std::optional<std::uint64_t> Worker::take_waiting() {
-  const auto buffer = std::make_unique_for_overwrite<char[]>(lane::kPacketMax);
-  const lane::Received received =
-      lane::receive(lane_.get(), {buffer.get(), lane::kPacketMax}, lane::Wait::no);
-  const auto request = lane::decode_request(received.packet);
-  return request ? std::optional(request->head.call) : std::nullopt;
+  calls_->set_interrupted(false);
 }
 
 void Worker::end_call(const py::Attached& py) {
@@ -169,14 +187,7 @@ std::shared_ptr<ThreadCalls> Worker::interrupt(const py::Attached&, std::uint64_
     shared_.natives.sleepers.wake(thread_id_);
     return calls_;
   }
-  // Its request may still lie on the lane. If it is over already, its number never comes again.
-  unwanted_ = call;
   return nullptr;
-}
-
-std::uint64_t Worker::waiting() {
-  const std::scoped_lock lock(mutex_);
-  return waiting_;
 }
 
 unsigned long Worker::thread() {

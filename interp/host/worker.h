@@ -1,5 +1,6 @@
 #pragma once
 
+#include "interp/channel/batch_lane.h"
 #include "interp/gateway/calls/call_server.h"
 #include "interp/gateway/wsgi/wsgi_server.h"
 #include "interp/threads/turns.h"
@@ -21,12 +22,16 @@ struct WorkerShared {
   EnvironFacts facts;
   Natives& natives;
   Turns& turns;
+  Turns::Share& share;
+  BatchLane& batch;
+  bool shares_gil = false;        // with other interpreters
   std::function<void()> on_left;  // called by a worker as its last act
 };
 
-// One thread that serves the calls of one lane with a thread state of its own, until the daemon
-// closes the lane. Made by the home, on the home's thread, so that it shares the home's working
-// folder; joined by it, or detached for ever when the app holds it.
+// One thread that serves calls of an interpreter's batch lane with a thread state of its own, until the
+// daemon closes that; what is no whole answer goes by a lane of its own. Made by the home, on the home's
+// thread, so that it shares the home's working folder; joined by it, or detached for ever when the app holds
+// it.
 class Worker {
  public:
   Worker(std::size_t index, Fd lane, WorkerShared& shared);
@@ -35,15 +40,11 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   Result<> start();
-  void leave();  // as if the daemon had closed the lane
-  // Raises `interrupted` in this worker if it still serves `call`, or when it begins to. By a
-  // visitor who is attached to the same interpreter. Its thread when it serves the call now, which
-  // may just run in another interpreter.
+  // Raises `interrupted` in this worker if it serves `call`. By a visitor who is attached to the same
+  // interpreter. Its thread when it serves the call now, which may just run in another interpreter.
   std::shared_ptr<ThreadCalls> interrupt(const py::Attached& py, std::uint64_t call);
-  // Sends back a call that came and has not begun, since the GIL cannot be had. From a thread without it.
-  void give_back();
-  std::uint64_t
-  waiting();               // the call with which it waits for the GIL, also when that was given back; 0: none
+  // The call with which it waits for the GIL, also when that was given back; 0: none.
+  std::uint64_t waiting() const { return waiting_; }
   unsigned long thread();  // its identifier; 0: it has not begun
 
   bool has_left() const { return left_; }
@@ -54,26 +55,27 @@ class Worker {
  private:
   void run();
   void serve_lane(PyThreadState* state, WsgiServer& server);
+  void serve_queue(const py::Attached& py, WsgiServer& server);
   void serve(const py::Attached& py, const lane::Request& request, WsgiServer& server);
-  bool begin_call(const py::Attached& py, std::uint64_t call);
+  void begin_call(const py::Attached& py, std::uint64_t call);
   void end_call(const py::Attached& py);
-  std::optional<std::uint64_t> take_waiting();
+  void let_others(const py::Attached& py);
 
   std::size_t index_;
   Fd lane_;
   WorkerShared& shared_;
   std::thread thread_;
   std::atomic<bool> left_ = false;
+  std::atomic<std::uint64_t> waiting_ = 0;
+  BatchLane::Buffer buffer_;
 
-  std::mutex mutex_;                   // taken with the GIL held, nothing waits inside
-  std::optional<std::uint64_t> came_;  // waits for the GIL
-  std::uint64_t waiting_ = 0;          // it, or it was given back
+  std::mutex mutex_;  // taken with the GIL held, nothing waits inside
   std::optional<std::uint64_t> serving_;
-  std::optional<std::uint64_t> unwanted_;  // to be interrupted, and not begun when that was said
   unsigned long thread_id_ = 0;
   std::shared_ptr<ThreadCalls> calls_;
   std::optional<CallServer> call_server_;
   bool interrupted_ = false;
+  unsigned holds_ = 0;
 };
 
 }  // namespace moult

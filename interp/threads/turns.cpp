@@ -10,11 +10,15 @@ namespace moult {
 
 namespace {
 
+constexpr Milliseconds kTick{1};
 // Where turns must be seen to: twice the switch interval of CPython, so who waits has asked in vain by then.
-constexpr Milliseconds kTick{PY_VERSION_HEX < 0x030D0000 ? 10 : 100};
-// Of a tick, computed by the process: less than that and nobody holds the GIL all the time.
+constexpr int kTicksOfLook = PY_VERSION_HEX < 0x030D0000 ? 10 : 100;
+// Of the time between two looks, computed by the process: less than that and nobody holds the GIL all the
+// time.
 constexpr Milliseconds kBusy{5};
-constexpr int kTicksBeforeSleep = 1000 / kTick.count();
+// So long nobody wanted the GIL: then the watcher only looks, and then it sleeps.
+constexpr int kQuiet = 10;
+constexpr int kAsleep = 1000;
 
 Milliseconds cpu_time() {
   timespec time{};
@@ -43,18 +47,35 @@ void Turns::wait_until_wanted() {
   asleep_.fetch_sub(1);
 }
 
+void Turns::sleep(int quiet) {
+  if (quiet < kQuiet) return std::this_thread::sleep_for(kTick);
+  if (quiet >= kAsleep) return wait_until_wanted();
+  std::unique_lock lock(mutex_);
+  asleep_.fetch_add(1);
+  changed_.wait_for(lock, kTick * kTicksOfLook, [this] { return running_.load() > 0; });
+  asleep_.fetch_sub(1);
+}
+
 void Turns::watch() {
   std::uint64_t begun = 0;
   Milliseconds used = cpu_time();
-  int quiet = 0;
+  SteadyTime looked = Steady::now();
+  int quiet = 0;  // ticks
   for (;;) {
-    if (quiet >= kTicksBeforeSleep) wait_until_wanted();
-    std::this_thread::sleep_for(kTick);
+    sleep(quiet);
     const bool running = running_.load() > 0;
+    if (running) {
+      quiet = 0;
+    } else {
+      quiet += quiet < kQuiet ? 1 : kTicksOfLook;
+    }
+    tick_();
+    const SteadyTime now = Steady::now();
+    if (now - looked < kTick * kTicksOfLook) continue;
+    looked = now;
     const std::uint64_t begun_now = begun_.load(std::memory_order_relaxed);
     const bool progress = std::exchange(begun, begun_now) != begun_now;
     const Milliseconds before = std::exchange(used, cpu_time());
-    quiet = running ? 0 : quiet + 1;
     if (kNeeded && running && !progress && used - before >= kBusy) poke_();
     look_();
   }

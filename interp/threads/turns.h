@@ -18,13 +18,14 @@ namespace moult {
 // all others of the process waiting until it blocks. So a watcher looks, while calls run, whether the
 // process computes and nobody's call has begun meanwhile, and then has each home thread take the GIL
 // once: the one in the busy interpreter is heard. On every version the watcher looks as well, now and
-// then, whether the GIL still goes round (Heartbeat). One per process, made by main.
+// then, whether the GIL still goes round (Heartbeat), and each millisecond whether a worker is stuck in a
+// call while others wait (BatchLane::tick). One per process, made by main.
 class Turns {
  public:
-  // `poke` asks every home for a turn, `look` has the heartbeat looked at; called on the watcher's thread,
-  // without Python.
-  Turns(std::function<void()> poke, std::function<void()> look)
-      : poke_(std::move(poke)), look_(std::move(look)) {}
+  // `poke` asks every home for a turn, `look` has the heartbeat looked at, `tick` comes each millisecond
+  // while somebody wants the GIL; called on the watcher's thread, without Python.
+  Turns(std::function<void()> poke, std::function<void()> look, std::function<void()> tick)
+      : poke_(std::move(poke)), look_(std::move(look)), tick_(std::move(tick)) {}
 
   // Starts the watcher, which lives as long as the process.
   Result<> start();
@@ -41,11 +42,33 @@ class Turns {
     Turns& turns_;
   };
 
-  // By workers, around each call.
+  // By workers, around the calls that they serve without giving the GIL up between them.
   void call_begins() {
-    if (kNeeded) begun_.fetch_add(1, std::memory_order_relaxed);
+    next_call();
     turn_begins();
   }
+  void next_call() {
+    if (kNeeded) begun_.fetch_add(1, std::memory_order_relaxed);
+  }
+  // What the workers of one interpreter have in it.
+  struct Share {
+    std::atomic<int> wanting = 0;  // wait for the GIL
+    std::atomic<int> running = 0;  // that, or serve
+  };
+  // Around that wait of a worker.
+  void waits(Share& share) {
+    ++share.running;
+    ++share.wanting;
+    wanting_.fetch_add(1);
+  }
+  void has_it(Share& share) {
+    --share.wanting;
+    wanting_.fetch_sub(1);
+  }
+  void leaves(Share& share) { --share.running; }
+  // Whether workers of other interpreters wait for it; whether anything of others runs.
+  bool others_want(const Share& share) const { return wanting_ > share.wanting; }
+  bool others_run(const Share& share) const { return running_ > share.running; }
   // By homes that were poked, around the wait for the GIL: another interpreter may compute by then, and
   // the watcher must not sleep before it was their turn. It is no progress of a call.
   void turn_begins() {
@@ -61,11 +84,14 @@ class Turns {
   static constexpr bool kNeeded = PY_VERSION_HEX < 0x030D0000;
 
   void watch();
+  void sleep(int quiet);
   void wake();
 
   std::function<void()> poke_;
   std::function<void()> look_;
+  std::function<void()> tick_;
   std::atomic<int> running_ = 0;
+  std::atomic<int> wanting_ = 0;
   std::atomic<std::uint64_t> begun_ = 0;
   std::atomic<int> asleep_ = 0;  // threads that wait until it is wanted
   std::mutex mutex_;

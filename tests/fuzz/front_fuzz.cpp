@@ -19,7 +19,7 @@ void check_packet(const Call& call) {
   static std::vector<char> packet(lane::kPacketMax);
   const std::size_t size = lane::encode_request(packet, call.head, call.headers, call.body.size());
   require(size > 0 && size == lane::request_size(call.head, call.headers));
-  require(size + call.body.size() <= lane::kPacketMax);
+  require(size + call.body.size() <= lane::kRequestMax);
   std::copy(call.body.begin(), call.body.end(), packet.begin() + static_cast<std::ptrdiff_t>(size));
   const auto read = lane::decode_request({packet.data(), size + call.body.size()});
   require(read && read->body == call.body && read->head.target == call.head.target &&

@@ -315,7 +315,7 @@ class Blocking(case.HostCase):
     def test_an_interrupt_of_the_caller_reaches_the_function_that_it_waits_for(self):
         self.begin(f"moult.call('target', 'through', 'target', 'spin', {self.tree / 'go'!r})")
         interp = self.interps["caller"]
-        self.host.send({"do": "interrupt", "interp": interp.number, "worker": 0, "call": interp.lane.calls})
+        interp.interrupt(interp.lane.calls)
         response = interp.lane.finish()
         self.assertIn("Interrupted", response.failed or response.body.decode())
         self.assertEqual(interp.get(method="POST", body=b"1 + 1").body, b"2")

@@ -106,7 +106,7 @@ class FarCalls(case.HostCase):
         call = interp.lane.send_request(method="POST", body=b"seen.append('waits') or moult.call('far', 'never')")
         while "waits" not in self.ask(interp, "seen", lane=1):
             pass
-        self.host.send({"do": "interrupt", "interp": interp.number, "worker": 0, "call": call})
+        interp.interrupt(call)
         self.assertEqual(interp.lane.finish().body, b"Interrupted: ")
         self.retire(interp)
 

@@ -286,7 +286,7 @@ class Turns(case.HostCase):
         busy.lane.send_request("/")
         for _ in range(5):
             self.assertEqual(hello.get().body, b"hello")
-        self.host.send({"do": "interrupt", "interp": busy.number, "worker": 0, "call": busy.lane.calls})
+        busy.interrupt(busy.lane.calls)
         self.assertIn("Interrupted", busy.lane.finish().failed)
 
 

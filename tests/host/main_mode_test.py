@@ -106,7 +106,7 @@ class MainMode(unittest.TestCase):
         interp = self.serve("def application(env, start):\n    open('begun', 'w').close()\n    while True: pass\n")
         call = interp.lane.send_request()
         self.tree.wait_for("begun")
-        self.host.send({"do": "interrupt", "interp": interp.number, "worker": 0, "call": call})
+        interp.interrupt(call)
         self.assertIn("Interrupted", interp.lane.finish().failed)
         self.end(interp)
 

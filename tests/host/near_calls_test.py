@@ -61,7 +61,7 @@ class NearCalls(case.HostCase):
         )
         call = caller.lane.send_request(method="POST", body=b"moult.call('target', 'back')")
         self.running("spin")
-        self.host.send({"do": "interrupt", "interp": caller.number, "worker": 0, "call": call})
+        caller.interrupt(call)
         self.assertEqual(caller.lane.finish().body, b"Interrupted: ")
         self.assertEqual(caller.get(method="POST", body=b"1 + 1").body, b"2")
 

@@ -116,7 +116,7 @@ class NoThreads(case.HostCase):
         for ask, (what, answer) in enumerate({"stack": "text", "imports": "modules", "loaded": "names"}.items(), 1):
             self.host.send({"do": what, "interp": interp.number, "ask": ask, "packages": False})
             self.assertTrue(self.host.wait(what)[answer])
-        self.host.send({"do": "interrupt", "interp": interp.number, "worker": 1, "call": busy})
+        interp.interrupt(busy)
         self.assertIn("Interrupted", interp.lanes[1].finish().failed)
         self.assertEqual(interp.get().body, b"served")
         self.assertEqual(interp.retire()["event"], "retired")

@@ -5,21 +5,45 @@ import unittest
 from decimal import Decimal
 
 import case
-from host_driver import Host, VERSION
+from host_driver import BODY_CHUNKED, BODY_STREAMS, Host, Response, VERSION, WANT_BODY
 
-THREADS = 3
+THREADS = 4  # the first one asks a thread that the app has started, the others run the code themselves
 
-# Runs `source` in a thread that the app keeps, or in the worker itself.
-KEEPS_A_THREAD = """
+# A call that runs each line of its body, in its worker or in a thread that the app keeps, until the body ends.
+CONVERSES = """
     import concurrent.futures
-    exec(%r)
     pool = concurrent.futures.ThreadPoolExecutor(1)
-    run = application
+    def run(source):
+        names = {}
+        exec(source, names)
+        return names["result"]
     def application(environ, start):
-        if environ["PATH_INFO"] == "/worker":
-            return run(environ, start)
-        return pool.submit(run, environ, start).result()
-""" % __import__("textwrap").dedent(case.HostCase.RUNS)
+        start("200 OK", [])
+        for line in environ["wsgi.input"]:
+            result = run(eval(line)) if environ["PATH_INFO"] == "/worker" else pool.submit(run, eval(line)).result()
+            yield repr(result).encode() + b"\\n"
+"""
+
+
+class Place:
+    """A thread of an interpreter that keeps running what it is asked: a worker in one long call."""
+
+    def __init__(self, interp, lane, path):
+        self.interp = interp
+        self.path = path
+        self.lane = lane
+        lane.send_request(path, method="POST", flags=BODY_STREAMS | BODY_CHUNKED)
+        interp.ends.worker_of(lane.calls)
+
+    def ask(self, source):
+        while self.lane.receive()[0] != WANT_BODY:
+            pass
+        self.lane.send_body(repr(source).encode() + b"\n")
+        answer = Response()
+        while not answer.body.endswith(b"\n"):
+            if self.lane.next_frame(answer):
+                raise AssertionError(answer.failed)
+        return eval(answer.body)
 
 
 @unittest.skipIf(VERSION[:2] == (3, 12), "has a process for each app")
@@ -28,36 +52,23 @@ class ThreadNumbers(case.HostCase):
         super().setUp()
         self.host = Host()
         self.addCleanup(self.host.close)
-        self.interps = [
-            self.serve(KEEPS_A_THREAD, name=f"app{number}.py", threads=THREADS) for number in range(3)
+        interps = [self.serve(CONVERSES, name=f"app{number}.py", threads=THREADS) for number in range(3)]
+        self.places = [
+            Place(interp, lane, "/pool" if lane is interp.lane else "/worker")
+            for interp in interps
+            for lane in interp.lanes
         ]
-
-    def places(self):
-        """Each thread of each interpreter that can be asked: the workers, and one that the app has started."""
-        for interp in self.interps:
-            for lane in interp.lanes:
-                yield interp, lane, "/worker"
-            yield interp, interp.lane, "/pool"
-
-    def ask(self, place, source):
-        _, lane, path = place
-        answer = lane.get(path, method="POST", body=source.encode())
-        self.assertIsNone(answer.failed)
-        done, result = eval(answer.body)
-        self.assertTrue(done, result)
-        return result
 
     def check_apart(self, change, look, untouched):
         """After `change` in one thread, `look` in each other one; then that one again sees its own change."""
-        places = list(self.places())
-        for changed in places:
-            value = self.ask(changed, change)
+        for changed in self.places:
+            value = changed.ask(change)
             self.assertNotEqual(value, untouched)
-            for other in places:
+            for other in self.places:
                 if other is not changed:
-                    self.assertEqual(self.ask(other, look), untouched)
-                    self.assertEqual(self.ask(changed, look), value)
-            self.ask(changed, change.replace("# back: ", ""))
+                    self.assertEqual(other.ask(look), untouched)
+                    self.assertEqual(changed.ask(look), value)
+            changed.ask(change.replace("# back: ", ""))
 
     def test_contexts_of_decimal(self):
         self.check_apart(
@@ -91,16 +102,16 @@ class ThreadNumbers(case.HostCase):
 
         def compute(place, source, expected):
             for _ in range(300):
-                if (result := self.ask(place, source)) != expected:
+                if (result := place.ask(source)) != expected:
                     wrong.append(result)
 
         clients = [
             threading.Thread(
                 target=compute,
-                args=(place, rough, "0.1429") if place[0] is self.interps[0] else (place, exact, str(Decimal(1) / 7)),
+                args=(place, rough, "0.1429") if place.interp is self.places[0].interp else (place, exact, str(Decimal(1) / 7)),
             )
-            for place in self.places()
-            if place[2] == "/worker"
+            for place in self.places
+            if place.path == "/worker"
         ]
         for client in clients:
             client.start()
@@ -115,7 +126,7 @@ class ThreadNumbers(case.HostCase):
             "api.PyThreadState_GetID.restype = ctypes.c_uint64\n"
             "result = api.PyThreadState_GetID(ctypes.c_void_p(api.PyThreadState_Get()))"
         )
-        numbers = [self.ask(place, source) for place in self.places()]
+        numbers = [place.ask(source) for place in self.places]
         self.assertEqual(len(set(numbers)), len(numbers), numbers)
 
 

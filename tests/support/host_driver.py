@@ -7,7 +7,9 @@ a deadline. The Python under test is $MOULT_HOST_PYTHON, its module lies in $MOU
 import array
 import hashlib
 import json
+import mmap
 import os
+import select
 import shutil
 import socket
 import struct
@@ -24,7 +26,7 @@ PACKET = 128 * 1024
 DEADLINE = 20.0 * int(os.environ.get("MOULT_TEST_PATIENCE") or 1)
 
 REQUEST, BODY, ABORT = 1, 2, 3
-WANT_BODY, HEAD, CHUNK, FILE, FAILED = 16, 17, 18, 19, 20
+WANT_BODY, HEAD, CHUNK, FILE, FAILED, RETURNED = 16, 17, 18, 19, 20, 21
 BODY_STREAMS, BODY_CHUNKED, HTTPS, HTTP10, WARMUP = 1, 2, 4, 8, 16
 END, BROKEN, HAS_LENGTH, HAS_DATE, HAS_SERVER = 1, 2, 4, 8, 16
 
@@ -110,16 +112,88 @@ class Response:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-class Lane:
-    """The daemon's end of one worker's lane."""
+class Lanes:
+    """The daemon's ends of an interpreter's lanes: the batch lane, and one of each worker."""
 
-    def __init__(self, sock):
-        self.sock = sock
-        self.sock.settimeout(DEADLINE)
-        self.calls = 0
+    def __init__(self, batch, workers, board):
+        self.batch = batch
+        self.workers = workers
+        self.board = mmap.mmap(board, 8 * (1 + len(workers)))
+        self.numbers = 0
+        self.credit = 0  # as the host told last
+        self.frames = {}  # call -> those that came and were not taken
+        self.served_by = {}  # call -> the lane that a frame of it came by
+        self.ended = False
+        self.reading = threading.Lock()  # several threads may make calls
+        for sock in (batch, *workers):
+            sock.settimeout(DEADLINE)
+
+    def claimed(self):
+        return struct.unpack_from("=Q", self.board)[0]
+
+    def worker_of(self, call):
+        """The lane of the worker that serves it, which is waited for."""
+        end = time.monotonic() + DEADLINE
+        while call not in self.served_by:
+            serving = struct.unpack_from(f"={len(self.workers)}Q", self.board, 8)
+            if call in serving:
+                return self.workers[serving.index(call)]
+            if time.monotonic() > end:
+                raise TimeoutError(f"no worker began call {call}")
+            time.sleep(0.001)
+        return self.served_by[call]
+
+    def send_requests(self, frames):
+        self.batch.send(struct.pack("=I", 0) + b"".join(struct.pack("=I", len(frame)) + frame for frame in frames))
+
+    def take(self, call, timeout=DEADLINE):
+        """The next frame of this call: its bytes, and the descriptors that came with it."""
+        while True:
+            with self.reading:
+                if self.frames.get(call):
+                    return self.frames[call].pop(0)
+                if self.ended:
+                    raise EOFError("the worker closed its lane")
+                ready = select.select([self.batch, *self.workers], [], [], timeout)[0]
+                if not ready:
+                    raise TimeoutError(f"nothing of call {call}")
+                for sock in ready:
+                    self.read(sock)
+
+    def read(self, sock):
+        data, descriptors, _, _ = socket.recv_fds(sock, PACKET, 4)
+        if not data:
+            self.ended = True
+            return
+        frames = [data]
+        if sock is self.batch:
+            self.credit = struct.unpack_from("=I", data)[0]
+            frames, at = [], 4
+            while at < len(data):
+                size = struct.unpack_from("=I", data, at)[0]
+                frames.append(data[at + 4 : at + 4 + size])
+                at += 4 + size
+        for frame in frames:
+            call = struct.unpack_from("=Q", frame, 2)[0]
+            self.frames.setdefault(call, []).append((frame, descriptors))
+            if sock is not self.batch:
+                self.served_by[call] = sock
+
+    def close(self):
+        for sock in (self.batch, *self.workers):
+            sock.close()
+
+
+class Lane:
+    """Makes calls of an interpreter, one after the other."""
+
+    def __init__(self, lanes):
+        self.lanes = lanes
+        self.calls = 0  # the number of the last one
 
     def send_request(self, path="/", method="GET", headers=(), body=b"", flags=0, length=None, query="", **extra):
-        self.calls += 1
+        self.lanes.numbers += 1
+        self.calls = self.lanes.numbers
         if length is None:
             length = len(body)
         fields = [
@@ -134,24 +208,27 @@ class Lane:
             "50000",
         ]
         encoded = b"".join(text(name) + text(value) for name, value in headers)
-        self.sock.send(
+        frame = (
             struct.pack("<BBQQH", REQUEST, flags, self.calls, length, len(headers))
             + b"".join(text(field) for field in fields)
             + text(encoded)
             + text(body)
         )
+        if extra.get("hold"):
+            return frame
+        self.lanes.send_requests([frame])
         return self.calls
 
     def send_body(self, data, flags=0, call=None):
-        self.sock.send(struct.pack("<BBQ", BODY, flags, call or self.calls) + data)
+        call = call or self.calls
+        self.lanes.worker_of(call).send(struct.pack("<BBQ", BODY, flags, call) + data)
 
     def send_abort(self, call=None):
-        self.sock.send(struct.pack("<BBQ", ABORT, 0, call or self.calls))
+        call = call or self.calls
+        self.lanes.worker_of(call).send(struct.pack("<BBQ", ABORT, 0, call))
 
     def receive(self):
-        data, descriptors, _, _ = socket.recv_fds(self.sock, PACKET, 4)
-        if not data:
-            raise EOFError("the worker closed its lane")
+        data, descriptors = self.lanes.take(self.calls)
         reader = Reader(data)
         kind, flags, call = reader.take("BBQ")
         return kind, flags, call, reader, descriptors
@@ -176,7 +253,7 @@ class Lane:
             response.file = (offset, length)
             with os.fdopen(descriptors[0], "rb") as file:
                 response.body += os.pread(file.fileno(), length, offset)
-        elif kind == FAILED:
+        elif kind in (FAILED, RETURNED):
             response.failed = reader.rest().decode()
             return True
         return kind != WANT_BODY and bool(flags & END)
@@ -205,9 +282,6 @@ class Lane:
                 piece = pieces.pop(0)
                 last = not pieces
                 self.send_body(piece, (BROKEN if broken else END) if last else 0)
-
-    def close(self):
-        self.sock.close()
 
 
 class LogReader(threading.Thread):
@@ -251,10 +325,11 @@ class LogReader(threading.Thread):
 class Interp:
     """One interpreter of a host, with its lanes and its log."""
 
-    def __init__(self, host, number, lanes, log):
+    def __init__(self, host, number, ends, log):
         self.host = host
         self.number = number
-        self.lanes = lanes
+        self.ends = ends
+        self.lanes = [Lane(ends) for _ in ends.workers]
         self.log = log
         self.made = None
 
@@ -265,9 +340,13 @@ class Interp:
     def get(self, path="/", **options):
         return self.lane.get(path, **options)
 
+    def interrupt(self, call):
+        """Interrupts it once a worker has begun it."""
+        self.ends.worker_of(call)
+        self.host.send({"do": "interrupt", "interp": self.number, "call": call})
+
     def close_lanes(self):
-        for lane in self.lanes:
-            lane.close()
+        self.ends.close()
 
     def ask_retire(self, timeout=5.0):
         self.close_lanes()
@@ -354,7 +433,9 @@ class Host:
             snapshot = {}
         memfd = snapshot_fd(tree.sources() if snapshot is None else snapshot)
         log_read, log_write = os.pipe()
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(threads)]
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(1 + threads)]
+        board = os.memfd_create("board")
+        os.truncate(board, 8 * (1 + threads))
         full = {
             "tree": tree.path,
             "roots": [tree.path],
@@ -378,13 +459,16 @@ class Host:
                 "modules": list(modules or ()),
                 "sources": list(compiled),
             },
-            [memfd, log_write, *(theirs.fileno() for _, theirs in pairs)],
+            [memfd, log_write, pairs[0][1].fileno(), board, *(theirs.fileno() for _, theirs in pairs[1:])],
         )
         os.close(memfd)
         os.close(log_write)
         for _, theirs in pairs:
             theirs.close()
-        return Interp(self, self.numbers, [Lane(ours) for ours, _ in pairs], LogReader(log_read))
+        ours = [ours for ours, _ in pairs]
+        ends = Lanes(ours[0], ours[1:], board)
+        os.close(board)
+        return Interp(self, self.numbers, ends, LogReader(log_read))
 
     def load(self, interp, tree, generation, cause="change"):
         """Gives a spare its code; the event that says what became of it."""

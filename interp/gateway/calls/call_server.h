@@ -14,8 +14,8 @@ namespace moult {
 // no exception pending.
 class CallServer {
  public:
-  CallServer(int lane, Natives& natives)
-      : natives_(natives), call_(lane, natives.book.here().scope), body_(call_) {}
+  CallServer(const WorkerLanes& lanes, Natives& natives)
+      : natives_(natives), call_(lanes, natives.book.here().scope), body_(call_) {}
 
   void serve(const py::Attached& py, const lane::Request& request);
 

@@ -32,12 +32,12 @@ WsgiTypes WsgiTypes::make(const py::Attached& py) {
   return {make_input_type(py), make_file_wrapper_type(py), make_responder_types(py)};
 }
 
-WsgiServer::WsgiServer(const py::Attached& py, int lane, PyObject* callable, const WsgiTypes& types,
-                       const EnvironFacts& facts, Natives& natives)
+WsgiServer::WsgiServer(const py::Attached& py, const WorkerLanes& lanes, PyObject* callable,
+                       const WsgiTypes& types, const EnvironFacts& facts, Natives& natives)
     : callable_(callable),
       types_(types),
       natives_(natives),
-      call_(lane, natives.book.here().scope),
+      call_(lanes, natives.book.here().scope),
       body_(call_),
       response_(call_),
       environs_(py, facts),

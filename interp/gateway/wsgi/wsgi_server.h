@@ -24,7 +24,7 @@ struct WsgiTypes {
 class WsgiServer {
  public:
   // Borrows all of it from the home.
-  WsgiServer(const py::Attached& py, int lane, PyObject* callable, const WsgiTypes& types,
+  WsgiServer(const py::Attached& py, const WorkerLanes& lanes, PyObject* callable, const WsgiTypes& types,
              const EnvironFacts& facts, Natives& natives);
   ~WsgiServer();
 

@@ -182,7 +182,7 @@ TEST_CASE("the largest head that is allowed and the largest body together fit a 
   const Call& call = *front.app.current;
   const std::size_t size = lane::encode_request(packet, call.head, call.headers, call.body.size());
   CHECK(size > 0);
-  CHECK(size + call.body.size() <= lane::kPacketMax);
+  CHECK(size + call.body.size() <= lane::kRequestMax);
 }
 
 TEST_CASE("an app that asks for more from inside send_body gets the pieces in order") {

@@ -86,7 +86,7 @@ TEST_CASE("any head that is accepted with any small body is carried by a packet,
     const std::size_t size = lane::encode_request(packet, call.head, call.headers, call.body.size());
     REQUIRE(size > 0);
     REQUIRE(size == lane::request_size(call.head, call.headers));
-    REQUIRE(size + call.body.size() <= lane::kPacketMax);
+    REQUIRE(size + call.body.size() <= lane::kRequestMax);
     answer(call, "carried");
   };
   Heads heads(20);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -245,10 +246,84 @@ class TestCall : public CallClient {
   }
 };
 
-// The worker's end of a lane, played by the test.
+// The host's end of the lane that the workers of an interpreter share, played by the test.
+class BatchPart {
+ public:
+  BatchPart(Fd lane, const Fd& board, std::size_t workers) : fd_(std::move(lane)) {
+    auto opened = LaneBoard::open(board, workers);
+    REQUIRE(opened);
+    board_ = std::move(*opened);
+  }
+
+  // The workers begin what has come, though the test has not looked at it.
+  void begin_all() {
+    pull();
+    for (; begun_ < queue_.size(); ++begun_) note_begun(claimed_ % board_.workers(), queue_[begun_]);
+  }
+  // The next request, which this worker begins.
+  std::optional<std::string> claim(std::size_t worker) {
+    pull();
+    if (queue_.empty()) return std::nullopt;
+    std::string frame = std::move(queue_.front());
+    queue_.pop_front();
+    if (begun_ > 0) {
+      --begun_;
+      board_.set_serving(worker, lane::decode_chunk(frame)->call);
+    } else {
+      note_begun(worker, frame);
+    }
+    return frame;
+  }
+  void close() { fd_.reset(); }
+  // What nobody has begun goes back, the last one first.
+  void give_back() {
+    pull();
+    lane::Batch batch;
+    char prefix[16];
+    for (; queue_.size() > begun_; queue_.pop_back()) {
+      const std::uint64_t call = lane::decode_chunk(queue_.back())->call;
+      batch.add({prefix, lane::encode_chunk_prefix(prefix, lane::FrameType::returned, call, 0)}, {});
+      ++claimed_;
+    }
+    if (!batch.is_empty()) send(batch.packet(1));
+  }
+  // An answer of one frame, among others; `credit`: how many calls are wanted.
+  void send(std::string_view packet) {
+    REQUIRE(lane::send(fd_.get(), packet, {}, lane::Wait::no) == lane::Sent::yes);
+  }
+  std::size_t queued() {
+    pull();
+    return queue_.size() - begun_;
+  }
+
+ private:
+  void note_begun(std::size_t worker, std::string_view frame) {
+    board_.set_serving(worker, lane::decode_chunk(frame)->call);
+    board_.set_claimed(++claimed_);
+  }
+  void pull() {
+    for (;;) {
+      const lane::Received received = lane::receive(fd_.get(), buffer_, lane::Wait::no);
+      if (received.packet.empty()) return;
+      lane::BatchWalk frames(received.packet);
+      while (const auto frame = frames.next()) queue_.emplace_back(*frame);
+      REQUIRE_FALSE(frames.is_broken());
+    }
+  }
+
+  Fd fd_;
+  LaneBoard board_;
+  std::deque<std::string> queue_;
+  std::size_t begun_ = 0;  // of the queue, from its front
+  std::uint64_t claimed_ = 0;
+  std::vector<char> buffer_ = std::vector<char>(lane::kPacketMax);
+};
+
+// The ends of the lanes of one worker, played by the test.
 class LanePart {
  public:
-  explicit LanePart(Fd fd) : fd_(std::move(fd)) {}
+  LanePart(std::shared_ptr<BatchPart> shared, std::size_t worker, Fd fd)
+      : batch(std::move(shared)), worker_(worker), fd_(std::move(fd)) {}
 
   struct Frame {
     lane::FrameType type{};
@@ -259,18 +334,20 @@ class LanePart {
   };
   std::optional<Frame> take() {
     const lane::Received received = lane::receive(fd_.get(), buffer_, lane::Wait::no);
-    if (received.packet.empty()) {
-      closed = !received.would_block;
-      return std::nullopt;
-    }
+    if (!received.packet.empty()) return frame_of(received.packet);
+    closed = !received.would_block;
+    const auto request = batch->claim(worker_);
+    return request ? std::optional(frame_of(*request)) : std::nullopt;
+  }
+  static Frame frame_of(std::string_view packet) {
     Frame frame;
-    frame.type = *lane::frame_type(received.packet);
-    if (const auto request = lane::decode_request(received.packet)) {
+    frame.type = *lane::frame_type(packet);
+    if (const auto request = lane::decode_request(packet)) {
       frame.call = request->head.call;
       frame.data = request->body;
       frame.flags = request->head.flags;
       frame.target = request->head.target;
-    } else if (const auto chunk = lane::decode_chunk(received.packet)) {
+    } else if (const auto chunk = lane::decode_chunk(packet)) {
       frame.call = chunk->call;
       frame.data = chunk->data;
       frame.flags = chunk->flags;
@@ -306,6 +383,18 @@ class LanePart {
     REQUIRE(lane::send(fd_.get(), {buffer_.data(), size}, data, lane::Wait::no) == lane::Sent::yes);
   }
 
+  // An answer of one frame, as a batch of it.
+  void answer_whole(std::uint64_t id, std::string_view body, std::uint32_t credit = 1) {
+    lane::Head head;
+    head.call = id;
+    head.status = 200;
+    head.flags = lane::kEnd;
+    lane::Batch answers;
+    answers.add({buffer_.data(), lane::encode_head(buffer_, head)}, body);
+    batch->send(answers.packet(credit));
+  }
+
+  std::shared_ptr<BatchPart> batch;
   bool closed = false;
 
  private:
@@ -320,6 +409,7 @@ class LanePart {
     REQUIRE(lane::send(fd_.get(), {buffer_.data(), size}, body, lane::Wait::no) == lane::Sent::yes);
   }
 
+  std::size_t worker_;
   Fd fd_;
   std::vector<char> buffer_ = std::vector<char>(lane::kPacketMax);
 };

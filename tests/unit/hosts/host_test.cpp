@@ -148,13 +148,13 @@ TEST_CASE("commands wait in order while the host takes none") {
   HostBench bench;
   Host& host = bench.start_host();
   constexpr int kMany = 900;  // more than a socket holds, fewer than the host's bound
-  for (int i = 0; i < kMany; ++i) host.interrupt(1, i, 1);
-  std::vector<int> workers;
+  for (int i = 0; i < kMany; ++i) host.interrupt(1, static_cast<std::uint64_t>(i));
+  std::vector<int> calls;
   bench.pump_until([&] {
-    while (const auto command = bench.part(host).take()) workers.push_back(command->json["worker"]);
-    return workers.size() == kMany;
+    while (const auto command = bench.part(host).take()) calls.push_back(command->json["call"]);
+    return calls.size() == kMany;
   });
-  CHECK(std::is_sorted(workers.begin(), workers.end()));
+  CHECK(std::is_sorted(calls.begin(), calls.end()));
 }
 
 TEST_CASE("a host that takes no commands at all is killed when too many wait") {
@@ -162,7 +162,7 @@ TEST_CASE("a host that takes no commands at all is killed when too many wait") {
   std::vector<std::string> lines;
   tap(bench, lines);
   Host& host = bench.start_host();
-  for (int i = 0; i < 3000; ++i) host.interrupt(1, i, 1);
+  for (int i = 0; i < 3000; ++i) host.interrupt(1, static_cast<std::uint64_t>(i));
   bench.pump_until([&] { return !bench.ends.empty(); });
   CHECK(lines == std::vector<std::string>{"a host takes no commands"});
 }

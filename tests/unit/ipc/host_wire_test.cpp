@@ -84,7 +84,7 @@ TEST_CASE("each command has these bytes") {
       {LoadCommand{7, 3, "change"}, {{"do", "load"}, {"interp", 7}, {"generation", 3}, {"cause", "change"}}},
       {LoadedCommand{1, 7, true}, {{"do", "loaded"}, {"ask", 1}, {"interp", 7}, {"packages", true}}},
       {RetireCommand{7, Seconds(2.5)}, {{"do", "retire"}, {"interp", 7}, {"timeout", 2.5}}},
-      {InterruptCommand{7, 3, 99}, {{"do", "interrupt"}, {"interp", 7}, {"worker", 3}, {"call", 99}}},
+      {InterruptCommand{7, 99}, {{"do", "interrupt"}, {"interp", 7}, {"call", 99}}},
       {StackCommand{.ask = 5, .interp = 7}, {{"do", "stack"}, {"ask", 5}, {"interp", 7}}},
       {StackCommand{5, 7, 0}, {{"do", "stack"}, {"ask", 5}, {"interp", 7}, {"worker", 0}}},
       {StackCommand{.ask = 5, .call = "h1-12"}, {{"do", "stack"}, {"ask", 5}, {"call", "h1-12"}}},

@@ -22,7 +22,9 @@ class IdleGenerations : public Generation::Owner {
   void on_generation_lost(Generation&, const std::string&) override {}
   void on_generation_hurt(Generation&, const std::string&) override {}
   void on_generation_ended(Generation&) override {}
-  void on_worker_idle(Generation&, Interpreter&, Worker&) override {}
+  void on_flight_ended(Generation&, Flight&) override {}
+  void on_room(Generation&) override {}
+  void on_call_returned(Generation&, Call&) override {}
   void on_call_lost(Generation&, Call&) override {}
   void on_call_moved(Call&) override {}
   void on_refused(Generation&, const RefusalNote&) override {}

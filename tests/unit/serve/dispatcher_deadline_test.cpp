@@ -18,9 +18,7 @@ class FunctionCall : public TestCall {
   }
 };
 
-Json interrupt_of(int call) {
-  return Json{{"do", "interrupt"}, {"interp", 1}, {"worker", 0}, {"call", call}};
-}
+Json interrupt_of(int call) { return Json{{"do", "interrupt"}, {"interp", 1}, {"call", call}}; }
 
 }  // namespace
 
@@ -152,22 +150,24 @@ TEST_CASE("a draining generation keeps the deadlines of its calls") {
 TEST_CASE("a worker tells what it serves, also when its client has gone") {
   GenerationBench bench;
   Served& served = bench.serve(bench.start_host(), 1);
-  const Worker& worker = *served.generation->interpreters()[0]->workers()[0];
+  const auto flight = [&]() -> const Flight& {
+    return *served.generation->interpreters()[0]->flights().at(0);
+  };
   {
     FunctionCall call(1);
     bench.submit(call);
     CHECK(call.call.generation == 1);
   }
-  CHECK(worker.serves_function());
-  CHECK(worker.what() == "total");
-  CHECK(worker.caller() == "blog");
+  CHECK(flight().serves_function());
+  CHECK(flight().what() == "total");
+  CHECK(flight().caller() == "blog");
   served.lanes[0].answer(1, "");
   bench.pump();
   TestCall request(2);
   request.call.head.target = "/cart";
   request.call.head.remote_addr = "127.0.0.1";
   bench.submit(request);
-  CHECK_FALSE(worker.serves_function());
-  CHECK(worker.what() == "GET /cart");
-  CHECK(worker.caller() == "127.0.0.1");
+  CHECK_FALSE(flight().serves_function());
+  CHECK(flight().what() == "GET /cart");
+  CHECK(flight().caller() == "127.0.0.1");
 }

@@ -121,6 +121,7 @@ TEST_CASE("where no other generation comes the same one gets the call again, and
   Moved moved;
   moved.move();
   moved.bench.dispatcher.give_back_moved();
+  moved.bench.pump();
   REQUIRE(moved.bench.served[0].lanes[0].take_request() == 1);
   moved.move();
   CHECK(moved.call.failure == CallFailure::app_moving);

@@ -25,16 +25,18 @@ class GenerationBench : public HostBench, public Generation::Owner {
     command.threads = threads;
     auto snapshot = sealed_memfd("test", {});
     REQUIRE(snapshot);
-    REQUIRE(served.back().generation->make(wanted, buffers, command, *snapshot));
+    REQUIRE(served.back().generation->make(wanted, rounds, command, *snapshot));
     return *served.back().generation;
   }
   // Takes the command `make` of one interpreter and keeps its lanes.
   std::uint64_t take_make(Host& host) {
     Command command = command_for(host);
     REQUIRE(command.json["do"] == "make");
-    for (std::size_t i = 2; i < command.descriptors.size(); ++i) {
-      served.back().lanes.emplace_back(std::move(command.descriptors[i]));
-    }
+    const std::size_t workers = command.descriptors.size() - 4;
+    const auto batch =
+        std::make_shared<BatchPart>(std::move(command.descriptors[2]), command.descriptors[3], workers);
+    for (std::size_t i = 0; i < workers; ++i)
+      served.back().lanes.emplace_back(batch, i, std::move(command.descriptors[4 + i]));
     return command.json["interp"];
   }
   // A generation that is made and active.
@@ -45,9 +47,27 @@ class GenerationBench : public HostBench, public Generation::Owner {
     pump_until([&] { return generation.state() == GenerationState::warming; });
     generation.activate();
     dispatcher.set_active(&generation);
+    pump();
     return served.back();
   }
-  void submit(TestCall& call) { dispatcher.submit(call.call); }
+  void submit(TestCall& call) {
+    dispatcher.submit(call.call);
+    rounds.flush();
+    begin_all();
+  }
+  void pump() {
+    HostBench::pump();
+    begin_all();
+  }
+  // Workers begin their calls at once, unless a test says that they are busy.
+  void begin_all() {
+    for (const Served& one : served) {
+      for (const LanePart& lane : one.lanes) {
+        if (!are_busy) lane.batch->begin_all();
+      }
+    }
+  }
+  bool are_busy = false;
 
   void on_generation_made(Generation&) override { told.emplace_back("made"); }
   void on_generation_refused(Generation& generation) override {
@@ -57,11 +77,14 @@ class GenerationBench : public HostBench, public Generation::Owner {
   void on_generation_lost(Generation&, const std::string& how) override { told.push_back("lost: " + how); }
   void on_generation_hurt(Generation&, const std::string& how) override { told.push_back("hurt: " + how); }
   void on_generation_ended(Generation&) override { told.emplace_back("ended"); }
-  void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override {
-    dispatcher.on_worker_idle(generation, interpreter, worker);
+  void on_flight_ended(Generation& generation, Flight& flight) override {
+    dispatcher.on_flight_ended(flight);
+    on_room(generation);
   }
+  void on_room(Generation&) override { dispatcher.on_room(); }
   void on_call_lost(Generation&, Call& call) override { dispatcher.on_call_lost(call); }
   void on_call_moved(Call& call) override { dispatcher.on_call_moved(call); }
+  void on_call_returned(Generation&, Call& call) override { dispatcher.on_call_returned(call); }
   void on_refused(Generation&, const RefusalNote& what) override { refused.push_back(what); }
   void on_files_written(const std::vector<std::string>& those) override {
     written.insert(written.end(), those.begin(), those.end());
@@ -74,7 +97,7 @@ class GenerationBench : public HostBench, public Generation::Owner {
     lines.push_back(std::string(1, stream) + ":" + std::string(line));
   }
 
-  LaneBuffers buffers;
+  LaneRounds rounds{loop};
   CallStats stats;
   std::vector<Served> served;
   Dispatcher dispatcher{stats};

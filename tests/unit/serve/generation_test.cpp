@@ -36,7 +36,7 @@ TEST_CASE("make travels with the snapshot, the log pipe and a lane for each thre
   CHECK(command.json["interp"] == 1);
   CHECK(command.json["mode"] == "shared");
   CHECK(command.json["threads"] == 3);
-  CHECK(command.descriptors.size() == 5);
+  CHECK(command.descriptors.size() == 7);
 }
 
 TEST_CASE("a generation whose interpreter is made can be warmed, with what the interpreter told of it") {

@@ -44,9 +44,9 @@ class HookBench final : public GenerationBench {
     return *frame;
   }
 
-  void on_worker_idle(Generation& generation, Interpreter& interpreter, Worker& worker) override {
-    GenerationBench::on_worker_idle(generation, interpreter, worker);
-    if (hooks) hooks->on_worker_idle(generation);
+  void on_room(Generation& generation) override {
+    GenerationBench::on_room(generation);
+    if (hooks) hooks->on_room(generation);
   }
 
   std::uint64_t last_call = 0;

@@ -29,6 +29,7 @@ TEST_CASE("a host that does not answer gets no further call; they wait, and go o
   bench.pump_until([&] { return bench.revived == 1; });
   CHECK(served.generation->stalled() == nullptr);
   bench.dispatcher.give_back_moved();
+  bench.pump();
   CHECK(bench.dispatcher.queued() == 0);
 }
 
@@ -67,6 +68,7 @@ TEST_CASE("an interpreter that keeps a GIL of its own gets no further call, and 
   bench.pump_until([&] { return bench.revived == 1; });
   CHECK(generation.stalled() == generation.interpreters()[1].get());
   bench.dispatcher.give_back_moved();
+  bench.pump();
   CHECK(lanes[0].take_request() == 2);
 }
 
@@ -93,12 +95,14 @@ TEST_CASE("a call that a host without an answer gives back is served by the next
   Host& host = bench.start_host();
   bench.serve(host, 1);
   TestCall call(7);
+  bench.are_busy = true;
   bench.submit(call);
   bench.part(host).send(stalled(1));
   bench.pump_until([&] { return host.stalled_since().has_value(); });
   host.give_back();
   CHECK(bench.command_for(host).json["do"] == "give_back");
-  bench.served.front().lanes.front().move(7);
+  bench.served.front().lanes.front().batch->give_back();
+  bench.are_busy = false;
   bench.pump_until([&] { return bench.dispatcher.queued() == 1; });
   CHECK_FALSE(call.failure);
   Host& fresh = bench.start_host();
