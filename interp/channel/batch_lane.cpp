@@ -139,15 +139,16 @@ lane::Sent BatchLane::finish(lane::Batch& spare) {
   return sent;
 }
 
-void BatchLane::tick() {
+bool BatchLane::tick() {
   const std::uint64_t claims = claims_.load(std::memory_order_relaxed);
-  if (std::exchange(seen_, claims) != claims) return;
+  if (std::exchange(seen_, claims) != claims) return true;
   {
     const std::scoped_lock lock(watchers_mutex_);
     flush(watchers_, lane::Wait::yes);
   }
   const std::scoped_lock lock(mutex_);
   if (serving_ && claims == claims_.load(std::memory_order_relaxed)) pass_turn_on();
+  return false;
 }
 
 // In the order of the queue from its end, so that each may be put before the others of the daemon's queue.

@@ -46,8 +46,8 @@ class BatchLane {
 
   // From any thread without the GIL: what nobody has begun goes back to the daemon.
   void give_back();
-  // Each millisecond while calls are served.
-  void tick();
+  // Each millisecond while calls are served. False: there is no need until the next claim.
+  bool tick();
   // The call that has waited longest; 0: none.
   std::uint64_t first();
   // As if the daemon had closed it.

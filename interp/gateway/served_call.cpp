@@ -6,11 +6,11 @@ namespace moult {
 
 namespace {
 
-// Whether this frame is the only one of its call.
-bool is_whole(std::string_view prefix) {
-  const auto type = lane::frame_type(prefix);
-  return type == lane::FrameType::failed ||
-         (type == lane::FrameType::head && (static_cast<std::uint8_t>(prefix[1]) & lane::kEnd) != 0);
+// So often it is looked for an abort while an app yields.
+constexpr Steady::duration kLook = std::chrono::milliseconds(1);
+
+bool is_answer(lane::FrameType type) {
+  return type == lane::FrameType::head || type == lane::FrameType::chunk;
 }
 
 }  // namespace
@@ -26,7 +26,10 @@ void ServedCall::begin(const lane::RequestHead& head) {
   number_ = head.call;
   flags_ = head.flags;
   is_head_ = head.method == "HEAD";
-  gone_ = has_sent_ = false;
+  gone_ = false;
+  is_whole_ = true;
+  looked_ = {};
+  lane_.begin();
   scope_.answered = scope_.moved = false;
 }
 
@@ -39,14 +42,43 @@ bool ServedCall::fail(const py::Attached& py, std::string_view traceback) {
 
 bool ServedCall::send(const py::Attached& py, std::string_view prefix, std::string_view data,
                       int attached_fd) {
-  if (!has_sent_ && is_whole(prefix) && prefix.size() + data.size() <= BatchLane::kAnswerMax)
+  const lane::FrameType type = *lane::frame_type(prefix);
+  const bool ends = (static_cast<std::uint8_t>(prefix[1]) & lane::kEnd) != 0;
+  const bool is_one = type == lane::FrameType::failed || (type == lane::FrameType::head && ends);
+  if (is_whole_ && is_one && prefix.size() + data.size() <= BatchLane::kAnswerMax)
     return send_whole(py, prefix, data);
-  has_sent_ = true;
-  lane::Sent sent = lane::send(lane_, prefix, data, lane::Wait::no, attached_fd);
+  is_whole_ = false;
+  if (is_answer(type) && prefix.size() + data.size() <= WorkerLane::kGatherMax)
+    return gather(py, prefix, data, ends);
+  if (!send_gathered(py)) return false;
+  lane::Sent sent = lane_.send(prefix, data, lane::Wait::no, attached_fd);
   if (sent == lane::Sent::would_block) {
     const py::DetachScope detached(py);
-    sent = lane::send(lane_, prefix, data, lane::Wait::yes, attached_fd);
+    sent = lane_.send(prefix, data, lane::Wait::yes, attached_fd);
   }
+  return note(sent);
+}
+
+bool ServedCall::gather(const py::Attached& py, std::string_view prefix, std::string_view data, bool ends) {
+  if (!lane_.gather(prefix, data)) {
+    if (!send_gathered(py)) return false;
+    lane_.gather(prefix, data);
+  }
+  if (!ends) return true;
+  const std::string_view whole = lane_.take_whole();
+  return whole.empty() ? send_gathered(py) : send_whole(py, whole, {});
+}
+
+bool ServedCall::send_gathered(const py::Attached& py) {
+  lane::Sent sent = lane_.flush(lane::Wait::no);
+  if (sent == lane::Sent::would_block) {
+    const py::DetachScope detached(py);
+    sent = lane_.flush(lane::Wait::yes);
+  }
+  return note(sent);
+}
+
+bool ServedCall::note(lane::Sent sent) {
   if (sent != lane::Sent::yes) gone_ = true;
   return sent == lane::Sent::yes;
 }
@@ -58,10 +90,17 @@ bool ServedCall::send_whole(const py::Attached& py, std::string_view prefix, std
 }
 
 void ServedCall::look_for_abort() {
+  const SteadyTime now = Steady::now();
+  const SteadyTime before = std::exchange(looked_, now);
+  if (before == SteadyTime{}) return;  // it has just begun
+  if (now - before < kLook) {
+    looked_ = before;
+    return;
+  }
   // Late body frames may be larger; a packet's rest is dropped by the kernel, which suits us.
   char buffer[64];
   for (;;) {
-    const lane::Received received = lane::receive(lane_, buffer, lane::Wait::no);
+    const lane::Received received = lane_.receive(buffer, lane::Wait::no);
     if (received.would_block) return;
     if (received.packet.empty()) {
       gone_ = true;
@@ -75,10 +114,10 @@ void ServedCall::look_for_abort() {
 
 std::string_view ServedCall::wait_for_packet(const py::Attached& py, std::span<char> buffer) {
   for (;;) {
-    lane::Received received = lane::receive(lane_, buffer, lane::Wait::no);
+    lane::Received received = lane_.receive(buffer, lane::Wait::no);
     if (received.would_block) {
       const py::DetachScope detached(py);
-      received = lane::receive(lane_, buffer, lane::Wait::yes);
+      received = lane_.receive(buffer, lane::Wait::yes);
     }
     if (received.packet.empty()) {
       gone_ = true;

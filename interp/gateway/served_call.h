@@ -2,6 +2,8 @@
 
 #include "interp/calls/thread_calls.h"
 #include "interp/channel/batch_lane.h"
+#include "interp/channel/worker_lane.h"
+#include "ipc/base/clock.h"
 
 #include <cstdint>
 #include <string_view>
@@ -10,7 +12,7 @@ namespace moult {
 
 // The lanes of a worker: its own, and the one that it shares with the others of its interpreter.
 struct WorkerLanes {
-  int own = -1;
+  WorkerLane& own;
   BatchLane& batch;
 };
 
@@ -19,9 +21,9 @@ void flush(const py::Attached& py, BatchLane& batch);
 
 // The call that a worker serves now, as its lanes know it. One per worker, used again for each
 // call, on the worker's thread only (or another thread of the app that reads or writes for it,
-// which then holds the GIL). An answer that is one frame joins the batch; any other call has all its
-// frames on the worker's own lane. Sends try without waiting first and give the GIL up only when the
-// lane is full.
+// which then holds the GIL). An answer that is one frame, or was gathered in one, joins the batch; any other
+// call has all its frames on the worker's own lane. Sends try without waiting first and give the GIL up only
+// when the lane is full.
 class ServedCall {
  public:
   // `scope`: of the thread that serves it.
@@ -41,24 +43,30 @@ class ServedCall {
   // Ends it without an answer.
   bool fail(const py::Attached& py, std::string_view traceback);
 
-  // One packet. False: the lane is closed, and gone() from now on.
+  // One frame. Small pieces of an answer leave within a millisecond, and with its end. False: the lane is
+  // closed, and gone() from now on.
   bool send(const py::Attached& py, std::string_view prefix, std::string_view data, int attached_fd = -1);
-  // Takes what has come meanwhile, without waiting: an `abort`, or late body frames.
+  // Takes what has come meanwhile, without waiting: an `abort`, or late body frames. Looks once in a
+  // millisecond.
   void look_for_abort();
   // Waits for the next packet of this call with the GIL released; empty when there comes none.
   std::string_view wait_for_packet(const py::Attached& py, std::span<char> buffer);
 
  private:
   bool send_whole(const py::Attached& py, std::string_view prefix, std::string_view data);
+  bool gather(const py::Attached& py, std::string_view prefix, std::string_view data, bool ends);
+  bool send_gathered(const py::Attached& py);
+  bool note(lane::Sent sent);
 
-  int lane_;
+  WorkerLane& lane_;
   BatchLane& batch_;
   CallScope& scope_;
   std::uint64_t number_ = 0;
   std::uint8_t flags_ = 0;
   bool is_head_ = false;
   bool gone_ = false;
-  bool has_sent_ = false;  // a frame on the worker's own lane
+  bool is_whole_ = false;  // no frame has gone to the worker's own lane
+  SteadyTime looked_{};
 };
 
 }  // namespace moult

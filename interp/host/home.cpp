@@ -292,16 +292,19 @@ Result<> Home::start_workers(const py::Attached& py) {
                                  ++workers_left_;
                                  changed_.notify_all();
                                }});
-  std::size_t index = 0;
   for (Fd& lane : make_.lanes) {
-    auto worker = std::make_unique<Worker>(index++, std::move(lane), *shared_);
+    worker_lanes_.push_back(
+        std::make_unique<WorkerLane>(std::move(lane), [this] { services_.turns.stir(); }));
+  }
+  make_.lanes.clear();
+  for (const auto& lane : worker_lanes_) {
+    auto worker = std::make_unique<Worker>(workers_.size(), *lane, *shared_);
     if (auto started = worker->start(); !started) {
       batch_->close();
       return started;
     }
     workers_.push_back(std::move(worker));
   }
-  make_.lanes.clear();
   return {};
 }
 

@@ -80,7 +80,7 @@ class Home : public std::enable_shared_from_this<Home> {
   // By the watcher: whether a GIL of its own is kept from its workers; the daemon is told. And each
   // millisecond: whether a worker is stuck in a call.
   void look_for_stall();
-  void tick();
+  bool tick();  // see Turns
   // Itself, or a scratch interpreter of its app.
   std::shared_ptr<Home> find(InterpNumber number);
   const std::shared_ptr<Entrance>& entrance() const { return natives_.entrance; }
@@ -152,6 +152,7 @@ class Home : public std::enable_shared_from_this<Home> {
   Turns::Share share_;
   std::optional<BatchLane> batch_;
   std::optional<WorkerShared> shared_;
+  std::vector<std::unique_ptr<WorkerLane>> worker_lanes_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
   struct Stall {

@@ -164,8 +164,11 @@ void Home::give_back_calls() {
   if (is_serving()) batch_->give_back();
 }
 
-void Home::tick() {
-  if (is_serving()) batch_->tick();
+bool Home::tick() {
+  if (!is_serving()) return false;
+  bool more = batch_->tick();
+  for (const auto& lane : worker_lanes_) more = lane->tick() || more;
+  return more;
 }
 
 // Who keeps a GIL that nobody else shares keeps only this app waiting, so no thread asks for it to find out:

@@ -103,8 +103,10 @@ void Host::look_for_stalls() {
   }
 }
 
-void Host::tick() {
-  for (const auto& home : homes()) home->tick();
+bool Host::tick() {
+  bool more = false;
+  for (const auto& home : homes()) more = home->tick() || more;
+  return more;
 }
 
 // Of a `make` or `load` whose descriptors did not all arrive: the kernel drops those that a full table cannot

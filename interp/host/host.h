@@ -26,7 +26,7 @@ class Host final : public Heartbeat::Owner {
   void tell_revived(Seconds after) override { services_.events.tell(RevivedEvent{0, after}); }
   // By the watcher: of interpreters that share no GIL; each millisecond, of workers that are stuck in a call.
   void look_for_stalls();
-  void tick();
+  bool tick();  // see Turns
 
  private:
   void obey(MakeCommand make, std::vector<Fd> descriptors);

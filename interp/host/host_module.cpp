@@ -113,7 +113,7 @@ BootedEvent booted() {
                 pulse->look();
                 commanded->look_for_stalls();
               },
-              [&] { commanded->tick(); });
+              [&] { return commanded->tick(); });
   Host host(channel, HostServices{events, *boot, main_thread, code, directory, book, turns, errands,
                                   extensions, lifecycle, folder, timezone_of_process()});
   commanded = &host;

@@ -47,8 +47,8 @@ void call_boot(const py::Attached& py, const char* module, const char* function,
 
 }  // namespace
 
-Worker::Worker(std::size_t index, Fd lane, WorkerShared& shared)
-    : index_(index), lane_(std::move(lane)), shared_(shared) {}
+Worker::Worker(std::size_t index, WorkerLane& lane, WorkerShared& shared)
+    : index_(index), lane_(lane), shared_(shared) {}
 
 Worker::~Worker() = default;
 
@@ -67,7 +67,7 @@ void Worker::run() {
     const Turns::Wanted wanted(shared_.turns);
     const py::AttachScope scope(state);
     call_boot(scope.token(), "shutdown", "adopt_host_thread", name().c_str());
-    const WorkerLanes lanes{lane_.get(), shared_.batch};
+    const WorkerLanes lanes{lane_, shared_.batch};
     server.emplace(scope.token(), lanes, shared_.callable, shared_.types, shared_.facts, shared_.natives);
     call_server_.emplace(lanes, shared_.natives);
     const std::scoped_lock lock(mutex_);
@@ -89,10 +89,7 @@ void Worker::run() {
   // Not at the end of the thread: whoever joins it may hold the GIL that this needs.
   calls_->give_states_back();
   wanted.reset();
-  {
-    const std::scoped_lock lock(mutex_);
-    lane_.reset();
-  }
+  lane_.close();
   left_ = true;
   shared_.on_left();
 }

@@ -34,7 +34,7 @@ struct WorkerShared {
 // it.
 class Worker {
  public:
-  Worker(std::size_t index, Fd lane, WorkerShared& shared);
+  Worker(std::size_t index, WorkerLane& lane, WorkerShared& shared);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -62,7 +62,7 @@ class Worker {
   void let_others(const py::Attached& py);
 
   std::size_t index_;
-  Fd lane_;
+  WorkerLane& lane_;
   WorkerShared& shared_;
   std::thread thread_;
   std::atomic<bool> left_ = false;

@@ -2,6 +2,7 @@
 
 #include "interp/threads/errands.h"
 
+#include <algorithm>
 #include <ctime>
 #include <thread>
 #include <utility>
@@ -16,7 +17,7 @@ constexpr int kTicksOfLook = PY_VERSION_HEX < 0x030D0000 ? 10 : 100;
 // Of the time between two looks, computed by the process: less than that and nobody holds the GIL all the
 // time.
 constexpr Milliseconds kBusy{5};
-// So long nobody wanted the GIL: then the watcher only looks, and then it sleeps.
+// So long a tick had nothing to do: then the watcher only looks, and sleeps when nobody wants the GIL.
 constexpr int kQuiet = 10;
 constexpr int kAsleep = 1000;
 
@@ -47,12 +48,12 @@ void Turns::wait_until_wanted() {
   asleep_.fetch_sub(1);
 }
 
-void Turns::sleep(int quiet) {
+void Turns::sleep(int quiet, std::uint64_t stirred) {
   if (quiet < kQuiet) return std::this_thread::sleep_for(kTick);
-  if (quiet >= kAsleep) return wait_until_wanted();
+  if (quiet >= kAsleep && running_.load() == 0) return wait_until_wanted();
   std::unique_lock lock(mutex_);
   asleep_.fetch_add(1);
-  changed_.wait_for(lock, kTick * kTicksOfLook, [this] { return running_.load() > 0; });
+  changed_.wait_for(lock, kTick * kTicksOfLook, [&] { return stirred_.load() != stirred; });
   asleep_.fetch_sub(1);
 }
 
@@ -60,16 +61,17 @@ void Turns::watch() {
   std::uint64_t begun = 0;
   Milliseconds used = cpu_time();
   SteadyTime looked = Steady::now();
+  std::uint64_t stirred = 0;
   int quiet = 0;  // ticks
   for (;;) {
-    sleep(quiet);
+    sleep(quiet, stirred);
+    stirred = stirred_.load();
     const bool running = running_.load() > 0;
-    if (running) {
+    if (tick_()) {
       quiet = 0;
     } else {
-      quiet += quiet < kQuiet ? 1 : kTicksOfLook;
+      quiet = std::min(kAsleep, quiet + (quiet < kQuiet ? 1 : kTicksOfLook));
     }
-    tick_();
     const SteadyTime now = Steady::now();
     if (now - looked < kTick * kTicksOfLook) continue;
     looked = now;

@@ -23,8 +23,9 @@ namespace moult {
 class Turns {
  public:
   // `poke` asks every home for a turn, `look` has the heartbeat looked at, `tick` comes each millisecond
-  // while somebody wants the GIL; called on the watcher's thread, without Python.
-  Turns(std::function<void()> poke, std::function<void()> look, std::function<void()> tick)
+  // while calls begin and while it says that there is more to do; called on the watcher's thread, without
+  // Python.
+  Turns(std::function<void()> poke, std::function<void()> look, std::function<bool()> tick)
       : poke_(std::move(poke)), look_(std::move(look)), tick_(std::move(tick)) {}
 
   // Starts the watcher, which lives as long as the process.
@@ -49,6 +50,12 @@ class Turns {
   }
   void next_call() {
     if (kNeeded) begun_.fetch_add(1, std::memory_order_relaxed);
+    stir();
+  }
+  // There is something for the next tick to look at.
+  void stir() {
+    stirred_.fetch_add(1);
+    if (asleep_.load() > 0) wake();
   }
   // What the workers of one interpreter have in it.
   struct Share {
@@ -84,15 +91,16 @@ class Turns {
   static constexpr bool kNeeded = PY_VERSION_HEX < 0x030D0000;
 
   void watch();
-  void sleep(int quiet);
+  void sleep(int quiet, std::uint64_t stirred);
   void wake();
 
   std::function<void()> poke_;
   std::function<void()> look_;
-  std::function<void()> tick_;
+  std::function<bool()> tick_;
   std::atomic<int> running_ = 0;
   std::atomic<int> wanting_ = 0;
   std::atomic<std::uint64_t> begun_ = 0;
+  std::atomic<std::uint64_t> stirred_ = 0;
   std::atomic<int> asleep_ = 0;  // threads that wait until it is wanted
   std::mutex mutex_;
   std::condition_variable changed_;
