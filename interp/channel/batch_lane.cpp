@@ -27,11 +27,25 @@ std::uint64_t call_of(std::string_view frame) {
 
 }  // namespace
 
-BatchLane::BatchLane(Fd lane, LaneBoard board)
+BatchLane::BatchLane(Fd lane, LaneBoard board, Steady::duration idle, std::function<void()> on_need)
     : lane_(std::move(lane)),
       board_(std::move(board)),
+      idle_time_(idle),
+      on_need_(std::move(on_need)),
       turn_(board_.workers()),
       average_(kFirstGuess.count()) {}
+
+void BatchLane::arrive() {
+  const std::scoped_lock lock(mutex_);
+  ++present_;
+  is_awaited_ = false;
+}
+
+void BatchLane::cannot_come(SteadyTime again) {
+  const std::scoped_lock lock(mutex_);
+  is_awaited_ = false;
+  not_before_ = again;
+}
 
 bool BatchLane::wait(std::size_t me) {
   Buffer arrived;
@@ -41,9 +55,11 @@ bool BatchLane::wait(std::size_t me) {
     if (!listener_) listener_ = me;
     if (listener_ != me) {
       idle_.push_back(me);
-      turn_[me].wait(lock, [&] { return listener_ == me || closed_; });
+      const bool is_needed = turn_[me].wait_for(lock, idle_time_, [&] { return listener_ == me || closed_; });
       std::erase(idle_, me);
-      continue;
+      if (is_needed) continue;
+      --present_;
+      return false;
     }
     serving_ = false;  // so nobody else becomes the listener while it waits
     if (frames_.has_more()) return true;
@@ -98,9 +114,13 @@ std::optional<std::string_view> BatchLane::claim(std::size_t me, Buffer& buffer,
 void BatchLane::pass_turn_on() {
   listener_.reset();
   serving_ = false;
-  if (idle_.empty()) return;
-  listener_ = idle_.back();
-  turn_[*listener_].notify_one();
+  if (!idle_.empty()) {
+    listener_ = idle_.back();
+    turn_[*listener_].notify_one();
+  } else if (!is_awaited_ && present_ < turn_.size() && Steady::now() >= not_before_) {
+    is_awaited_ = true;
+    on_need_();
+  }
 }
 
 void BatchLane::call_ended(Steady::duration took, bool slept, SteadyTime now) {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,12 +21,20 @@ namespace moult {
 // a slow call from holding up the others: when calls have blocked lately (hot), the listener makes another
 // worker the listener before it begins a call, and a watcher does so when it has been in one call for a
 // millisecond. Knows no Python; it lives as long as its workers.
+//
+// Workers come on demand: one at first, another when a call is to begin and nobody waits for it. One that
+// nobody needed for `idle` leaves, but for the listener.
 class BatchLane {
  public:
-  BatchLane(Fd lane, LaneBoard board);
+  // `on_need` asks for another worker, once for each; called by workers and by the watcher, must not wait.
+  BatchLane(Fd lane, LaneBoard board, Steady::duration idle, std::function<void()> on_need);
 
-  // By workers, numbered from 0, without the GIL: until there are calls in the queue for it. False: the
-  // daemon has closed the lane.
+  // By a worker that has come, before anything else. Or it cannot come: nobody is asked for before `again`.
+  void arrive();
+  void cannot_come(SteadyTime again);
+
+  // By workers, numbered from 0, without the GIL: until there are calls in the queue for it. False: it is to
+  // leave, since the daemon has closed the lane, or since it was not needed.
   bool wait(std::size_t me);
   // By one that holds the GIL: the next call of the queue, begun from here on. The frame is a slice of
   // `buffer` until that is given again. Nothing: the queue is empty, or the lane is closed.
@@ -61,6 +70,8 @@ class BatchLane {
 
   Fd lane_;
   LaneBoard board_;
+  const Steady::duration idle_time_;
+  const std::function<void()> on_need_;
 
   std::mutex mutex_;  // taken with or without the GIL; nothing waits inside
   Buffer queue_;      // the packet that the frames lie in
@@ -71,6 +82,9 @@ class BatchLane {
   bool serving_ = false;           // the listener is in a call
   std::vector<std::size_t> idle_;  // who waits, the one that was busy last at the end
   std::vector<std::condition_variable> turn_;
+  std::size_t present_ = 0;  // workers
+  bool is_awaited_ = false;  // another one was asked for
+  SteadyTime not_before_{};
 
   std::mutex out_mutex_;
   lane::Batch out_;

@@ -105,7 +105,10 @@ class Home : public std::enable_shared_from_this<Home> {
   bool is_serving();
   void end_import(const py::Attached& py);
   Result<> make_workers(const py::Attached& py);
-  Result<> start_workers(const py::Attached& py);
+  Result<> make_lanes(const py::Attached& py);
+  Result<> start_worker();
+  void ask_for_worker();
+  void bring_worker();
   void tell_made(const py::Attached& py, std::string callable);
   void fill_report(const py::Attached& py, MadeEvent& event);
   void reject(const py::Attached& py, std::string stage);
@@ -168,10 +171,11 @@ class Home : public std::enable_shared_from_this<Home> {
   bool in_atexit_ = false;
   bool retire_asked_ = false;
   bool turn_asked_ = false;
+  bool worker_asked_ = false;
   std::optional<LoadOrder> code_;  // of a spare that waits for it
   SteadyTime ending_began_{};
   SteadyTime deadline_{};
-  std::size_t workers_left_ = 0;
+  std::size_t running_workers_ = 0;
   std::size_t visitors_ = 0;
   bool open_for_visits_ = false;
   PyInterpreterState* interpreter_ = nullptr;

@@ -232,7 +232,7 @@ std::vector<std::string> Home::wait_for_workers(const py::Attached& py) {
     make_.lanes.clear();
     make_.batch.reset();
     std::unique_lock lock(mutex_);
-    all_left = changed_.wait_until(lock, deadline_, [&] { return workers_left_ == workers_.size(); });
+    all_left = changed_.wait_until(lock, deadline_, [&] { return running_workers_ == 0; });
     open_for_visits_ = false;
     const bool alone =
         changed_.wait_until(lock, deadline_ + std::chrono::seconds(1), [&] { return visitors_ == 0; });

@@ -55,7 +55,11 @@ Worker::~Worker() = default;
 std::string Worker::name() const { return fmt::format("moult-worker-{}", index_); }
 
 Result<> Worker::start() {
-  MOULT_ASSIGN(thread_, start_thread([this] { run(); }));
+  join();  // the one before
+  left_ = false;
+  auto thread = start_thread([this] { run(); });
+  if (!thread) left_ = true;
+  MOULT_ASSIGN(thread_, std::move(thread));
   return {};
 }
 
@@ -75,6 +79,7 @@ void Worker::run() {
     calls_ = shared_.natives.book.here_shared();
     calls_->scope.interp = shared_.natives.interp;
   }
+  shared_.batch.arrive();
   serve_lane(state, *server);
   std::optional<Turns::Wanted> wanted(std::in_place, shared_.turns);
   PyEval_RestoreThread(state);
@@ -89,7 +94,11 @@ void Worker::run() {
   // Not at the end of the thread: whoever joins it may hold the GIL that this needs.
   calls_->give_states_back();
   wanted.reset();
-  lane_.close();
+  buffer_.reset();
+  {
+    const std::scoped_lock lock(mutex_);
+    thread_id_ = 0;
+  }
   left_ = true;
   shared_.on_left();
 }

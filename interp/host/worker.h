@@ -29,9 +29,9 @@ struct WorkerShared {
 };
 
 // One thread that serves calls of an interpreter's batch lane with a thread state of its own, until the
-// daemon closes that; what is no whole answer goes by a lane of its own. Made by the home, on the home's
-// thread, so that it shares the home's working folder; joined by it, or detached for ever when the app holds
-// it.
+// daemon closes that or it was not needed for a while; then it may be started again. What is no whole answer
+// goes by a lane of its own. Started by the home, on the home's thread, so that it shares the home's working
+// folder; joined by it, or detached for ever when the app holds it.
 class Worker {
  public:
   Worker(std::size_t index, WorkerLane& lane, WorkerShared& shared);
@@ -39,16 +39,19 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  // May fail for want of threads (RLIMIT_NPROC, the cgroup's pids.max): it can be tried again.
   Result<> start();
   // Raises `interrupted` in this worker if it serves `call`. By a visitor who is attached to the same
   // interpreter. Its thread when it serves the call now, which may just run in another interpreter.
   std::shared_ptr<ThreadCalls> interrupt(const py::Attached& py, std::uint64_t call);
   // The call with which it waits for the GIL, also when that was given back; 0: none.
   std::uint64_t waiting() const { return waiting_; }
-  unsigned long thread();  // its identifier; 0: it has not begun
+  unsigned long thread();  // its identifier; 0: there is none
 
   bool has_left() const { return left_; }
-  void join() { thread_.join(); }
+  void join() {
+    if (thread_.joinable()) thread_.join();
+  }
   void detach() { thread_.detach(); }
   std::string name() const;
 
@@ -65,7 +68,7 @@ class Worker {
   WorkerLane& lane_;
   WorkerShared& shared_;
   std::thread thread_;
-  std::atomic<bool> left_ = false;
+  std::atomic<bool> left_ = true;
   std::atomic<std::uint64_t> waiting_ = 0;
   BatchLane::Buffer buffer_;
 

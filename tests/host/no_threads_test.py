@@ -94,14 +94,14 @@ class NoThreads(case.HostCase):
     def test_a_make_is_refused_at_whichever_thread_and_the_others_serve_on(self):
         served = self.serve(SERVES)
         before = self.tasks()
-        for more in range(THREADS + 1):  # the home, and its workers
+        for more in range(2):  # the home, and its first worker
             interp, became = self.make_with(more)
             self.assertEqual(became, "rejected", more)
             self.host.wait("retired", interp=interp.number)
             interp.close_lanes()
             self.assertEqual(served.get().body, b"served")
             self.wait_for_tasks(before)
-        interp, became = self.make_with(THREADS + 1)
+        interp, became = self.make_with(2)
         self.assertEqual(became, "made")
         self.assertEqual(interp.get().body, b"served")
         self.allow(None)
@@ -110,8 +110,9 @@ class NoThreads(case.HostCase):
     @unittest.skipIf(VERSION[:2] == (3, 12), "has a process for each app")
     def test_what_the_daemon_asks_for_is_done_without_a_thread_too(self):
         interp = self.serve(SERVES, threads=2, host=self.host, scratch_interpreters=1)
-        self.allow(0)
         busy = interp.lanes[1].send_request("/busy")
+        self.assertEqual(interp.get().body, b"served")  # by another worker
+        self.allow(0)
         self.assertIn(b"cannot start a thread", interp.get("/scratch").body)
         for ask, (what, answer) in enumerate({"stack": "text", "imports": "modules", "loaded": "names"}.items(), 1):
             self.host.send({"do": what, "interp": interp.number, "ask": ask, "packages": False})
@@ -133,14 +134,26 @@ class NoThreads(case.HostCase):
 
     def test_a_process_of_one_app(self):
         self.tree.write({"app.py": SERVES})
-        for more in range(THREADS):
-            host = Host(before=become_nobody)
-            self.addCleanup(host.close)
-            interp, became = self.make_with(more, host, mode="main")
-            self.assertEqual(became, "rejected", more)
-            interp.close_lanes()
-            host.wait("retired")
-            self.assertEqual(host.process.wait(host_driver.DEADLINE), 0)
+        host = Host(before=become_nobody)
+        self.addCleanup(host.close)
+        interp, became = self.make_with(0, host, mode="main")
+        self.assertEqual(became, "rejected")
+        interp.close_lanes()
+        host.wait("retired")
+        self.assertEqual(host.process.wait(host_driver.DEADLINE), 0)
+
+    @unittest.skipIf(VERSION[:2] == (3, 12), "has a process for each app")
+    def test_calls_wait_for_those_workers_that_there_are(self):
+        interp = self.serve(SERVES, threads=THREADS)
+        self.allow(0)
+        busy = interp.lanes[0].send_request("/busy")
+        interp.lanes[1].send_request("/")
+        notice = self.host.wait("notice")
+        self.assertIn("a call waits for a worker: cannot start a thread", notice["text"])
+        self.allow(None)
+        interp.interrupt(busy)
+        self.assertIn("Interrupted", interp.lanes[0].finish().failed)
+        self.assertEqual(interp.lanes[1].finish().body, b"served")
 
     def test_a_host_that_cannot_begin_says_why(self):
         booted = Host(before=become_nobody)

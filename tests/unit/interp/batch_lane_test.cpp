@@ -15,7 +15,7 @@ using namespace moult;
 namespace {
 
 struct Bench {
-  explicit Bench(std::size_t workers) {
+  explicit Bench(std::size_t workers, Steady::duration idle = std::chrono::minutes(1)) {
     auto pair = seqpacket_pair();
     REQUIRE(pair);
     daemon = std::move(pair->ours);
@@ -25,7 +25,7 @@ struct Bench {
     board = std::move(*made);
     auto opened = LaneBoard::open(memory, workers);
     REQUIRE(opened);
-    lane.emplace(std::move(pair->theirs), std::move(*opened));
+    lane.emplace(std::move(pair->theirs), std::move(*opened), idle, [this] { ++needs; });
   }
 
   void send(std::uint64_t first, int count, std::size_t body = 0) {
@@ -60,6 +60,7 @@ struct Bench {
     return calls;
   }
 
+  std::atomic<int> needs = 0;  // workers that were asked for
   Fd daemon;
   LaneBoard board;
   std::optional<BatchLane> lane;
@@ -178,4 +179,62 @@ TEST_CASE("when the daemon closes the lane all workers leave, also those that wa
     workers.emplace_back([&bench, me] { CHECK_FALSE(bench.lane->wait(me)); });
   bench.daemon.reset();
   for (std::thread& worker : workers) worker.join();
+}
+
+TEST_CASE(
+    "a worker is asked for when a call is to begin and none is idle, one at a time, as many as there may "
+    "be") {
+  Bench bench(3);
+  bench.lane->arrive();
+  bench.send(1, 5);
+  REQUIRE(bench.lane->wait(0));
+  CHECK(bench.claim(0) == 1);
+  CHECK(bench.needs == 0);  // calls are short, as far as anybody knows
+  bench.lane->tick();
+  bench.lane->tick();
+  CHECK(bench.needs == 1);
+  bench.lane->arrive();
+  REQUIRE(bench.lane->wait(1));
+  bench.lane->call_ended(std::chrono::milliseconds(5), true, Steady::now());
+  CHECK(bench.claim(1) == 2);  // calls sleep: the next one is to begin at once
+  CHECK(bench.needs == 2);
+  CHECK(bench.claim(0) == 3);
+  CHECK(bench.needs == 2);
+  bench.lane->arrive();
+  REQUIRE(bench.lane->wait(2));
+  CHECK(bench.claim(2) == 4);
+  CHECK(bench.needs == 2);
+}
+
+TEST_CASE("when no worker can come, nobody asks before it is time to try again") {
+  Bench bench(2);
+  bench.lane->arrive();
+  bench.lane->call_ended(std::chrono::milliseconds(5), true, Steady::now());
+  bench.send(1, 3);
+  REQUIRE(bench.lane->wait(0));
+  CHECK(bench.claim(0) == 1);
+  CHECK(bench.needs == 1);
+  bench.lane->cannot_come(Steady::now() + std::chrono::hours(1));
+  REQUIRE(bench.lane->wait(0));
+  CHECK(bench.claim(0) == 2);
+  CHECK(bench.needs == 1);
+  bench.lane->cannot_come(Steady::now());
+  REQUIRE(bench.lane->wait(0));
+  CHECK(bench.claim(0) == 3);
+  CHECK(bench.needs == 2);
+}
+
+TEST_CASE("who was not needed leaves, and the listener stays") {
+  Bench bench(2, std::chrono::milliseconds(1));
+  bench.lane->arrive();
+  bench.lane->arrive();
+  bench.send(1, 1);
+  REQUIRE(bench.lane->wait(0));
+  CHECK_FALSE(bench.lane->wait(1));  // while the other one listens
+  CHECK(bench.claim(0) == 1);
+  bench.lane->call_ended(std::chrono::milliseconds(5), true, Steady::now());
+  bench.send(2, 1);
+  REQUIRE(bench.lane->wait(0));
+  CHECK(bench.claim(0) == 2);
+  CHECK(bench.needs == 1);  // it has left, so another one is asked for
 }
