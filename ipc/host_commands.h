@@ -70,8 +70,8 @@ struct InterpreterSpec {
   std::vector<std::string> static_paths;  // "/static/": what the daemon serves from folders
   std::uint64_t max_payload = 16 << 20;   // bytes
   int scratch_interpreters = 0;
-  Seconds worker_idle{30};  // a worker that was not needed for so long ends
   bool may_move = false;    // isolation = "auto": what refuses its interpreter moves the app to a process
+  Seconds worker_idle{30};  // a worker that was not needed for so long ends
   static void members(auto& it, auto& list) {
     list.need("entry", it.entry);
     list.have("tree", it.tree, "roots", it.roots, "path", it.path, "cwd", it.cwd, "env", it.env);

@@ -10,6 +10,8 @@ namespace {
 
 // How many packets one wake-up may take from a lane before the other descriptors have their turn.
 constexpr int kPacketsPerTurn = 16;
+// So many calls in one round are a crowd.
+constexpr int kCrowd = 3;
 
 // Whether lines of headers ("Name: value\r\n") say so.
 bool has_event_stream(std::string_view headers) {
@@ -52,9 +54,14 @@ bool ends_call(lane::FrameType type, std::uint8_t flags) {
 
 }  // namespace
 
-LaneRounds::LaneRounds(uv::Loop& loop) : soon_(loop, [this] { flush(); }) {}
+LaneRounds::LaneRounds(uv::Loop& loop)
+    : soon_(loop, [this] { flush(); }), again_(loop, [this] { soon_.request(); }) {}
 
+// Where many come more are about to: it is looked once more, and the workers are woken once.
 void LaneRounds::flush() {
+  if (calls_ >= kCrowd && !std::exchange(has_looked_again_, true)) return again_.request();
+  has_looked_again_ = false;
+  calls_ = 0;
   for (Lanes* lanes : std::exchange(waiting_, {})) lanes->flush();
 }
 
@@ -129,6 +136,7 @@ bool Lanes::start(Call& call) {
   if (!call.body.empty()) std::memcpy(room.data() + head, call.body.data(), call.body.size());
   batch_.added(size);
   begin(call);
+  rounds_.count_call();
   if (!std::exchange(flush_asked_, true)) rounds_.flush_later(*this);
   return true;
 }
@@ -179,15 +187,16 @@ void Lanes::on_batch(int events) {
     flush();
     if (!is_full_) owner_.on_room();
   }
+  // Another packet is behind it mostly when this one was full: to ask each time costs more.
   for (int taken = 0; taken < kPacketsPerTurn && is_open() && !broken_at_; ++taken) {
-    if (!take_batch(rounds_.in)) return;
+    if (take_batch(rounds_.in) < lane::kBatchMax / 2) return;
   }
 }
 
-// One packet. False: there is none.
-bool Lanes::take_batch(std::span<char> buffer) {
+// One packet, and its size. 0: there is none.
+std::size_t Lanes::take_batch(std::span<char> buffer) {
   const lane::Received received = lane::receive(batch_lane_.get(), buffer, lane::Wait::no);
-  if (received.would_block) return false;
+  if (received.would_block) return 0;
   lane::BatchWalk frames(received.packet);
   bool returned = false;
   while (const auto frame = frames.next()) {
@@ -196,11 +205,11 @@ bool Lanes::take_batch(std::span<char> buffer) {
     // Before its calls end, which gives the queue's next ones room. What comes back says nothing of it.
     if (!is_return) credit_ = frames.credit();
     on_frame(*frame, {}, std::nullopt);
-    if (!is_open()) return false;
+    if (!is_open()) return 0;
   }
   if (frames.is_broken()) lane_broken();
   if (returned) owner_.on_room();
-  return !frames.is_broken();
+  return frames.is_broken() ? 0 : received.packet.size();
 }
 
 void Lanes::on_worker(std::size_t worker) {
@@ -337,7 +346,7 @@ std::optional<SteadyTime> Lanes::waiting_since() const {
 void Lanes::end(const std::function<void(Call&)>& lost) {
   if (is_open()) {
     std::vector<char> buffer(lane::kPacketMax);
-    while (is_open() && !broken_at_ && take_batch(buffer)) {
+    while (is_open() && !broken_at_ && take_batch(buffer) > 0) {
     }
   }
   std::vector<std::unique_ptr<Flight>> ended = std::move(flights_);

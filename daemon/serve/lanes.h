@@ -23,12 +23,16 @@ class LaneRounds {
 
   // Batches leave when all that was ready has been dealt with: what came in one round goes in one packet.
   void flush_later(Lanes& lanes);
+  void count_call() { ++calls_; }
   void flush();
   void forget(Lanes& lanes);
 
  private:
   std::vector<Lanes*> waiting_;
   uv::BeforeWait soon_;
+  uv::NextRound again_;
+  int calls_ = 0;  // in the batches that wait
+  bool has_looked_again_ = false;
 };
 
 // The daemon's ends of an interpreter's lanes (ipc/batch.h, ipc/lane.h): carries calls to its workers and
@@ -99,7 +103,7 @@ class Lanes {
   void listen_to(const Flight& flight, bool on);
   Flight& begin(Call& call);
   void on_batch(int events);
-  bool take_batch(std::span<char> buffer);
+  std::size_t take_batch(std::span<char> buffer);
   void on_worker(std::size_t worker);
   // Whether reading goes on.
   bool on_frame(std::string_view frame, Fd attached, std::optional<std::size_t> worker);

@@ -86,9 +86,6 @@ void BatchLane::take_in(const lane::Received& received) {
 
 std::optional<std::string_view> BatchLane::claim(std::size_t me, Buffer& buffer, SteadyTime now) {
   const std::scoped_lock lock(mutex_);
-  if (!frames_.has_more() && listener_ == me && !closed_) {
-    take_in(lane::receive(lane_.get(), {queue_.get(), lane::kPacketMax}, lane::Wait::no));
-  }
   auto frame = frames_.next();
   if (!frame) {
     if (listener_ == me) serving_ = false;

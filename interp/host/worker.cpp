@@ -22,6 +22,8 @@ using namespace std::chrono_literals;
 
 // A call that took longer is looked at: has its thread slept, or did it compute?
 constexpr Steady::duration kSlow = 50us;
+// One that took so long is taken for one that slept when nobody has looked before it.
+constexpr Steady::duration kLong = 1ms;
 // No answer waits longer for others while calls are fast, and no other interpreter for the GIL that they
 // share.
 constexpr Steady::duration kHeld = 100us;
@@ -124,7 +126,7 @@ void Worker::serve_queue(const py::Attached& py, WsgiServer& server) {
   BatchLane& batch = shared_.batch;
   SteadyTime began = Steady::now();
   SteadyTime held = began;
-  long slept = times_slept();
+  std::optional<long> slept;  // before this call, once one was slow
   while (const auto frame = batch.claim(index_, buffer_, began)) {
     if (batch.is_hot(began)) flush(py, batch);  // what waits does not wait for this call
     const auto request = lane::decode_request(*frame);
@@ -138,8 +140,8 @@ void Worker::serve_queue(const py::Attached& py, WsgiServer& server) {
     const SteadyTime now = Steady::now();
     bool has_slept = false;
     if (now - began > kSlow) {
-      const long before = std::exchange(slept, times_slept());
-      has_slept = slept != before;
+      const auto before = std::exchange(slept, times_slept());
+      has_slept = before ? slept != before : now - began > kLong;
     }
     batch.call_ended(now - began, has_slept, now);
     began = now;

@@ -87,6 +87,24 @@ void BeforeWait::request() {
   });
 }
 
+// ---- NextRound
+
+struct NextRound::Block : HandleBlock<uv_idle_t, Action> {};
+
+NextRound::NextRound(Loop& loop, Action action) : block_(new Block) {
+  block_->state = std::move(action);
+  uv_idle_init(loop.raw(), block_);
+}
+
+NextRound::~NextRound() { CloseHandle<uv_idle_t, Action>()(block_); }
+
+void NextRound::request() {
+  uv_idle_start(block_, [](uv_idle_t* idle) {
+    uv_idle_stop(idle);
+    state_of<Action>(idle)();
+  });
+}
+
 // ---- Poll
 
 struct Poll::Block : HandleBlock<uv_poll_t, Poll::Callback> {};

@@ -75,6 +75,22 @@ class BeforeWait {
   Block* block_;
 };
 
+// An action in the loop's next round, which comes without waiting: what is ready by then is dealt with before
+// the actions of BeforeWait. Asked for by request(), done once for it.
+class NextRound {
+ public:
+  NextRound(Loop& loop, std::function<void()> action);
+  ~NextRound();
+  NextRound(const NextRound&) = delete;
+  NextRound& operator=(const NextRound&) = delete;
+
+  void request();
+
+ private:
+  struct Block;
+  Block* block_;
+};
+
 // Readiness of a descriptor that somebody else owns and that must outlive this object. Level
 // triggered. kDisconnect is the peer's half-close (EPOLLRDHUP); `kError` is POLLERR, after which
 // libuv has stopped the handle.

@@ -291,6 +291,10 @@ class BatchPart {
   void send(std::string_view packet) {
     REQUIRE(lane::send(fd_.get(), packet, {}, lane::Wait::no) == lane::Sent::yes);
   }
+  std::size_t packets() {
+    pull();
+    return packets_;
+  }
   std::size_t queued() {
     pull();
     return queue_.size() - begun_;
@@ -305,6 +309,7 @@ class BatchPart {
     for (;;) {
       const lane::Received received = lane::receive(fd_.get(), buffer_, lane::Wait::no);
       if (received.packet.empty()) return;
+      ++packets_;
       lane::BatchWalk frames(received.packet);
       while (const auto frame = frames.next()) queue_.emplace_back(*frame);
       REQUIRE_FALSE(frames.is_broken());
@@ -316,6 +321,7 @@ class BatchPart {
   std::deque<std::string> queue_;
   std::size_t begun_ = 0;  // of the queue, from its front
   std::uint64_t claimed_ = 0;
+  std::size_t packets_ = 0;
   std::vector<char> buffer_ = std::vector<char>(lane::kPacketMax);
 };
 

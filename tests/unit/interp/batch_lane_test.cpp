@@ -116,6 +116,7 @@ TEST_CASE("a large request that came alone is not copied, and stays whole while 
   REQUIRE(frame);
   bench.send(2, 1, 64 * 1024);
   BatchLane::Buffer other;
+  REQUIRE(bench.lane->wait(0));
   const auto next = bench.lane->claim(0, other, Steady::now());
   REQUIRE(next);
   CHECK(lane::decode_request(*frame)->body == std::string(64 * 1024, 'b'));

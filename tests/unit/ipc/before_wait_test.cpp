@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 using namespace moult;
 
 TEST_CASE("an action asked for again by itself is done before the loop waits") {
@@ -33,4 +35,28 @@ TEST_CASE("an action may destroy what calls it") {
   soon->request();
   loop.run();
   CHECK(done == 1);
+}
+
+TEST_CASE(
+    "an action of the next round comes without waiting, and before what is done before the loop waits") {
+  uv::Loop loop;
+  std::string order;
+  std::unique_ptr<uv::NextRound> next;
+  uv::BeforeWait soon(loop, [&] { order += "w"; });
+  next = std::make_unique<uv::NextRound>(loop, [&] {
+    order += "n";
+    soon.request();
+  });
+  uv::BeforeWait first(loop, [&] {
+    order += "f";
+    next->request();
+    next->request();
+  });
+  first.request();
+  loop.run();
+  CHECK(order == "fnw");
+  next->request();
+  next.reset();
+  loop.run();
+  CHECK(order == "fnw");
 }

@@ -66,7 +66,8 @@ TEST_CASE("each command has these bytes") {
                              {"/static/"},
                              99,
                              4,
-                             true};
+                             true,
+                             Seconds(9)};
   Json make = Json::parse(R"({"do": "make", "interp": 7, "app": "blog", "generation": 14, "mode": "strict",
     "threads": 4, "spec": {"tree": "/t", "roots": ["/t", "/l"],
     "entry": {"kind": "file", "path": "/t/a.py", "module": "m", "callable": "app"}, "path": ["/l"],
@@ -74,7 +75,7 @@ TEST_CASE("each command has these bytes") {
     "debug": true, "multiprocess": false, "preimport": ["/x.so"], "warnings": ["once"], "signals": "error",
     "python_flags": ["-O"], "cause": "change", "log_imports": "first", "host": 2, "preload": ["json"],
     "exports": ["m:total"], "static": ["/static/"], "max_payload": 99, "scratch_interpreters": 4,
-    "may_move": true}})");
+    "may_move": true, "worker_idle": 9.0}})");
   Json spare = make;
   spare.update({{"spare", true}, {"modules", {"json"}}, {"sources", {"/t/", "a.py"}}});
   const auto mode = InterpreterMode::strict;

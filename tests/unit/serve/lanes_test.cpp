@@ -50,6 +50,20 @@ TEST_CASE("calls that come in one round leave in one packet, and their answers m
   CHECK(bench.stats.calls == 2);
 }
 
+TEST_CASE("where a crowd comes, those that come meanwhile leave in the same packet") {
+  GenerationBench bench;
+  Served& served = bench.serve(bench.start_host(), 8);
+  Crowd crowd(4);
+  TestCall late(9);
+  uv::NextRound meanwhile(bench.loop, [&] { bench.dispatcher.submit(late.call); });
+  uv::NextRound first(bench.loop, [&] { meanwhile.request(); });
+  for (std::size_t number = 1; number <= 4; ++number) bench.dispatcher.submit(crowd[number].call);
+  first.request();
+  bench.pump();
+  CHECK(served.lanes[0].batch->packets() == 1);
+  CHECK(served.generation->in_flight() == 5);
+}
+
 TEST_CASE("a host gets no more calls than it has workers until it says that it wants more") {
   GenerationBench bench;
   Served& served = bench.serve(bench.start_host(), 2);
