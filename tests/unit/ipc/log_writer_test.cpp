@@ -82,7 +82,8 @@ TEST_CASE("nobody waits for a reader who takes nothing, and what was lost is tol
   CHECK(dropped > 300);
   CHECK(dropped < kLines);
   std::string text;
-  // In one line, or in more when the thread came late to a pipe with room. The alarm of ctest is the deadline.
+  // In one line, or in more when the thread came late to a pipe with room. The alarm of ctest is the
+  // deadline.
   while (confessed(text) < dropped || text.back() != '\n') {
     char buffer[65536];
     const ssize_t count = ::read(pipe->read.get(), buffer, sizeof buffer);
