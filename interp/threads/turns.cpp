@@ -17,7 +17,8 @@ constexpr int kTicksOfLook = PY_VERSION_HEX < 0x030D0000 ? 10 : 100;
 // Of the time between two looks, computed by the process: less than that and nobody holds the GIL all the
 // time.
 constexpr Milliseconds kBusy{5};
-// So long a tick had nothing to do: then the watcher only looks, and sleeps when nobody wants the GIL.
+// So long a tick had nothing to do: then the watcher only looks. And so long nobody wanted the GIL as well: then
+// it sleeps.
 constexpr int kQuiet = 10;
 constexpr int kAsleep = 1000;
 
@@ -50,7 +51,7 @@ void Turns::wait_until_wanted() {
 
 void Turns::sleep(int quiet, std::uint64_t stirred) {
   if (quiet < kQuiet) return std::this_thread::sleep_for(kTick);
-  if (quiet >= kAsleep && running_.load() == 0) return wait_until_wanted();
+  if (quiet >= kAsleep) return wait_until_wanted();
   std::unique_lock lock(mutex_);
   asleep_.fetch_add(1);
   changed_.wait_for(lock, kTick * kTicksOfLook, [&] { return stirred_.load() != stirred; });
@@ -69,8 +70,10 @@ void Turns::watch() {
     const bool running = running_.load() > 0;
     if (tick_()) {
       quiet = 0;
+    } else if (running) {
+      quiet = std::min(quiet + 1, kQuiet);
     } else {
-      quiet = std::min(kAsleep, quiet + (quiet < kQuiet ? 1 : kTicksOfLook));
+      quiet += quiet < kQuiet ? 1 : kTicksOfLook;
     }
     const SteadyTime now = Steady::now();
     if (now - looked < kTick * kTicksOfLook) continue;
