@@ -31,7 +31,7 @@ void Moulting::switch_to(Generation& generation, const Cause& cause) {
   if (wanted_process_ && generation.is_in_process()) record_.verdict_reason = describe(*wanted_process_);
   wanted_process_.reset();
   dispatcher_.set_active(&generation);
-  recovery_.on_serving();
+  recovery_.on_serving(cause.kind == CauseKind::rollback || (attempt_ && attempt_->snapshot_id.empty()));
   EventData data{{"make_seconds", generation.record().make_seconds}};
   if (old != nullptr) data.emplace_back("previous", static_cast<std::int64_t>(old->number()));
   announce("generation.active", generation, std::move(data));

@@ -49,12 +49,18 @@ class Recovery {
   // Does what could not be done while an attempt was under way. To be called whenever one has ended.
   void look_again();
   void on_time(SteadyTime now);
-  void on_serving() {
+  // `is_news`: of what the disk holds now, or of what a person went back to. What lacked means before is not
+  // made again over that.
+  void on_serving(bool is_news) {
     lost_.reset();
+    if (is_news) again_.reset();
     leave_again_at_ = {};
   }
   void on_peace() { restarts_.reset(); }  // what serves was no answer to a death
-  void stop() { lost_.reset(); }
+  void stop() {
+    lost_.reset();
+    again_.reset();
+  }
 
   // When the app that does not serve is made again; nothing: it serves, is being made, or waits for a change.
   std::optional<SteadyTime> next_try() const;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <csignal>
 #include <deque>
 #include <set>
@@ -18,7 +19,10 @@ class SleepingLauncher final : public HostLauncher {
 
   Result<LaunchedHost> launch(const HostKey&, const CodePlace&,
                               std::function<void(uv::ExitStatus)> on_exit) override {
-    if (fails) return fail(Error{ErrorCode::failed, "fork: Resource temporarily unavailable"});
+    if (fails) {
+      errno = EAGAIN;
+      return fail(last_os_error("fork"));
+    }
     MOULT_ASSIGN(SocketPair channel, seqpacket_pair());
     MOULT_ASSIGN(PipePair output, make_pipe());
     MOULT_TRY(set_nonblocking(output.read));
@@ -57,7 +61,6 @@ class MoultingBench : public Moulting::Owner, public HostPool::Owner, public Eve
   explicit MoultingBench(const std::function<void(AppConfig&)>& change = {}) {
     std::filesystem::create_directories(temp.path("state"));
     temp.write("tree/app.py", "code = 0\n");
-    AppConfig config;
     config.name = "blog";
     config.tree = temp.path("tree");
     config.entry = "app.py";
@@ -214,6 +217,7 @@ class MoultingBench : public Moulting::Owner, public HostPool::Owner, public Eve
   void event(std::string_view name, const std::string&, EventData) override { events.emplace_back(name); }
 
   TempTree temp;
+  AppConfig config;
   uv::Loop loop;
   Log log{Log::Format::human, LogLevel::error};
   SleepingLauncher launcher{loop};

@@ -33,10 +33,10 @@ class FallenApp : public Recovery::Owner {
     made.push_back(std::move(what));
   }
   // The attempt under way ends so.
-  void serve() {
+  void serve(bool is_news = false) {
     is_busy = false;
     serves = true;
-    recovery.on_serving();
+    recovery.on_serving(is_news);
     recovery.look_again();
   }
   void refuse(const Recovery::Refused& refused) {
@@ -228,6 +228,18 @@ TEST_CASE("an attempt that lacked means gives way to one that is under way when 
   app.serve();
   app.pass(Milliseconds(60'000));
   CHECK(app.made == Texts{"another change"});
+}
+
+TEST_CASE("what lacked means is not made again when something newer serves, or the app was stopped") {
+  FallenApp app;
+  app.serve();
+  Recovery::Refused lacked = refused(CauseKind::change, "", "host");
+  lacked.lacked_means = true;
+  app.refuse(lacked);
+  SUBCASE("the disk, or a roll-back") { app.serve(true); }
+  SUBCASE("a stop") { app.recovery.stop(); }
+  app.pass(Recovery::kMeansAgain);
+  CHECK(app.made.empty());
 }
 
 TEST_CASE("what lacked means waits beside what is to leave its host, and neither forgets the other") {
