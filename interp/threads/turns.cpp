@@ -17,8 +17,8 @@ constexpr int kTicksOfLook = PY_VERSION_HEX < 0x030D0000 ? 10 : 100;
 // Of the time between two looks, computed by the process: less than that and nobody holds the GIL all the
 // time.
 constexpr Milliseconds kBusy{5};
-// So long a tick had nothing to do: then the watcher only looks. And so long nobody wanted the GIL as well: then
-// it sleeps.
+// So long a tick had nothing to do: then the watcher only looks. And so long nobody wanted the GIL as well:
+// then it sleeps.
 constexpr int kQuiet = 10;
 constexpr int kAsleep = 1000;
 
