@@ -68,21 +68,33 @@ bool Timer::is_active() const { return uv_is_active(reinterpret_cast<const uv_ha
 
 // ---- BeforeWait
 
-struct BeforeWait::Block : HandleBlock<uv_prepare_t, Action> {};
+struct BeforeWaitState {
+  Action action;
+  uv_idle_t* spinner = nullptr;
+};
+struct BeforeWait::Block : HandleBlock<uv_prepare_t, BeforeWaitState> {};
+struct BeforeWait::Spinner : HandleBlock<uv_idle_t, Action> {};
 
-BeforeWait::BeforeWait(Loop& loop, Action action) : block_(new Block) {
-  block_->state = std::move(action);
+BeforeWait::BeforeWait(Loop& loop, Action action) : block_(new Block), spinner_(new Spinner) {
   uv_prepare_init(loop.raw(), block_);
+  uv_idle_init(loop.raw(), spinner_);
+  block_->state = {std::move(action), spinner_};
 }
 
-BeforeWait::~BeforeWait() { CloseHandle<uv_prepare_t, Action>()(block_); }
+BeforeWait::~BeforeWait() {
+  CloseHandle<uv_prepare_t, BeforeWaitState>()(block_);
+  CloseHandle<uv_idle_t, Action>()(spinner_);
+}
 
+// libuv calls those that were started before it came to them: who was asked by another one's action has its
+// turn in the next round, before which the loop must not wait.
 void BeforeWait::request() {
+  uv_idle_start(spinner_, [](uv_idle_t*) {});
   uv_prepare_start(block_, [](uv_prepare_t* prepare) {
-    // Requested again by its own action: the loop must not wait with that undone.
     do {
       uv_prepare_stop(prepare);
-      state_of<Action>(prepare)();
+      uv_idle_stop(state_of<BeforeWaitState>(prepare).spinner);
+      state_of<BeforeWaitState>(prepare).action();
     } while (uv_is_active(reinterpret_cast<uv_handle_t*>(prepare)) != 0);
   });
 }

@@ -60,7 +60,8 @@ class Timer {
 };
 
 // An action before the loop waits: when all that was ready has been dealt with. Asked for by
-// request(), done once for it; what its action requests is done in the same round.
+// request(), done once for it; what such an action requests, of itself or of another, is done before the loop
+// waits.
 class BeforeWait {
  public:
   BeforeWait(Loop& loop, std::function<void()> action);
@@ -73,6 +74,8 @@ class BeforeWait {
  private:
   struct Block;
   Block* block_;
+  struct Spinner;
+  Spinner* spinner_;  // keeps the loop from waiting
 };
 
 // An action in the loop's next round, which comes without waiting: what is ready by then is dealt with before

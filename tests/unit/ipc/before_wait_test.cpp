@@ -24,6 +24,33 @@ TEST_CASE("an action asked for again by itself is done before the loop waits") {
   CHECK(done_at_time == 3);
 }
 
+TEST_CASE("what another action asks for is done before the loop waits") {
+  uv::Loop loop;
+  std::string order;
+  uv::Timer late(loop);
+  std::unique_ptr<uv::BeforeWait> first;
+  std::unique_ptr<uv::BeforeWait> second;
+  const auto make_first = [&] { first = std::make_unique<uv::BeforeWait>(loop, [&] { order += "1"; }); };
+  const auto make_second = [&] {
+    second = std::make_unique<uv::BeforeWait>(loop, [&] {
+      order += "2";
+      first->request();
+    });
+  };
+  SUBCASE("made before it") {
+    make_first();
+    make_second();
+  }
+  SUBCASE("made after it") {
+    make_second();
+    make_first();
+  }
+  late.start(Milliseconds(20), [&] { order += "w"; });
+  second->request();
+  loop.run();
+  CHECK(order == "21w");
+}
+
 TEST_CASE("an action may destroy what calls it") {
   uv::Loop loop;
   int done = 0;
