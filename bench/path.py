@@ -72,9 +72,8 @@ def peers(python):
         found["FastPySGI"] = [
             python, "-c", "import fastpysgi, app; fastpysgi.run(app.application, host='127.0.0.1', port={port})"]
     if shutil.which("uwsgi"):
-        found["uWSGI"] = ["uwsgi", "--plugin", "python3", "--http-socket", "127.0.0.1:{port}", "--wsgi-file", "app.py",
-                          "--threads", "4", "--enable-threads", "--disable-logging", "--die-on-term",
-                          "--add-header", "Connection: keep-alive", "--http-keepalive"]
+        found["uWSGI"] = ["uwsgi", "--plugin", "python3", "--http11-socket", "127.0.0.1:{port}", "--wsgi-file", "app.py",
+                          "--threads", "4", "--enable-threads", "--disable-logging", "--die-on-term"]
     if has("uvicorn"):
         found["uvicorn"] = [python, "-m", "uvicorn", "--port", "{port}", "--no-access-log", "--log-level", "error",
                             "asgi:application"]
@@ -164,7 +163,8 @@ def path(options):
                 for server, measured in figures.items():
                     median = statistics.median(figure for figure, _ in measured)
                     marks = "".join({mark for _, mark in measured})
-                    row.append(f"{server} {median:.0f}{marks}" + (f" ({ours / median:.2f})" if server != "Moult" else ""))
+                    row.append(f"{server} {median:.0f}{marks}"
+                               + (f" ({ours / median:.2f})" if median and server != "Moult" else ""))
                 print(f"path: {name}: {', '.join(row)}", flush=True)
         finally:
             for process in running:
