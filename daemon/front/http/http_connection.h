@@ -18,29 +18,19 @@ namespace moult::http {
 // Re-entrance: the answer may come from inside begin(), give_body() or note_backlog() of the exchange. The
 // connection never starts the next request, cancels a call or goes away from inside one of its functions;
 // that waits for act(), so the Call stays valid for whoever is still on the stack.
-class HttpConnection final : public Exchange::Wire {
+class HttpConnection final : public Connection, public Exchange::Wire {
  public:
   HttpConnection(HttpShared& shared, Fd socket, Peer peer, const Routes& routes);
   ~HttpConnection() override;
 
-  void act();                  // after HttpShared::act_later
-  void sweep(SteadyTime now);  // judges the deadlines
-  void close_if_idle();        // nothing of a request has come; else it ends after its response
-  // Closes for another that wants in, unless a request has come or it has not waited for a second yet.
-  bool make_room(SteadyTime now);
-  // How slow its client is while it is waited for; nothing: it is not, or not too slow for anybody.
-  struct Slow {
-    double rate = 0;  // bytes a second
-    HttpConnection* connection = nullptr;
-    CallTarget* calls = nullptr;  // null: it holds no worker
-    int slow_max = 0;             // of that app
-  };
-  std::optional<Slow> slowness(SteadyTime now);
-  void end_slow();  // for those that are not
-  void cut();       // at once; its call is cancelled
-  bool is_closed() const { return phase_ == Phase::closed && !exchange_.has_call(); }
-  // For the server's deferred list: set while the connection is on it.
-  bool act_scheduled = false;
+  void act() override;
+  void sweep(SteadyTime now) override;
+  void close_if_idle() override;
+  bool make_room(SteadyTime now) override;
+  std::optional<Slow> slowness(SteadyTime now) override;
+  void end_slow() override;
+  void cut() override;
+  bool is_closed() const override { return phase_ == Phase::closed && !exchange_.has_call(); }
 
   void collect_body() override;
   void want_body() override;

@@ -88,7 +88,7 @@ void HttpConnection::body_is_late() {
   feed_body();
 }
 
-std::optional<HttpConnection::Slow> HttpConnection::slowness(SteadyTime now) {
+std::optional<Connection::Slow> HttpConnection::slowness(SteadyTime now) {
   const bool reads = phase_ == Phase::answering && answer_pace_.is_waiting();
   if (!reads && !waits_for_body()) return std::nullopt;
   Pace& pace = reads ? answer_pace_ : body_pace_;

@@ -32,12 +32,12 @@ HttpServer::HttpServer(uv::Loop& loop, Log& log, CallNumbers& numbers, const Dae
       soon_(loop, [this] { act_now(); }),
       sweeper_(loop),
       stop_deadline_(loop) {
-  shared_.act_later = [this](http::HttpConnection& connection) { act_later(connection); };
+  shared_.act_later = [this](http::Connection& connection) { act_later(connection); };
   configure(config);
 }
 
 HttpServer::~HttpServer() {
-  shared_.act_later = [](http::HttpConnection&) {};
+  shared_.act_later = [](http::Connection&) {};
   connections_.clear();
 }
 
@@ -177,11 +177,11 @@ bool HttpServer::make_room() {
 // Ends the slowest of those who are too many: who hold workers that others wait for, and half of all
 // connections when there is no room for another.
 void HttpServer::limit_slow(SteadyTime now) {
-  std::vector<http::HttpConnection::Slow> slow;
+  std::vector<http::Connection::Slow> slow;
   for (const auto& [raw, connection] : connections_) {
     if (const auto one = connection->slowness(now)) slow.push_back(*one);
   }
-  std::ranges::sort(slow, std::greater(), &http::HttpConnection::Slow::rate);
+  std::ranges::sort(slow, std::greater(), &http::Connection::Slow::rate);
   std::unordered_map<CallTarget*, int> holders;
   std::size_t kept = 0;
   int ended = 0;
@@ -225,7 +225,7 @@ void HttpServer::add_connection(Fd socket, http::Peer peer, const Routes& routes
   watch_time();
 }
 
-void HttpServer::act_later(http::HttpConnection& connection) {
+void HttpServer::act_later(http::Connection& connection) {
   if (connection.act_scheduled) return;
   connection.act_scheduled = true;
   waiting_.push_back(&connection);
@@ -234,8 +234,8 @@ void HttpServer::act_later(http::HttpConnection& connection) {
 
 void HttpServer::act_now() {
   leaving_ = 0;
-  const std::vector<http::HttpConnection*> now = std::exchange(waiting_, {});
-  for (http::HttpConnection* connection : now) {
+  const std::vector<http::Connection*> now = std::exchange(waiting_, {});
+  for (http::Connection* connection : now) {
     connection->act_scheduled = false;
     connection->act();
     if (connection->is_closed() && !connection->act_scheduled) connections_.erase(connection);

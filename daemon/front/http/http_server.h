@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/config/config.h"
 #include "daemon/front/http/http_shared.h"
 #include "daemon/route/routes.h"
 
@@ -74,7 +75,7 @@ class HttpServer {
   void limit_slow(SteadyTime now);
   void update_accepting();
   void watch_time();
-  void act_later(http::HttpConnection& connection);
+  void act_later(http::Connection& connection);
   void act_now();
   void finish_stop();
 
@@ -83,8 +84,8 @@ class HttpServer {
   std::size_t max_connections_ = 0;
   int highest_fd_;  // above it the reserve begins
   std::vector<std::unique_ptr<Door>> doors_;
-  std::unordered_map<http::HttpConnection*, std::unique_ptr<http::HttpConnection>> connections_;
-  std::vector<http::HttpConnection*> waiting_;  // to act once the stack has unwound
+  std::unordered_map<http::Connection*, std::unique_ptr<http::Connection>> connections_;
+  std::vector<http::Connection*> waiting_;  // to act once the stack has unwound
   uv::BeforeWait soon_;
   uv::Timer sweeper_;
   uv::Timer stop_deadline_;

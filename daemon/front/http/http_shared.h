@@ -1,18 +1,13 @@
 #pragma once
 
-#include "daemon/config/config.h"
-#include "daemon/front/front_shared.h"
+#include "daemon/front/connection.h"
 #include "daemon/front/http/http_head.h"
-#include "daemon/front/http/waiting_list.h"
 #include "daemon/front/response.h"
 
-#include <functional>
 #include <memory>
 #include <vector>
 
 namespace moult::http {
-
-class HttpConnection;
 
 // Room for one connection's unread bytes: a whole head, and what comes behind it.
 inline constexpr std::size_t kInputSize = 40 * 1024;
@@ -37,25 +32,13 @@ class BufferPool {
   std::vector<InputBuffer> free_;
 };
 
-// What the connections of one server have in common. Owned by the server; loop thread.
-struct HttpShared : FrontShared {
-  using FrontShared::FrontShared;
+// What the HTTP connections of one server have in common. Owned by the server; loop thread.
+struct HttpShared : ConnectionShared {
+  using ConnectionShared::ConnectionShared;
 
   HeadLimits head_limits;
-  Milliseconds header_timeout{};
-  Milliseconds body_timeout{};
-  Milliseconds idle_timeout{};
-  Milliseconds send_timeout{};
-  double min_rate = 0;  // bytes a second
   DateCache date;
   BufferPool buffers;
-  WaitingList waiting;
-  bool stopping = false;  // responses carry Connection: close
-
-  // Lets a connection act when the loop has seen all that was ready and is about to wait: write its
-  // answer, start the request that waits in its buffer, tell its app that the client has gone, or be
-  // deleted.
-  std::function<void(HttpConnection&)> act_later;
 };
 
 }  // namespace moult::http

@@ -4,11 +4,11 @@
 
 namespace moult::http {
 
-class HttpConnection;
+class Connection;
 
 // A place in the list of those that wait for a request or its head. In each connection.
 struct WaitingPlace {
-  HttpConnection* connection = nullptr;
+  Connection* connection = nullptr;
   SteadyTime since{};
   WaitingPlace* previous = nullptr;
   WaitingPlace* next = nullptr;
