@@ -314,7 +314,7 @@ std::vector<std::string> Daemon::urls_of(const AppConfig& app) const {
   if (routes.empty()) routes.emplace_back();
   for (const ListenAddress& address : listeners_of(config_, app)) {
     std::string base = to_string(address);
-    if (!address.is_unix()) {
+    if (address.wire == Wire::http && !address.is_unix()) {
       ListenAddress bound = address;
       bound.port = http_->port_of(address).value_or(address.port);
       base = "http://" + to_string(bound);

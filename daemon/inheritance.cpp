@@ -60,6 +60,7 @@ std::optional<ListenAddress> address_of(int fd) {
 
 std::string key_of(ListenAddress address) {
   if (address.host == "localhost") address.host = "127.0.0.1";
+  address.wire = Wire::http;  // a socket does not say
   return to_string(address);
 }
 

@@ -58,7 +58,7 @@ inline constexpr std::uint8_t kHasDate = 8;
 inline constexpr std::uint8_t kHasServer = 16;
 
 struct Header {
-  std::string_view name;  // lower case, as in "accept-language"
+  std::string_view name;  // lower case, as in "accept-language"; or a variable for the app: "=REMOTE_USER"
   std::string_view value;
 };
 

@@ -8,7 +8,7 @@ set(problems "")
 set(floors_ipc ipc/base ipc/uv ipc)
 set(floors_control ipc/base ipc/uv ipc control control/ctl)
 set(floors_daemon ipc/base ipc/uv ipc control daemon/config daemon/tree daemon/snapshot daemon/watch daemon/hosts
-  daemon/serve daemon/route daemon/front daemon/front/http daemon/moult daemon/apps daemon/methods daemon)
+  daemon/serve daemon/route daemon/front daemon/front/cgi daemon/front/http daemon/moult daemon/apps daemon/methods daemon)
 set(floors_interp ipc/base ipc interp/py interp/channel interp/threads interp/payload interp/imports interp/calls
   interp/boot interp/gateway interp/gateway/calls interp/gateway/wsgi interp/host)
 # Two folders on one floor: each may include the other.

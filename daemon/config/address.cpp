@@ -30,7 +30,8 @@ bool parse_port(std::string_view text, std::uint16_t& port) {
   return !text.empty() && error == std::errc{} && end == text.data() + text.size();
 }
 
-constexpr std::string_view kListenHint = "write \"127.0.0.1:8000\", \"[::1]:8000\" or \"unix:PATH\"";
+constexpr std::string_view kListenHint =
+    "write \"127.0.0.1:8000\", \"[::1]:8000\" or \"unix:PATH\", or \"fcgi:unix:PATH\"";
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -40,21 +41,45 @@ bool is_host_character(char c) {
 
 }  // namespace
 
-std::string to_string(const ListenAddress& address) {
-  if (address.is_unix()) return "unix:" + address.unix_path;
-  const bool is_v6 = address.host.find(':') != std::string::npos;
-  return fmt::format("{}:{}", is_v6 ? fmt::format("[{}]", address.host) : address.host, address.port);
+std::string_view to_string(Wire wire) {
+  switch (wire) {
+    case Wire::fcgi: return "fcgi";
+    case Wire::scgi: return "scgi";
+    case Wire::uwsgi: return "uwsgi";
+    case Wire::http: break;
+  }
+  return "http";
 }
 
-Result<ListenAddress> parse_listen(std::string_view text) {
+std::string to_string(const ListenAddress& address) {
+  const std::string scheme = address.wire == Wire::http ? "" : fmt::format("{}:", to_string(address.wire));
+  if (address.is_unix()) return fmt::format("{}unix:{}", scheme, address.unix_path);
+  const bool is_v6 = address.host.find(':') != std::string::npos;
+  return fmt::format("{}{}:{}", scheme, is_v6 ? fmt::format("[{}]", address.host) : address.host,
+                     address.port);
+}
+
+Result<ListenAddress> parse_listen(std::string_view written) {
   ListenAddress address;
+  std::string_view text = written;
+  for (const Wire wire : {Wire::http, Wire::fcgi, Wire::scgi, Wire::uwsgi}) {
+    const std::string scheme = fmt::format("{}:", to_string(wire));
+    if (!text.starts_with(scheme) || text.substr(scheme.size()).starts_with("//")) continue;
+    text.remove_prefix(scheme.size());
+    address.wire = wire;
+    break;
+  }
+  if (text.starts_with("ajp:")) {
+    return invalid(fmt::format("\"{}\": AJP is not spoken here", written),
+                   "use fcgi: (mod_proxy_fcgi) or HTTP (mod_proxy_http) instead");
+  }
   if (text.starts_with("unix:")) {
     address.unix_path = std::string(text.substr(5));
     if (address.unix_path.empty()) return invalid("\"unix:\" names no path", "write \"unix:PATH\"");
     MOULT_TRY(check_socket_path(address.unix_path));
     return address;
   }
-  const std::string wrong = fmt::format("\"{}\" is not an address to listen on", text);
+  const std::string wrong = fmt::format("\"{}\" is not an address to listen on", written);
   if (text.find("://") != std::string_view::npos) return invalid(wrong, std::string(kListenHint));
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || !parse_port(text.substr(colon + 1), address.port)) {

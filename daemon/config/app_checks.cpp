@@ -27,11 +27,13 @@ bool is_any(const std::string& host) { return host == "0.0.0.0" || host == "::";
 
 // The same socket: routes of both meet there.
 std::string listener_key(const ListenAddress& address) {
-  return address.is_unix() ? to_string(address) : fmt::format("{} {}", bound_host(address), address.port);
+  return address.is_unix() ? address.unix_path : fmt::format("{} {}", bound_host(address), address.port);
 }
 
 // Why the two cannot both be bound; "" when they can, or are one.
 std::string conflict(const ListenAddress& a, const ListenAddress& b) {
+  if (listener_key(a) == listener_key(b) && a.wire != b.wire && (a.is_unix() || a.port != 0))
+    return "with another protocol";
   if (a.is_unix() || b.is_unix()) {
     const bool differ = a.unix_path == b.unix_path && (a.mode != b.mode || a.group != b.group);
     return differ ? "with another mode or group" : "";

@@ -24,6 +24,10 @@ enum class SparePolicy { off, stdlib, packages };
 // The lanes of an interpreter travel in one message, which holds at most 253 descriptors (unix(7)).
 inline constexpr int kThreadsMax = 250;
 
+// What is spoken on a listener.
+enum class Wire { http, fcgi, scgi, uwsgi };
+std::string_view to_string(Wire wire);  // "http", "fcgi", ...
+
 // Where a front end listens. Exactly one of (host, port) and path is set.
 struct ListenAddress {
   std::string host;  // "127.0.0.1", "::1"; numeric or "localhost"
@@ -31,12 +35,15 @@ struct ListenAddress {
   std::string unix_path;  // absolute
   int mode = 0600;        // of the unix socket; 0660 where `group` is given and no mode
   std::string group{};    // of the unix socket; empty: the user's
+  Wire wire = Wire::http;
 
   bool is_unix() const { return !unix_path.empty(); }
   bool operator==(const ListenAddress&) const = default;
 };
-std::string to_string(const ListenAddress& address);  // "127.0.0.1:8000", "unix:/run/…"
-// "HOST:PORT", "[IPV6]:PORT", "unix:PATH". A relative path stays relative: the caller knows to what.
+// "127.0.0.1:8000", "unix:/run/…"; what is not HTTP with its scheme: "fcgi:unix:/run/…".
+std::string to_string(const ListenAddress& address);
+// "HOST:PORT", "[IPV6]:PORT", "unix:PATH", each also behind "http:", "fcgi:", "scgi:" or "uwsgi:". A relative
+// path stays relative: the caller knows to what.
 Result<ListenAddress> parse_listen(std::string_view text);
 
 // "example.org/shop": an empty host is any host, the prefix is "" or starts with '/' and has no '/'
@@ -154,7 +161,7 @@ tl::expected<Config, ConfigErrors> load_config(const std::string& folder);
 // `moultd run PATH[:CALLABLE]`: what to serve, found from a file, a folder or a module name.
 struct RunOptions {
   std::string target;
-  std::string listen;  // "" = 127.0.0.1:8000
+  std::vector<std::string> listen;  // none = 127.0.0.1:8000
   int threads = 4;
   std::string python;
   std::string venv;

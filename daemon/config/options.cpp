@@ -49,7 +49,11 @@ void add_run(CLI::App& run, RunOptions& options) {
   run.add_option("target", options.target, "A file, a folder or a module, with :CALLABLE where needed")
       ->required()
       ->type_name("PATH[:CALLABLE]");
-  run.add_option("--listen", options.listen, "HOST:PORT or unix:PATH (default 127.0.0.1:8000)")
+  run.add_option("--listen", options.listen,
+                 "HOST:PORT or unix:PATH, also behind fcgi:, scgi: or uwsgi:; again for more (default "
+                 "127.0.0.1:8000)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("ADDRESS");
   run.add_option("--threads", options.threads, "Requests served at the same time (default 4)")
       ->check(CLI::Range(1, kThreadsMax))

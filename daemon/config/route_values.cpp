@@ -30,8 +30,10 @@ std::string listen_item(const ListenAddress& address) {
   if (!address.is_unix() || (address.mode == ListenAddress{}.mode && address.group.empty())) {
     return toml_string(to_string(address));
   }
-  return fmt::format("{{ unix = {}, mode = \"{:04o}\", group = {} }}", toml_string(address.unix_path),
-                     address.mode, toml_string(address.group));
+  const std::string wire =
+      address.wire == Wire::http ? "" : fmt::format(", wire = \"{}\"", to_string(address.wire));
+  return fmt::format("{{ unix = {}, mode = \"{:04o}\", group = {}{} }}", toml_string(address.unix_path),
+                     address.mode, toml_string(address.group), wire);
 }
 
 }  // namespace

@@ -167,8 +167,8 @@ Result<> read_options(const RunOptions& options, const std::string& folder, cons
   ConfigErrors errors;
   ValueReader reader({}, folder, home, errors);
   reader.set_key("--listen");
-  const std::string listen = options.listen.empty() ? "127.0.0.1:8000" : options.listen;
-  read_listen(reader, as_value(listen), config.daemon.listen);
+  const std::vector<std::string> standard{"127.0.0.1:8000"};
+  read_listen(reader, list_of(options.listen.empty() ? standard : options.listen), config.daemon.listen);
   reader.set_key("--threads");
   if (const auto threads = reader.integer(as_value(std::int64_t{options.threads}), 1, kThreadsMax)) {
     app.threads = static_cast<int>(*threads);

@@ -180,10 +180,15 @@ std::optional<ListenAddress> ValueReader::listen_table(const Value& value, const
       auto group = text(member.value);
       good = good && group;
       if (group) address.group = std::move(*group);
+    } else if (member.key == "wire") {
+      const auto index = word(member.value, {"http", "fcgi", "scgi", "uwsgi"});
+      good = good && index;
+      if (index) address.wire = static_cast<Wire>(*index);
     } else {
-      const std::string near = nearest(member.key, {"unix", "mode", "group"});
-      error(Origin{file_, member.line, member.column}, "unknown key",
-            near.empty() ? "the keys are unix, mode and group" : fmt::format("did you mean `{}`?", near));
+      const std::string near = nearest(member.key, {"unix", "mode", "group", "wire"});
+      error(
+          Origin{file_, member.line, member.column}, "unknown key",
+          near.empty() ? "the keys are unix, mode, group and wire" : fmt::format("did you mean `{}`?", near));
       good = false;
     }
   }

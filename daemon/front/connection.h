@@ -8,8 +8,8 @@
 
 namespace moult::http {
 
-// One client's connection, whatever it speaks, as the server that owns it sees it: from accept to is_closed().
-// Loop thread.
+// One client's connection, whatever it speaks, as the server that owns it sees it: from accept to
+// is_closed(). Loop thread.
 class Connection {
  public:
   virtual ~Connection() = default;

@@ -69,6 +69,7 @@ void Exchange::resolve_host(std::string_view target_authority) {
 }
 
 void Exchange::resolve_client() {
+  if (peer_.https) call_.head.flags |= lane::kHttps;
   if (!peer_.trusted) return drop_forwarded(*request_);
   const Forwarded forwarded = read_forwarded(*request_, shared_.trusted);
   if (!forwarded.address.empty()) {

@@ -62,6 +62,7 @@ struct Peer {
   bool trusted = false;      // its X-Forwarded-* headers are believed
   std::string local_host{};  // SERVER_NAME of a request without Host
   std::string local_port{};  // SERVER_PORT (RFC 3875 section 4.1.15); empty on a unix socket
+  bool https = false;        // a front server said so in words of its own
 };
 
 }  // namespace moult::http

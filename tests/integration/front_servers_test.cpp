@@ -50,11 +50,13 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-// A daemon with an app that shows its environ, on TCP and on a unix socket for the web server's group.
+// A daemon with an app that shows its environ, on TCP and on unix sockets for the web server's group, one for
+// each wire.
 struct Backend {
   DaemonProcess daemon;
   AppTree app;
-  std::string socket = daemon.folder() / "web.sock";
+  std::string socket = socket_of("http");
+  std::string socket_of(const std::string& wire) { return daemon.folder() / (wire + ".sock"); }
 
   Backend() : app(daemon.add_app("features")) {
     namespace fs = std::filesystem;
@@ -62,8 +64,11 @@ struct Backend {
         ::getuid() == 0 && ::getgrnam("www-data") != nullptr ? R"(, group = "www-data")" : "";
     fs::permissions(daemon.folder().path(),
                     fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
-    daemon.write_daemon_config("listen = [\"127.0.0.1:0\", { unix = \"" + socket + "\", mode = \"0660\"" +
-                               group + " }]\ntrusted_proxies = [\"unix\", \"127.0.0.1\"]\n");
+    std::string listen = "\"127.0.0.1:0\"";
+    for (const std::string wire : {"http", "fcgi", "scgi", "uwsgi"})
+      listen +=
+          ", { unix = \"" + socket_of(wire) + "\", wire = \"" + wire + "\", mode = \"0660\"" + group + " }";
+    daemon.write_daemon_config("listen = [" + listen + "]\ntrusted_proxies = [\"unix\", \"127.0.0.1\"]\n");
     app.copy_app("features");
     daemon.start();
   }
@@ -72,7 +77,8 @@ struct Backend {
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 // What a visitor sees through the web server at `front`, also while the app's code changes.
-void check_front(Backend& backend, const std::string& front) {
+// `port`: that of the Host header arrives.
+void check_front(Backend& backend, const std::string& front, bool port = true) {
   const auto answers_at_all = [&] {
     try {
       return get(front, "/").status == 200;
@@ -89,7 +95,8 @@ void check_front(Backend& backend, const std::string& front) {
   CHECK(contains(environ.body, R"("REMOTE_ADDR": "127.0.0.1")"));
   HttpConnection with_port(front);
   with_port.send(get_request("/environ", {}, "example.org:99"));
-  CHECK(contains(with_port.read_response().body, R"("HTTP_HOST": "example.org:99")"));
+  CHECK(contains(with_port.read_response().body,
+                 port ? R"("HTTP_HOST": "example.org:99")" : R"("HTTP_HOST": "example.org")"));
   HttpConnection old(front);  // a monitor's, without Host
   old.send("GET /environ HTTP/1.0\r\n\r\n");
   CHECK(old.read_response().status == 200);
@@ -109,6 +116,7 @@ void check_front(Backend& backend, const std::string& front) {
   CHECK_MESSAGE(load.failed() == 0, load.failures());
 }
 
+// `server`: "tcp", "unix", or what is spoken on a unix socket.
 void check_nginx(const std::string& server) {
   if (!std::filesystem::exists("/usr/sbin/nginx")) {
     skip("no nginx");
@@ -117,9 +125,20 @@ void check_nginx(const std::string& server) {
   Backend backend;
   const std::string folder = backend.daemon.folder().path();
   const std::string front = "127.0.0.1:" + std::to_string(free_port());
-  std::string block = block_of_docs("nginx", 0);
-  replace(block, "server unix:/home/ann/run/web.sock;",
-          "server " + (server == "tcp" ? backend.daemon.address() : "unix:" + backend.socket) + ";");
+  const bool is_http = server == "tcp" || server == "unix";
+  std::string block = block_of_docs("nginx", is_http ? 0 : 1);
+  if (is_http) {
+    replace(block, "server unix:/home/ann/run/web.sock;",
+            "server " + (server == "tcp" ? backend.daemon.address() : "unix:" + backend.socket) + ";");
+  } else {
+    replace(block, "/home/ann/run/fcgi.sock", backend.socket_of(server));
+  }
+  if (server == "scgi" || server == "uwsgi") {
+    replace(block, "    keepalive 16;\n", "");
+    replace(block, "        fastcgi_keep_conn on;\n", "");
+    replace(block, "fastcgi_params", server + "_params");
+    replace(block, "fastcgi_pass", server + "_pass");
+  }
   replace(block, "listen 80;", "listen " + front + ";");
   std::string temporary;
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
@@ -135,7 +154,7 @@ void check_nginx(const std::string& server) {
                      folder,
                      folder + "/nginx.out",
                      folder + "/nginx.out"});
-  check_front(backend, front);
+  check_front(backend, front, is_http);  // Debian's parameters of the others have HTTP_HOST without a port
 }
 
 void check_apache(int block_number) {
@@ -146,7 +165,10 @@ void check_apache(int block_number) {
   Backend backend;
   const std::string folder = backend.daemon.folder().path();
   std::string block = block_of_docs("apache", block_number);
-  if (contains(block, "unix:")) {
+  const bool is_fcgi = contains(block, "fcgi.sock");
+  if (is_fcgi) {
+    replace(block, "/home/ann/run/fcgi.sock", backend.socket_of("fcgi"));
+  } else if (contains(block, "unix:")) {
     replace(block, "/home/ann/run/web.sock", backend.socket);
   } else {
     replace(block, "127.0.0.1:8000", backend.daemon.address());
@@ -155,10 +177,18 @@ void check_apache(int block_number) {
   std::string text = "ServerRoot " + folder + "\nServerName localhost\nPidFile " + folder +
                      "/httpd.pid\nErrorLog " + folder + "/apache.log\nDefaultRuntimeDir " + folder +
                      "\nMutex file:" + folder + " default\nMaxKeepAliveRequests 0\nListen " + front + "\n";
-  for (const char* module : {"mpm_event", "authz_core", "proxy", "proxy_http", "headers"}) {
+  for (const char* module :
+       {"mpm_event", "authz_core", "proxy", "proxy_http", "proxy_fcgi", "headers", "rewrite"}) {
     text += "LoadModule " + std::string(module) + "_module /usr/lib/apache2/modules/mod_" + module + ".so\n";
   }
   if (::getuid() == 0) text += "User www-data\nGroup www-data\n";
+  if (contains(block, "SetHandler")) {  // the one of an .htaccess
+    AppTree(folder).write("www/.htaccess", block);
+    const std::string www = folder + "/www";
+    block = "DocumentRoot " + www + "\n<Directory " + www +
+            ">\nAllowOverride FileInfo AuthConfig\nRequire all granted\n" +
+            "Options FollowSymLinks\n</Directory>\nAllowEncodedSlashes NoDecode\n";
+  }
   AppTree(folder).write("httpd.conf", text + block);
   const Child apache({{"/usr/sbin/apache2", "-f", folder + "/httpd.conf", "-DFOREGROUND"},
                       backend.daemon.environment(),
@@ -172,5 +202,10 @@ void check_apache(int block_number) {
 
 TEST_CASE("nginx to the unix socket, as docs/deployment.md has it") { check_nginx("unix"); }
 TEST_CASE("nginx to TCP, as docs/deployment.md has it") { check_nginx("tcp"); }
+TEST_CASE("nginx by FastCGI, as docs/deployment.md has it") { check_nginx("fcgi"); }
+TEST_CASE("nginx by SCGI, as docs/deployment.md has it") { check_nginx("scgi"); }
+TEST_CASE("nginx by uwsgi, as docs/deployment.md has it") { check_nginx("uwsgi"); }
 TEST_CASE("Apache to the unix socket, as docs/deployment.md has it") { check_apache(0); }
 TEST_CASE("Apache to TCP, as docs/deployment.md has it") { check_apache(1); }
+TEST_CASE("Apache by FastCGI, as docs/deployment.md has it") { check_apache(2); }
+TEST_CASE("Apache by FastCGI in an .htaccess, as docs/deployment.md has it") { check_apache(3); }

@@ -1,5 +1,6 @@
 #include "daemon/front/http/http_server.h"
 
+#include "daemon/front/cgi/cgi_connection.h"
 #include "daemon/front/http/http_connection.h"
 #include "daemon/front/listener.h"
 #include "ipc/base/descriptor_limit.h"
@@ -128,6 +129,10 @@ void HttpServer::on_acceptable(Door& door, int most) {
     // Descriptors are given out from below, so this one tells how many are in use.
     out_of_fds_ = accepted.socket.get() >= highest_fd_;
     ++shared_.counters.accepted;
+    if (const Wire wire = door.listener->address().wire; wire != Wire::http) {
+      add_cgi_connection(std::move(accepted.socket), wire, *door.routes);
+      continue;
+    }
     http::Peer peer;
     peer.trusted = door.listener->address().is_unix() ? shared_.trusted.trusts_unix()
                                                       : shared_.trusted.trusts(accepted.address);
@@ -218,8 +223,14 @@ void HttpServer::update_accepting() {
 // ---- connections
 
 void HttpServer::add_connection(Fd socket, http::Peer peer, const Routes& routes) {
-  auto connection =
-      std::make_unique<http::HttpConnection>(shared_, std::move(socket), std::move(peer), routes);
+  add(std::make_unique<http::HttpConnection>(shared_, std::move(socket), std::move(peer), routes));
+}
+
+void HttpServer::add_cgi_connection(Fd socket, Wire wire, const Routes& routes) {
+  add(std::make_unique<cgi::CgiConnection>(shared_, std::move(socket), wire, routes));
+}
+
+void HttpServer::add(std::unique_ptr<http::Connection> connection) {
   connections_.emplace(connection.get(), std::move(connection));
   shared_.counters.open = connections_.size();
   watch_time();

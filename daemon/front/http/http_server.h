@@ -48,6 +48,7 @@ class HttpServer {
 
   // A connection that somebody else accepted (tests).
   void add_connection(Fd socket, http::Peer peer, const Routes& routes);
+  void add_cgi_connection(Fd socket, Wire wire, const Routes& routes);
 
   // From now on each answer is its connection's last; listeners and connections go on.
   void announce_end() { shared_.stopping = true; }
@@ -67,6 +68,7 @@ class HttpServer {
     std::string local_port;
   };
 
+  void add(std::unique_ptr<http::Connection> connection);
   void add_door(Fd socket, const ListenAddress& address, const Routes& routes, bool inherited);
   void on_acceptable(Door& door, int most);
   void on_shortage(int error);

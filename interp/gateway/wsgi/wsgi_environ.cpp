@@ -16,8 +16,9 @@ py::Ref key(std::string_view name) {
   return py::Ref::steal(text);
 }
 
-// "accept-language" -> "HTTP_ACCEPT_LANGUAGE"
+// "accept-language" -> "HTTP_ACCEPT_LANGUAGE"; "=REMOTE_USER", a variable of the front server, as it is.
 std::string environ_name(std::string_view header) {
+  if (header.starts_with('=')) return std::string(header.substr(1));
   if (header == "content-type") return "CONTENT_TYPE";
   std::string name = "HTTP_";
   for (const char c : header) {

@@ -59,3 +59,22 @@ TEST_CASE("a route has no port, pattern, query or odd segment") {
     CHECK_FALSE(result.error().hint.empty());
   }
 }
+
+TEST_CASE("what is spoken stands before an address, and HTTP need not") {
+  const std::pair<const char*, Wire> cases[] = {{"fcgi:unix:/run/a.sock", Wire::fcgi},
+                                                {"scgi:127.0.0.1:9000", Wire::scgi},
+                                                {"uwsgi:[::1]:9000", Wire::uwsgi}};
+  for (const auto& [text, wire] : cases) {
+    const auto address = parse_listen(text);
+    REQUIRE(address);
+    CHECK(address->wire == wire);
+    CHECK(to_string(*address) == text);
+  }
+  CHECK(parse_listen("http:127.0.0.1:80")->wire == Wire::http);
+  CHECK(to_string(*parse_listen("http:127.0.0.1:80")) == "127.0.0.1:80");
+  CHECK_FALSE(parse_listen("fcgi:"));
+  CHECK_FALSE(parse_listen("fcgi://127.0.0.1:9000"));
+  CHECK_FALSE(parse_listen("http://127.0.0.1:9000"));
+  CHECK(parse_listen("ajp:127.0.0.1:8009").error().message ==
+        "\"ajp:127.0.0.1:8009\": AJP is not spoken here");
+}

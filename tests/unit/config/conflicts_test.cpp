@@ -72,3 +72,15 @@ TEST_CASE("a wrong route is told once and not as a conflict too") {
   folder.app("b", "route = \"/b?\"\n");
   CHECK(contains(error_of(folder).message, "not a route"));
 }
+
+TEST_CASE("one socket speaks one protocol") {
+  ConfigFolder folder;
+  folder.app("a", "route = \"/a\"\nlisten = \"fcgi:127.0.0.1:9000\"\n");
+  folder.app("b", "route = \"/b\"\nlisten = \"127.0.0.1:9000\"\n");
+  CHECK(contains(error_of(folder).message, "with another protocol"));
+  folder.app("b", "route = \"/b\"\nlisten = \"fcgi:127.0.0.1:9000\"\n");
+  CHECK(errors_of(folder).empty());
+  folder.app("b", "route = \"/b\"\nlisten = \"scgi:unix:../../s\"\n");
+  folder.app("a", "route = \"/a\"\nlisten = { unix = \"../../s\", wire = \"uwsgi\" }\n");
+  CHECK(contains(error_of(folder).message, "with another protocol"));
+}

@@ -51,7 +51,7 @@ TEST_CASE("run takes a target and its options") {
                                             "--python", "/usr/bin/python3", "--name", "shop"});
   CHECK(options.command == DaemonCommand::run);
   CHECK(options.run.target == "app.py:make");
-  CHECK(options.run.listen == "127.0.0.1:9");
+  CHECK(options.run.listen == std::vector<std::string>{"127.0.0.1:9"});
   CHECK(options.run.threads == 3);
   CHECK(options.run.python == "/usr/bin/python3");
   CHECK(options.run.name == "shop");

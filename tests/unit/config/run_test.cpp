@@ -149,7 +149,7 @@ TEST_CASE("options follow the rules of the config") {
   folder.file("work/app.py", "");
   folder.file("work/py", "#!/bin/sh\n", 0700);
   RunOptions options = serve("app.py");
-  options.listen = "unix:s.sock";
+  options.listen = {"unix:s.sock"};
   options.threads = 2;
   options.python = "./py";
   options.name = "shop";
@@ -163,7 +163,7 @@ TEST_CASE("options follow the rules of the config") {
   options.name = "Not A Name";
   CHECK(contains(run_error(options, folder.path("work")).message, "--name"));
   options = serve("app.py");
-  options.listen = "8000";
+  options.listen = {"8000"};
   CHECK(contains(run_error(options, folder.path("work")).message, "--listen"));
   options = serve("app.py:two words");
   CHECK(contains(run_error(options, folder.path("work")).message, "CALLABLE"));

@@ -117,6 +117,14 @@ class Front {
     return Fd(pair[0]);
   }
 
+  // A front server's, that speaks something else than HTTP.
+  Fd connect_front(Wire wire) {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
+    server.add_cgi_connection(Fd(pair[1]), wire, routes);
+    return Fd(pair[0]);
+  }
+
   // Some rounds of the loop without waiting. From libuv 1.45 on a timer that is due runs before the
   // first look at descriptors, so only the second one stops.
   void pump(int rounds = 4) {
