@@ -1,4 +1,4 @@
-// The settings of docs/deployment.md in the real Apache and nginx, where they are installed.
+// The settings of docs/deployment.md in the real Apache, nginx and lighttpd, where they are installed.
 
 #include "tests/integration/sources.h"
 #include "tests/support/daemon_process.h"
@@ -198,8 +198,41 @@ void check_apache(int block_number) {
   check_front(backend, front);
 }
 
+void check_lighttpd(const std::string& wire) {
+  if (!std::filesystem::exists("/usr/sbin/lighttpd")) {
+    skip("no lighttpd");
+    return;
+  }
+  Backend backend;
+  const std::string folder = backend.daemon.folder().path();
+  const int port = free_port();
+  std::string block = block_of_docs("lighttpd", 0);
+  replace(block, "/home/ann/run/fcgi.sock", backend.socket_of(wire));
+  if (wire != "fcgi") {
+    replace(block, "mod_fastcgi", "mod_scgi");
+    replace(block, "fastcgi.server", "scgi.server");
+  }
+  if (wire == "uwsgi") block += "scgi.protocol = \"uwsgi\"\n";
+  if (::getuid() == 0) block += "server.username = \"www-data\"\nserver.groupname = \"www-data\"\n";
+  std::filesystem::create_directory(folder + "/uploads");
+  std::filesystem::permissions(folder + "/uploads", std::filesystem::perms::all);
+  AppTree(folder).write("lighttpd.conf",
+                        "server.document-root = \"" + folder + "/uploads\"\nserver.bind = \"127.0.0.1\"\n" +
+                            "server.port = " + std::to_string(port) + "\nserver.upload-dirs = (\"" + folder +
+                            "/uploads\")\nserver.max-keep-alive-requests = 65535\n" + block);
+  const Child lighttpd({{"/usr/sbin/lighttpd", "-D", "-f", folder + "/lighttpd.conf"},
+                        backend.daemon.environment(),
+                        folder,
+                        folder + "/lighttpd.out",
+                        folder + "/lighttpd.out"});
+  check_front(backend, "127.0.0.1:" + std::to_string(port));
+}
+
 }  // namespace
 
+TEST_CASE("lighttpd by FastCGI, as docs/deployment.md has it") { check_lighttpd("fcgi"); }
+TEST_CASE("lighttpd by SCGI, as docs/deployment.md has it") { check_lighttpd("scgi"); }
+TEST_CASE("lighttpd by uwsgi, as docs/deployment.md has it") { check_lighttpd("uwsgi"); }
 TEST_CASE("nginx to the unix socket, as docs/deployment.md has it") { check_nginx("unix"); }
 TEST_CASE("nginx to TCP, as docs/deployment.md has it") { check_nginx("tcp"); }
 TEST_CASE("nginx by FastCGI, as docs/deployment.md has it") { check_nginx("fcgi"); }
