@@ -1,11 +1,13 @@
 #include "tests/unit/front/fixture.h"
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
 
-// Gives arbitrary bytes to a connection of the front end, whose app is played: what it submits has to fit
-// a lane packet and be read back as it was, and pieces of a body are no larger than a packet takes.
+// Gives arbitrary bytes to a connection of the front end, on a wire that the first byte chooses, whose app is
+// played: what it submits has to fit a lane packet and be read back as it was, and pieces of a body are no
+// larger than a packet takes.
 
 using namespace moult;
 
@@ -49,8 +51,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   front.app.streamed.clear();
   front.app.seen.clear();
-  const Fd client = front.connect();
-  std::string_view rest(reinterpret_cast<const char*>(data), size);
+  if (size == 0) return 0;
+  const Wire wire = std::array{Wire::http, Wire::fcgi, Wire::scgi, Wire::uwsgi}[data[0] % 4];
+  const Fd client = wire == Wire::http ? front.connect() : front.connect_front(wire);
+  std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   for (int round = 0; !rest.empty() && round < 64; ++round) {
     const ssize_t taken = ::send(client.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken > 0) rest.remove_prefix(static_cast<std::size_t>(taken));
