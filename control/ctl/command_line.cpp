@@ -177,6 +177,10 @@ class Commands {
     add("ensure", "start the daemon when none runs, and wait until the apps are ready")
         ->add_option("--config", options_.folder, "the config folder");
     add("doctor", "what is wrong with the set-up");
+    add("front", "print the settings of a front server for this daemon")
+        ->add_option("SERVER", options_.front, "apache, htaccess, lighttpd or nginx")
+        ->required()
+        ->check(CLI::IsMember({"apache", "htaccess", "lighttpd", "nginx"}));
     add("shutdown", "end the daemon after its calls");
     add("version", "versions of this program and of the daemon");
     add("completion", "print the completion script of a shell")

@@ -20,6 +20,7 @@ int run_ensure(Invocation& invocation);
 int run_diff(Invocation& invocation);
 int run_imports(Invocation& invocation);
 int run_doctor(Invocation& invocation);
+int run_front(Invocation& invocation);
 int run_completion(Invocation& invocation);
 int run_complete(Invocation& invocation);
 

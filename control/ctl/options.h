@@ -40,6 +40,7 @@ struct Options {
   std::string property;
   std::string folder;              // config check, ensure
   std::string shell;               // completion
+  std::string front;               // front: the front server
   std::vector<std::string> words;  // __complete: the words before the cursor, the last one under way
 };
 

@@ -30,6 +30,7 @@ int run(Invocation& invocation) {
   const std::string& command = invocation.options().command;
   if (command == "ensure") return run_ensure(invocation);
   if (command == "doctor") return run_doctor(invocation);
+  if (command == "front") return run_front(invocation);
   if (command == "diff") return run_diff(invocation);
   if (command == "imports") return run_imports(invocation);
   if (command == "completion") return run_completion(invocation);
